@@ -10,13 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.event.fields import Event, FieldRef, add_tag
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
+from ingestd.event.jsontext import dumps
 from ingestd.plugins.filters._targets import target
 from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugin, option
 
 _WORD, _ENDS_BLANK = re.compile("[^\t\n\v\f\r ]+"), re.compile(r"[\t\n\v\f\r ]\Z")
 _TYPE_TAG = "_split_type_failure"
 _MAY_BE_EMPTY = (str, list, dict)
+
+_MAX_BYTES = 128 << 20
+"""Of what the events of one have besides their parts: a text of 300 kB that stays beside its 20,000 parts is 6 GB."""
+
+_FEW_PARTS = 8
+"""So many are not counted: an input bounds the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,12 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
 
     The new events are copies that differ in one field, and the common options run for them; the original is dropped.
     Empty parts, also hashes and arrays, and nulls make no event. A text without a terminator is left as it is. A
-    missing field, or one of another type, gets the tag `_split_type_failure`.
+    missing field, or one of another type, gets the tag `_split_type_failure`. An event stays whole, with the tag
+    `_split_error`, if all the copies of its other fields would be larger than 128 MiB: remove large fields before.
     """
     source, common_options = options.field, context.common_options
-    destination, cut = target(options.target or source), _cutter(options.terminator)
+    written = options.target or source
+    destination, cut = target(written), _cutter(options.terminator)
 
     def split(event: Event) -> list[Event]:
         value = source.get(event)
@@ -55,6 +64,8 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
         else:
             add_tag(event, _TYPE_TAG)
             return [event]
+        if len(parts) > _FEW_PARTS:
+            _check_size(event, written, len(parts))
         events = []
         for part in parts:
             if part is None or (type(part) in _MAY_BE_EMPTY and not part):
@@ -66,6 +77,14 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
         return events
 
     return split
+
+
+def _check_size(event: Event, destination: FieldRef, count: int) -> None:
+    """Raise FieldError if ``count`` copies of an event, without what ``destination`` holds, are too large."""
+    rest = event.copy()
+    destination.set(rest, None)
+    if len(dumps(rest)) * count > _MAX_BYTES:
+        raise FieldError(f"{count} copies of the fields beside {destination} have more than {_MAX_BYTES} bytes")
 
 
 def _cutter(terminator: str) -> Callable[[str], list[Any]]:

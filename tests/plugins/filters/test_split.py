@@ -48,6 +48,7 @@ CASES: list[tuple[str, dict[str, Any], Event, list[Event]]] = [
     ("null", {}, {"message": None}, [{"message": None, **FAILED}]),
     ("missing", {}, {"a": 1}, [{"a": 1, **FAILED}]),
 ]
+ITEMS = ["x" * 1000] * 1000
 
 
 @pytest.mark.parametrize(("settings", "event", "events"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
@@ -86,3 +87,23 @@ def test_no_event_is_lost(event: Event) -> None:
     empty = value == "" or (type(value) is str and not value.strip("\n"))
     empty |= type(value) is list and all(item in (None, "", {}, []) for item in value)
     assert bool(survivors(PIPELINE, event)) is not empty
+
+
+LARGE: list[tuple[str, dict[str, Any], Event]] = [
+    ("array_that_stays", {"field": "a", "target": "b"}, {"a": ITEMS}),
+    ("other_field", {"field": "a"}, {"a": ITEMS, "text": "x" * 1_000_000}),
+    ("beside_it", {"field": "[a][b]"}, {"a": {"b": ITEMS, "c": "x" * 1_000_000}}),
+    ("text_that_stays", {"target": "b"}, {"message": "x\n" * 12_000}),
+]
+
+
+@pytest.mark.parametrize(("settings", "event"), [case[1:] for case in LARGE], ids=[case[0] for case in LARGE])
+def test_copies_that_would_fill_the_memory_are_not_made(settings: dict[str, Any], event: Event) -> None:
+    before = {**event}
+    with pytest.raises(FieldError, match="copies of the fields beside"):
+        build("split", **settings)(event)
+    assert event == before
+
+
+def test_parts_may_be_large() -> None:
+    assert len(build("split", field="a")({"a": ITEMS, "text": "x" * 1000})) == len(ITEMS)
