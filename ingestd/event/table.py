@@ -53,6 +53,7 @@ class Table:
         "_failed",
         "_names_in_wholes",
         "_nested",
+        "_numbers",
         "_owned",
         "_parents",
         "events",
@@ -72,6 +73,7 @@ class Table:
         self._decoded: dict[str, Column] = self._columns.copy()
         self._owned: set[str] = set()
         self._parents: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}  # of the last copy of an event
         self._nested: dict[FieldRef, tuple[Column, Column]] = {}
         self._names_in_wholes: frozenset[str] | None = None
         """Fields of whole events, if they are known."""
@@ -301,7 +303,11 @@ class Table:
         return self.events if self._is_all(rows) else [self.events[row] for row in rows]  # type: ignore[misc, return-value]
 
     def add_copy(self, row: int, number: int, event: Event) -> int:
-        """Add an event that a filter made of another, and return its row; only if there is no text."""
+        """Add an event that a filter made of another, and return its row; only if there is no text.
+
+        ``number`` is part of its id; if a filter before has made a copy with that number, it is a higher one.
+        """
+        number = self._numbers[row] = max(number, self._numbers.get(row, -1) + 1)
         self.raws.append(None)
         self.events.append(event)
         self._names_in_wholes = None

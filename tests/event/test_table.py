@@ -150,6 +150,13 @@ def test_copies_follow_what_they_were_made_of() -> None:
     assert table.keys[first:] == ["000000000008-1", "000000000008-1-1"]
 
 
+def test_copies_of_several_filters_have_keys_of_their_own() -> None:
+    table = Table.of_events([{"n": 0}], [8])
+    for number in (1, 2, 1, 0, 9, 1):
+        table.add_copy(0, number, {})
+    assert table.keys[1:] == [f"000000000008-{number}" for number in (1, 2, 3, 4, 9, 10)]
+
+
 def test_joined() -> None:
     table = Table.joined([records(DECODED), Table.of_events([{"c": 3}], [100])])
     assert table.column("c") == (ABSENT, 3)

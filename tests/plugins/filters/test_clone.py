@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from ingestd.config.errors import ConfigError
+from ingestd.event.chunk import Chunk
 from ingestd.event.fields import add_tag
+from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
+from tests.conformance.running import FRAME, RECEIVED_NS
+from tests.conformance.running import build as build_pipeline
 from tests.plugins.filters.tables import build, options_of, spec_of
 
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], list[dict[str, Any]]]] = [
@@ -42,3 +46,15 @@ def test_common_options_run_for_the_copies_alone() -> None:
 def test_clones_is_required() -> None:
     with pytest.raises(ConfigError, match="needs the option 'clones'"):
         options_of("clone", {})
+
+
+def test_copies_of_several_filters_have_ids_of_their_own() -> None:
+    filters = (
+        'clone { clones => ["a", "b"] } if [type] != "a" { clone { clones => ["c"] } } '
+        'python { code => "return [event, {}, {}]" } split { field => "items" }'
+    )
+    pipeline = build_pipeline(FRAME % filters)
+    table = pipeline.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, b'{"items":[1,2]}\n'))
+    [rows] = pipeline.process(table, None, RECEIVED_NS, Tally())
+    ids = [table.keys[row] for row in rows]
+    assert len(ids) == len(set(ids)) == 5 * 2 + 5 * 2
