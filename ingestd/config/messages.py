@@ -192,6 +192,8 @@ def operator(at: Unexpected) -> tuple[str, str]:
     hint = f"did you mean '{meant}'?" if meant else ""
     if at.found.is_in((*COMPARISONS, *MATCHES, "in", "not")):
         hint = "join comparisons with 'and' or 'or', negate with !([a] == 1)"
+    if at.last.kind is TokenKind.REGEX and at.found.start == at.last.end and {*at.found.text} <= {*"imx"}:
+        hint = f"write the flags into the regex: /(?{at.found.text}){at.last.text[1:]}"
     closing = "')'" if at.around and at.around.kind == "condition" else "'{'"
     return f"expected {closing} or an operator after {describe(at.last)}, found {describe(at.found)}", hint
 

@@ -186,6 +186,13 @@ CASES = [  # id, text, column, message, hint
         "did you mean '=='?",
     ),
     (
+        "flags_after_a_regex",
+        "filter { if [a] =~ /^x/im { } }",
+        23,
+        "expected '{' or an operator after '/^x/', found 'im'",
+        "write the flags into the regex: /(?im)^x/",
+    ),
+    (
         "ampersands",
         "filter { if [a] && [b] { } }",
         17,

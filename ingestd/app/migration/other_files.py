@@ -20,6 +20,8 @@ _IGNORED = {
     "startup.options": "`ingestd config systemd` prints a unit",
 }
 
+_UNUSABLE = "Logstash does not use it either; a filter that does is an error in its config"
+
 
 def keystore_finding(folder: Path, names: Sequence[str]) -> Iterator[Finding]:
     """Yield what to do about the keystore, if there is one; ``names``: variables of the configs that are not set."""
@@ -62,7 +64,7 @@ def _patterns(folder: Path, *, ecs: bool) -> Iterator[Finding]:
             yield Finding(str(file), 0, Verdict.NEEDS_WORK, "cannot be read", str(error))
             continue
         mistakes = [f"pattern {name}: {mistake}" for name in names if (mistake := _mistake(name, library))]
-        yield from (Finding(str(file), 0, Verdict.NEEDS_WORK, mistake) for mistake in mistakes)
+        yield from (Finding(str(file), 0, Verdict.DIFFERS, mistake, _UNUSABLE) for mistake in mistakes)
         if not mistakes:
             text = f"{len(names)} pattern{'s' * (len(names) != 1)}, for filters that name the folder in patterns_dir"
             yield Finding(str(file), 0, Verdict.RUNS, text)

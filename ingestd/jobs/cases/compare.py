@@ -73,15 +73,20 @@ def _difference(field: str, wanted: Any, actual: Any, trace: Trace, result: Resu
 
 
 def _last_change(field: str, trace: Trace, row: int) -> str:
-    """Return which filter changed a field last, as the end of a sentence."""
+    """Return which filter changed a field last, else which one failed, as the end of a sentence."""
     path = FieldRef(field).path
-    for entry in reversed(trace.entries):
-        if isinstance(entry, FilterEntry) and entry.row == row:
-            for change in entry.changes:
-                changed = FieldRef(change.field).path
-                if changed[: len(path)] == path[: len(changed)]:
-                    return f", since {entry.step.plugin_id} ({_place(entry)})"
-    return ""
+    for entry in _of_filters(trace, row):
+        for change in entry.changes:
+            changed = FieldRef(change.field).path
+            if changed[: len(path)] == path[: len(changed)]:
+                return f", since {entry.step.plugin_id} ({_place(entry)})"
+    failed = next((entry for entry in _of_filters(trace, row) if entry.error), None)
+    return f"; {failed.step.plugin_id} ({_place(failed)}) failed: {failed.error}" if failed else ""
+
+
+def _of_filters(trace: Trace, row: int) -> Iterator[FilterEntry]:
+    """Yield what the filters did to an event, the last first."""
+    return (entry for entry in reversed(trace.entries) if isinstance(entry, FilterEntry) and entry.row == row)
 
 
 def _place(entry: FilterEntry) -> str:

@@ -67,7 +67,7 @@ class _Reader:
         if not keys and len(self.errors) > before:
             return None
         self._check_case(node, keys)
-        events = tuple(self._value(event, dict, "an event is a mapping of fields") for event in self._events(keys))
+        events = tuple(self._value(event, dict, "an event must be a mapping of fields") for event in self._events(keys))
         lines = self._lines(keys)
         expected = self._items(keys, "expected")
         case = Case(
@@ -78,14 +78,14 @@ class _Reader:
             events=events,
             lines=lines,
             input=self._text(keys, "input"),
-            sender=self._value(keys["sender"], dict, "the sender is a mapping") if "sender" in keys else None,
+            sender=self._value(keys["sender"], dict, "the sender must be a mapping") if "sender" in keys else None,
             received_ns=self._received(keys, events),
             again=self._flag(keys, "again"),
         )
         return case if len(self.errors) == before else None
 
     def _check_case(self, node: Node, keys: Mapping[str, Node]) -> None:
-        """Note what is missing, and what goes not together."""
+        """Note what is missing, and what does not go together."""
         if "name" not in keys:
             self.errors.append(node.error("the case has no name", "name: what it shows"))
         if ("events" in keys) == ("lines" in keys):
@@ -98,18 +98,18 @@ class _Reader:
             if name in keys and "lines" not in keys:
                 self.errors.append(keys[name].error(f"{name} is for lines: events go straight to the filters"))
         if ("expected" in keys) == self._flag(keys, "dropped"):
-            text = "say what is expected" if "expected" not in keys else "what is dropped has no expected events"
+            text = "say what is expected" if "expected" not in keys else "a dropped event has no expected events"
             self.errors.append(node.error(text, "expected: [{fields: {...}}], or dropped: true"))
 
     def _expected(self, node: Node) -> ExpectedEvent:
         keys = self._mapping(node, EXPECTED_KEYS, "an expected event")
         if not keys and not self.errors:
             self.errors.append(node.error("nothing is expected of this event", "fields: {...}"))
-        fields = self._value(keys["fields"], dict, "fields is a mapping") if "fields" in keys else {}
+        fields = self._value(keys["fields"], dict, "fields must be a mapping") if "fields" in keys else {}
         absent = self._texts(keys, "absent")
         for name, place in [*((name, "fields") for name in fields), *((name, "absent") for name in absent if name)]:
             self._check_reference(name, keys[place])
-        document = self._value(keys["document"], dict, "a document is a mapping") if "document" in keys else None
+        document = self._value(keys["document"], dict, "a document must be a mapping") if "document" in keys else None
         outputs = self._texts(keys, "outputs") if "outputs" in keys else None
         index, document_id = (self._text(keys, name) if name in keys else None for name in ("index", "id"))
         return ExpectedEvent(node.span, fields, absent, document, outputs, index, document_id)
@@ -148,7 +148,7 @@ class _Reader:
         if "received" not in keys:
             of_event = normalise(events[0].get("@timestamp")) if events and type(events[0]) is dict else None
             return to_epoch_ns(of_event or RECEIVED)
-        time = normalise(self._value(keys["received"], str, "a time is a text"))
+        time = normalise(self._value(keys["received"], str, "a time must be a text"))
         if time is None:
             self.errors.append(keys["received"].error("this is not a time", f"received: {RECEIVED}"))
         return to_epoch_ns(time or RECEIVED)
@@ -158,7 +158,7 @@ class _Reader:
         empty: dict[str, Node] | None = {}
         keys = self._try(node.mapping, empty)
         if keys is None:
-            self.errors.append(node.error(f"{what} is a mapping of {', '.join(known)}"))
+            self.errors.append(node.error(f"{what} must be a mapping of {', '.join(known)}"))
             return {}
         for name in keys.keys() - {*known}:
             near = did_you_mean(name, known)
@@ -171,7 +171,7 @@ class _Reader:
             return []
         items = keys[name].items()
         if items is None:
-            self.errors.append(keys[name].error(f"{name} is a list"))
+            self.errors.append(keys[name].error(f"{name} must be a list"))
         return items or []
 
     def _texts(self, keys: Mapping[str, Node], name: str) -> tuple[str, ...]:
@@ -179,14 +179,14 @@ class _Reader:
         if name not in keys:
             return ()
         nodes = keys[name].items()
-        wanted = f"{name} is a text or a list of texts"
+        wanted = f"{name} must be a text or a list of texts"
         return tuple(self._value(node, str, wanted) for node in ([keys[name]] if nodes is None else nodes))
 
     def _text(self, keys: Mapping[str, Node], name: str) -> str:
-        return self._value(keys[name], str, f"{name} is a text") if name in keys else ""
+        return self._value(keys[name], str, f"{name} must be a text") if name in keys else ""
 
     def _flag(self, keys: Mapping[str, Node], name: str) -> bool:
-        return self._value(keys[name], bool, f"{name} is true or false") if name in keys else False
+        return self._value(keys[name], bool, f"{name} must be true or false") if name in keys else False
 
     def _value(self, node: Node, kind: type[T], wanted: str) -> T:
         """Return a value, that of an empty ``kind`` if it is of another one, which is a mistake."""

@@ -227,7 +227,12 @@ def test_other_files(tmp_path: Path) -> None:
         "0 runs 2 patterns, for filters that name the folder in patterns_dir"
     ]
     [wrong] = shown(found.findings, "patterns/wrong")
-    assert wrong.startswith("0 needs_work pattern WRONG: unknown grok pattern 'NO_SUCH_PATTERN'")
+    assert wrong.startswith("0 differs pattern WRONG: unknown grok pattern 'NO_SUCH_PATTERN'")
+    grok = 'grok { patterns_dir => "%s/patterns" match => { "message" => "%%{WRONG}" } }' % settings  # noqa: UP031
+    put(settings, {"conf.d/uses.conf": f"filter {{ {grok} }}"})
+    [uses] = shown(migrated(settings).findings, "conf.d/uses.conf")
+    assert uses.startswith("1 needs_work")
+    assert "NO_SUCH_PATTERN" in uses
     assert shown(found.findings, "old.disabled") == ["0 needs_work is not read: of a folder, only *.conf files are"]
     for name in ("jvm.options", "log4j2.properties", "startup.options"):
         assert shown(found.findings, name) == ["0 differs is not read"]

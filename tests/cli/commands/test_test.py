@@ -46,7 +46,7 @@ def test_exit_codes(folder: Path) -> None:
     assert count == "2 cases, 1 failed"
     wrong = run(folder, "good.yaml", "wrong.yaml")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert "wrong.yaml:1:8: error: cases is a list" in wrong.stderr
+    assert "wrong.yaml:1:8: error: cases must be a list" in wrong.stderr
     assert run(folder, "none.yaml").exit_code == 1
     assert run(folder).exit_code == 2
     assert run(folder, "good.yaml", "-f", "a.conf").exit_code == 2

@@ -88,6 +88,11 @@ FAILING = {
         ["the event, expected at line 4:", '  n: expected "5", but it is 5, since grok_0 (test.conf:4)'],
     ),
     "missing": (WORD + "expected: [{fields: {x: 1}}]", ["", "  x: expected 1, but it is missing"]),
+    "failed filter": (
+        'config: |\n  filter { python { code => \'event["x"] = 1 // event["n"]\' } }\n'
+        "events: [{n: 0}]\nexpected: [{fields: {x: 1}}]",
+        ["", "  x: expected 1, but it is missing; python_0 (test.conf:1) failed: CodeError: ZeroDivisionError: "],
+    ),
     "one, and true": (
         "events: [{a: 1}]\nexpected: [{fields: {a: true, '@version': 1}}]",
         ["", "  a: expected true, but it is 1", '  @version: expected 1, but it is "1"'],
