@@ -144,3 +144,13 @@ def test_mistakes(options: str, message: str) -> None:
 def test_outputs_cannot_use_it() -> None:
     with pytest.raises(ConfigErrors, match="the codec 'multiline' cannot encode"):
         build("input { stdin { } } output { stdout { codec => multiline { pattern => a what => next } } }")
+
+
+def test_nothing_is_no_event() -> None:
+    """The journal has an empty message where a line was rejected."""
+    codec = (
+        build('input { stdin { codec => multiline { pattern => "^-" what => next } } } output { null { } }')
+        .inputs[0]
+        .codec
+    )
+    assert len(codec.decode(Chunk("stdin_0", "o", {}, 9, RECEIVED_NS, 1, b""))) == 0

@@ -67,7 +67,9 @@ class MultilineCodec:
         self._decoder, self.grouping, self._tag = decoder, grouping, tag
 
     def decode(self, chunk: Chunk) -> Table:
-        """Return the event of a message."""
+        """Return the event of a message; of nothing there is none."""
+        if not chunk.data:
+            return Table.of_events([], [])
         lines = [line.removesuffix(b"\r") for line in chunk.data.removesuffix(b"\n").split(b"\n")]
         event = self._decoder.event(b"\n".join(lines), chunk)
         size = sum(map(len, lines))

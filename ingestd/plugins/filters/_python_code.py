@@ -103,10 +103,11 @@ def _unindented(text: str) -> list[str]:
     ]
 
 
-def describe(error: Exception, files: set[str]) -> str:
+def describe(error: BaseException, files: set[str]) -> str:
     """Return what an error in code of these files is, with the place and the text of its line."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = "the code calls exit()" if isinstance(error, SystemExit) else text
     return f"{text}, in {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else text
 
 

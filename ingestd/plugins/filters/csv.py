@@ -33,8 +33,8 @@ class Options:
     autogenerate_column_names: bool = option(True, "Keep columns without a name; otherwise they are left out.")
     autodetect_column_names: bool = option(
         False,
-        "Without `columns`, take the names from the first row that this process sees, and drop that event. Rows must "
-        "come to a single worker.",
+        "Without `columns`, take the names from the first row that this process sees, and drop that event, and others "
+        "with the same row. Rows must come to a single worker.",
     )
     skip_header: bool = option(False, "Drop events whose columns are the names of the columns.")
     skip_empty_columns: bool = option(False, "Do not set fields for columns without text.")
@@ -99,8 +99,9 @@ class _Columns:
     def __init__(self, options: Options) -> None:
         self._target = options.target
         self._names: Row = [*options.columns]
-        self._detects = options.autodetect_column_names
-        self._skips_header, self._skips_empty = options.skip_header, options.skip_empty_columns
+        self._detects = options.autodetect_column_names and not options.columns
+        # also detected names come again: an output that is behind gets the same events a second time
+        self._skips_header, self._skips_empty = options.skip_header or self._detects, options.skip_empty_columns
         self._generates = options.autogenerate_column_names
         self._convert = {name: converter(kind) for name, kind in options.convert.items()}
         self._columns: list[_Column | None] = []

@@ -49,7 +49,8 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
     """Change events with Python code.
 
     The code gets a copy of the event, so that an event for which it fails stays as it was. Times become timestamps,
-    tuples and sets arrays; what JSON does not have is a failure.
+    tuples and sets arrays; what JSON does not have is a failure. The commands `check`, `trace` and `test` and the
+    dashboard's trace run the code too, so it should change nothing but events.
     """
     cancelled: list[bool] = []
     namespace: dict[str, Any] = {"cancel": lambda: cancelled.append(True), "__name__": context.plugin_id}
@@ -60,8 +61,7 @@ def build(options: Options, context: BuildContext) -> ExpandFn:
         try:
             return function(event)
         except (Exception, SystemExit) as error:
-            known = error if isinstance(error, Exception) else RuntimeError("the code calls exit()")
-            raise CodeError(describe(known, files)) from error
+            raise CodeError(describe(error, files)) from error
 
     def python(event: Event) -> list[Event]:
         copy = copied(event)
@@ -106,7 +106,7 @@ def _load(text: str, origin: Origin, namespace: dict[str, Any]) -> None:
     compiled = compile_module(text, origin)
     try:
         exec(compiled, namespace)  # noqa: S102 -- code of the config
-    except Exception as error:  # noqa: BLE001 -- of any kind
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- of any kind
         raise ValueError(describe(error, {origin.file})) from None
 
 
@@ -123,7 +123,7 @@ def _from_file(path: Path, params: dict[str, Any], namespace: dict[str, Any]) ->
     if callable(register := namespace.get("register")):
         try:
             register(params)
-        except Exception as error:  # noqa: BLE001 -- of any kind
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- of any kind
             raise ValueError(describe(error, {str(path)})) from None
     made: Callable[[Event], Any] = function
     return made

@@ -99,6 +99,13 @@ def test_names_come_from_the_first_row() -> None:
     assert events[4] == {"message": "2", "id": "2"}
 
 
+def test_names_that_come_again_are_no_values() -> None:
+    """An output that is behind gets the events a second time, the header among them."""
+    csv = build("csv", autodetect_column_names=True)
+    rows = ["id,name", "1,x"] * 2
+    assert [csv({"message": row}) for row in rows] == [True, False, True, False]
+
+
 def test_a_header_may_have_nameless_columns() -> None:
     csv = build("csv", autodetect_column_names=True)
     event = {"message": "1,2,3"}

@@ -84,6 +84,11 @@ def test_init_runs_once() -> None:
     assert [function({})[0]["n"], function({})[0]["n"]] == [1, 2]
 
 
+def test_exit_at_start_is_a_mistake_and_no_end_of_the_check() -> None:
+    with pytest.raises(ValueError, match=r"the code calls exit\(\), in init of .*, line 2"):
+        build("python", init="import sys\nsys.exit(0)", code="pass")
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -152,6 +157,9 @@ def test_file(tmp_path: Path) -> None:
         build_in(context, "python", settings)({})
     with pytest.raises(ValueError, match=r"KeyError: 'step', in .*script.py, line 3: step = params\['step'\]"):
         build_in(context, "python", {"path": "script.py"})
+    (tmp_path / "script.py").write_text("def register(params): exit(0)\ndef filter(event): pass")
+    with pytest.raises(ValueError, match=r"the code calls exit\(\), in .*script.py, line 1"):
+        build_in(context, "python", settings)
     (tmp_path / "script.py").write_text("x = 1")
     with pytest.raises(ValueError, match=r"does not define filter\(event\)"):
         build_in(context, "python", settings)
