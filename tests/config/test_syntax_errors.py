@@ -188,7 +188,7 @@ CASES = [  # id, text, column, message, hint
     (
         "flags_after_a_regex",
         "filter { if [a] =~ /^x/im { } }",
-        23,
+        24,
         "expected '{' or an operator after '/^x/', found 'im'",
         "write the flags into the regex: /(?im)^x/",
     ),
