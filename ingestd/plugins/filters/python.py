@@ -1,11 +1,20 @@
 """``python``: change events with Python code, as the filter ``ruby`` does in Logstash.
 
-The code runs in the process that receives events: what it waits for, they wait for.
+The code runs in the process that receives events: what it waits for, they wait for. ``event`` is a dict:
+
+| Ruby in Logstash | here |
+| --- | --- |
+| ``event.get("[a][b]")`` | ``event["a"]["b"]``, or ``event.get("a", {}).get("b")`` if it may be missing |
+| ``event.set("a", 1)`` | ``event["a"] = 1`` |
+| ``event.remove("a")`` | ``event.pop("a", None)`` |
+| ``event.tag("x")`` | ``event["tags"] = [*event.get("tags", []), "x"]`` |
+| ``event.cancel`` | ``cancel()`` |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +30,7 @@ from ingestd.plugins.filters._python_code import (
     json_value,
 )
 from ingestd.plugins.filters._trees import copied
-from ingestd.plugins.registry import BuildContext, ExpandFn, Touch, filter_plugin, option
+from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch, filter_plugin, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,37 @@ def _touches(options: Options) -> Touch:
     return Touch(unknown="python code may change any field")
 
 
-@filter_plugin("python", Options, touches=_touches, outcome="any_number", failure_tag="_pythonexception")
+_METHODS = {
+    "set": 'write event["a"] = ...',
+    "remove": 'write event.pop("a", None)',
+    "tag": 'write event["tags"] = [*event.get("tags", []), "..."]',
+    "cancel": "write cancel()",
+    "to_hash": "it is one already",
+}
+"""Methods of Logstash's event, and what to write instead."""
+_METHOD = re.compile(rf"\bevent\.(?P<name>{'|'.join(_METHODS)})\b")
+_REFERENCE = re.compile(r"""\bevent(?:\.(?:get|pop|setdefault)\s*\(|\[)\s*["']\[[^"']*["']""")
+
+
+def _warnings(options: Options) -> Iterator[OptionWarning]:
+    """Yield a warning for what would be right in the filter ``ruby``: ``event`` is a dict here."""
+    code = options.code or ""
+    for found in _METHOD.finditer(code):
+        text = f"event is a dict, which has no {found['name']}"
+        yield OptionWarning("code", text, _METHODS[found["name"]], found.start(), len(found[0]))
+    for found in _REFERENCE.finditer(code):
+        text = "event is a dict, whose keys are no field references"
+        yield OptionWarning("code", text, 'write event["a"]["b"] for [a][b]', found.start(), len(found[0]))
+
+
+@filter_plugin(
+    "python",
+    Options,
+    touches=_touches,
+    outcome="any_number",
+    failure_tag="_pythonexception",
+    option_warnings=_warnings,
+)
 def build(options: Options, context: BuildContext) -> ExpandFn:
     """Change events with Python code.
 
@@ -113,7 +152,9 @@ def _load(text: str, origin: Origin, namespace: dict[str, Any]) -> None:
 def _from_file(path: Path, params: dict[str, Any], namespace: dict[str, Any]) -> Callable[[Event], Any]:
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise ValueError(f"cannot read {path}: {error}") from None
     namespace["__file__"] = str(path)
     _load(text, Origin(str(path)), namespace)

@@ -123,7 +123,7 @@ def test_invalid_field_references_have_a_place(config: str) -> None:
     assert "invalid field reference" in result.stderr
 
 
-LIKELY: list[tuple[str, str, str, str]] = [  # id, an option of date or grok, what is marked, what is said of it
+LIKELY: list[tuple[str, str, str, str]] = [  # id, a filter, what is marked, what is said of it
     (
         "day_of_year",
         'date { match => ["t", "yyyy-MM-DD HH:mm"] }',
@@ -151,11 +151,21 @@ LIKELY: list[tuple[str, str, str, str]] = [  # id, an option of date or grok, wh
         "%{INT:n:integer}",
         "the type 'integer' is unknown",
     ),
+    (
+        "set",
+        "python { code => 'event.set(\"a\", 1)' }",
+        "event.set",
+        'event is a dict, which has no set\n!help: write event["a"] =',
+    ),
+    ("tag", "python { code => 'x = 1; event.tag(x)' }", "event.tag", "which has no tag"),
+    ("cancel", "python { code => 'event.cancel()' }", "event.cancel", "help: write cancel()"),
+    ("get", "python { code => 'a = event.get(\"[b][c]\")' }", 'event.get("[b][c]"', "no field references\n!for [a][b]"),
+    ("item", "python { code => 'event[\"[b]\"] = 1' }", 'event["[b]"', "no field references"),
 ]
 
 
 @pytest.mark.parametrize(("option", "marked", "said"), [row[1:] for row in LIKELY], ids=[row[0] for row in LIKELY])
-def test_likely_mistakes_of_formats_and_patterns(option: str, marked: str, said: str) -> None:
+def test_likely_mistakes(option: str, marked: str, said: str) -> None:
     config = f"filter {{ {option} }}"
     result = run("-e", config)
     assert result.exit_code == 0
@@ -173,12 +183,13 @@ def test_a_format_of_strptime_with_an_invalid_letter() -> None:
 @pytest.mark.parametrize(
     "option",
     [
+        'python { code => \'event["a"]["b"] = [*event.get("tags", []), "[x]"]; cancel()\' }',
         'date { match => ["t", "ISO8601", "UNIX_MS", "dd/MMM/yyyy:HH:mm:ss Z", "hh:mm a", "mm:ss", "yyyy-DDD"] }',
         "date { match => ['t', \"MMM dd yyyy 'at day D %Y' HH:mm:ss\"] }",
         'grok { match => { "message" => "^%{INT:n:int} %{NUMBER:[a][b]:float} 5%% %{A=(?:b{2})} {%{WORD}}" } }',
     ],
 )
-def test_right_formats_and_patterns_have_no_warning(option: str) -> None:
+def test_what_is_right_has_no_warning(option: str) -> None:
     result = run("-e", f"filter {{ {option} }}")
     assert (result.exit_code, result.stderr) == (0, "")
 

@@ -131,7 +131,7 @@ def test_failures(code: str, message: str) -> None:
             {"code": "", "init": "import nowhere"},
             "No module named 'nowhere', in init of python, line 1",
         ),
-        ({"path": "/no/where.py"}, "cannot read /no/where.py"),
+        ({"path": "/no/where.py"}, "cannot read /no/where.py: No such file or directory$"),
     ],
 )
 def test_wrong_options(settings: dict[str, Any], message: str) -> None:
