@@ -15,19 +15,19 @@ from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import Sender, recognise
 
 if TYPE_CHECKING:
-    from ingestd.plugins.inputs._tcp_connection import TcpConnection
+    from ingestd.plugins.inputs._tcp_reader import ConnectionReader
 
 
 class Owner(NamedTuple):
     """What a connection calls."""
 
-    closed: Callable[[TcpConnection, str], None]
+    closed: Callable[[ConnectionReader, str], None]
     """The connection has ended, and the reason: end, error, idle or shutdown."""
     recognised: Callable[[Sender], None]
     """Who sends, once for a new connection, and once more after the header of a proxy."""
     proxied: Callable[[ProxyHeader], Stream]
     """A proxy has put this header in front. Returns the stream that the connection is."""
-    rejected: Callable[[TcpConnection, socket.socket, Sender], None]
+    rejected: Callable[[ConnectionReader, socket.socket, Sender], None]
     """The connection cannot be read; its socket is the owner's now, to be closed."""
 
 

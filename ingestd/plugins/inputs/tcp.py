@@ -26,6 +26,7 @@ from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
 from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
+from ingestd.plugins.inputs._tcp_reader import ConnectionReader
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
@@ -183,13 +184,13 @@ class TcpInput:
     def _owner(
         self, stream: Stream, closed: Callable[[str], None], on_client: Callable[[str, int], None] | None
     ) -> Owner:
-        def forget(connection: TcpConnection, reason: str) -> None:
-            self._connections.discard(connection)
+        def forget(connection: ConnectionReader, reason: str) -> None:
+            self._connections.difference_update([connection])
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
             metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
             closed(reason)
 
-        def reject(connection: TcpConnection, sock: socket.socket, sender: Sender) -> None:
+        def reject(connection: ConnectionReader, sock: socket.socket, sender: Sender) -> None:
             self._rejected.add(sock, ANSWERS.get(sender, b""), lambda: forget(connection, "rejected"))
 
         def proxied(header: ProxyHeader) -> Stream:
