@@ -84,6 +84,9 @@ def _meant(runs: Mapping[str, object], *, java: bool) -> dict[str, str]:
         meant["Y"] = "y"
     if "x" in runs and not java and "w" not in runs:
         meant["x"] = "y"
+    week_year = "Y" if java else "x"
+    if "w" in runs and "M" not in runs and week_year not in runs:
+        meant |= dict.fromkeys(runs.keys() & {*"yY"}, week_year)
     if "h" in runs and "a" not in runs:
         meant["h"] = "H"
     return meant
@@ -95,5 +98,6 @@ def _repaired(part: str, meant: dict[str, str]) -> str:
 
 def _what(run: str, *, java: bool) -> str:
     names = {"D": "the day of the year", "m": "the minute", "h": "the hour from 1 to 12", "x": "the year of the week"}
-    names["Y"] = "the year of the week" if java else "the year"
+    names["y"] = "the year of the day, not of the week"
+    names["Y"] = names["x"] if java else names["y"]
     return f"{run} is {names[run[0]]}"

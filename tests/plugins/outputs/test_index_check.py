@@ -12,7 +12,7 @@ from ingestd.plugins.outputs._index_check import index_warnings
 GOOD = (
     *("logstash-%{+YYYY.MM.dd}", "logstash-%{+yyyy.MM.dd}", "logstash-%{{yyyy.MM.dd}}", "logs-%{+xxxx.ww}", "all"),
     *("logs-%{+YYYY.DDD}", "logs-%{type}-%{+YYYY.MM}", "logs-%{+YYYY.MM.dd.HH.mm}", "logs-%{+YYYY'y'MM'm'}"),
-    *("%{[app][name]}-%{+YYYY}", "logs-%{{YYYY.ww}}", "로그-%{+YYYY}"),
+    *("%{[app][name]}-%{+YYYY}", "logs-%{{YYYY.ww}}", "logs-%{+yyyy.MM.ww}", "로그-%{+YYYY}"),
 )
 
 
@@ -28,6 +28,8 @@ WRONG = [  # index, the marked parts, the last hint
     ("logstash-%{{YYYY.MM.dd}}", ["YYYY"], "write %{{yyyy.MM.dd}}"),
     ("logstash-%{{yyyy.MM.DD}}", ["DD"], "write %{{yyyy.MM.dd}}"),
     ("logstash-%{+xxxx.MM.dd}", ["xxxx"], "write %{+yyyy.MM.dd}"),
+    ("logstash-%{+YYYY.ww}", ["YYYY"], "write %{+xxxx.ww}"),
+    ("logstash-%{{yyyy.ww}}", ["yyyy"], "write %{{YYYY.ww}}"),
     ("logstash-%{+YYYY.MM.dd.hh}", ["hh"], "write %{+YYYY.MM.dd.HH}"),
     ("logstash-%{+YYYY.MMM.dd}", ["MMM"], "use digits"),
     ("logstash-%{+YYYY.MM.dd.EEE}", ["EEE"], "use digits"),
