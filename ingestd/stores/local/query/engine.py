@@ -169,7 +169,7 @@ class Engine:
         timer = None
         if self._timeout_s is not None:
             sentence = f"the query took longer than {self._timeout_s:g} s; choose a shorter time range"
-            timer = threading.Timer(min(self._timeout_s, threading.TIMEOUT_MAX), session.interrupt, [sentence])
+            timer = threading.Timer(min(self._timeout_s, threading.TIMEOUT_MAX), self._interrupt, [session, sentence])
             timer.daemon = True
             timer.start()
         failed = True
@@ -193,6 +193,8 @@ class Engine:
     def _close(self) -> None:
         if self._shared is not None and not self._sessions:  # else it ends with the last of them
             self._shared.close()
+            with contextlib.suppress(OSError):  # DuckDB leaves a folder that it did not make, or that others used
+                self._spill.rmdir()
         self._shared = None
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
@@ -205,6 +207,12 @@ class Engine:
         with self._lock:
             for session in self._sessions:
                 session.interrupt("the query was cancelled")
+
+    def _interrupt(self, session: QuerySession, reason: str) -> None:
+        """Interrupt a session, unless it is closed: it may end while its timer fires."""
+        with self._lock:
+            if session in self._sessions:
+                session.interrupt(reason)
 
     def _remove_stale(self) -> None:
         """Remove what killed processes left."""

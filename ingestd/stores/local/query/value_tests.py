@@ -54,9 +54,10 @@ def in_document(paths: Sequence[tuple[str, ...]], test: ValueTest, hint: str) ->
 def _value(operand: str, other: str, test: ValueTest) -> str:
     if other == NEVER:
         return test.string(operand)
+    scalar = test.scalar("e::VARCHAR")  # JSON's true is 1 as a DOUBLE
     element = (
         f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} "
-        f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {test.scalar('e')} END"
+        f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {scalar} END"
     )
     return (
         f"CASE WHEN NOT ({other}) THEN {test.string(operand)} WHEN starts_with({operand}, '[') "

@@ -27,7 +27,7 @@ from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
-from ingestd.stores.query import And, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
+from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
 from tests.random_cases import random_cases
 from tests.threads import Background
 
@@ -221,6 +221,35 @@ def test_what_does_not_fit_into_memory_stays_in_the_store(tmp_path: Path) -> Non
         assert any(file.stat().st_size for file in spilled.iterdir())
         assert list(index_folders(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_that_ends_while_its_timer_fires(tmp_path: Path) -> None:
+    with mock.patch.object(threading, "Timer") as timer, Engine(tmp_path, 64 << 20, 1, 60).session():
+        pass
+    _, function, arguments = timer.call_args.args
+    function(*arguments)
+
+
+def test_an_empty_folder_for_spilling_does_not_stay(tmp_path: Path) -> None:
+    """Else each session would open a DuckDB."""
+    spill = tmp_path / f".spill-{os.getpid()}"
+    spill.mkdir()
+    with Engine(tmp_path, 64 << 20, 1, None).session():
+        pass
+    assert not spill.exists()
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
+def test_truth_values_in_arrays_are_no_numbers(sealed: bool, tmp_path: Path) -> None:
+    fill(tmp_path, [{"x": [True], "a": [{"b": True}]}, {"x": [False, 2]}, {"x": [[1], "true"], "a": [{"b": [1.0]}]}])
+    if sealed:
+        seal_once(tmp_path, NOW)
+    store = LocalStore(tmp_path)
+    conditions: list[Condition] = [
+        *(Equal("x", value) for value in ("0", "1", "true", "false", "2")),
+        *(Equal("a.b", "1"), Range("x", "0", "1"), Range("a.b", "0", "1"), Like("x", ("t", Gap.MANY))),
+    ]
+    assert [store.count(Query(condition=condition)) for condition in conditions] == [0, 1, 2, 1, 1, 1, 1, 1, 2]
 
 
 def test_sessions_share_a_duckdb_until_one_fails(tmp_path: Path) -> None:
