@@ -195,14 +195,23 @@ def prepare(built: BuiltOutput, batch: Batch) -> tuple[list[Any], list[Rejection
     payloads, rejections, total = list[Any](), list[Rejection](), 0
     for number, event_id in enumerate(batch.ids()):
         try:
-            payload, size, rejected = built.output.prepare(batch.part([number]))
+            payload, size, rejected = built.output.prepare(event := batch.part([number]))
         except Exception as error:  # noqa: BLE001 -- logged above
-            rejections.append(Rejection(_reason(error), b"", event_id))
+            rejections.append(Rejection(_reason(error), _document(event), event_id))
         else:
             payloads.append(payload)
             rejections += rejected
             total += size
     return payloads, rejections, total
+
+
+def _document(batch: Batch) -> bytes:
+    """Return the document of a single event; empty: it is what cannot be written."""
+    try:
+        [document] = batch.documents()
+    except Exception:  # noqa: BLE001 -- the output has failed on the event already
+        return b""
+    return document
 
 
 def _reason(error: Exception) -> str:

@@ -7,8 +7,12 @@ same way. Nothing but the lines of a message decides where it ends.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
+
+_KNOWN_LINES, _KNOWN_BYTES = 1024, 1024
+"""How many lines are remembered, and how long they may be: 1 MB."""
 
 
 class Grouping(Protocol):
@@ -51,7 +55,7 @@ class LineGrouping:
         longest: int,
         flush_seconds: float = 0,
     ) -> None:
-        self._joins, self._following = joins, following
+        self._joins, self._following = _remembered(joins), following
         self._max_lines, self._max_bytes, self._longest = max_lines, max_bytes, longest
         self.flush_seconds = flush_seconds
 
@@ -106,3 +110,9 @@ class LineGrouping:
     def flushable(self, data: bytearray, size: int) -> int:
         """Return how many of the first ``size`` bytes are whole lines."""
         return data.rfind(b"\n", 0, size) + 1
+
+
+def _remembered(joins: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    """Return a function that remembers its results: the lines of a message are seen each time that one comes."""
+    known = lru_cache(_KNOWN_LINES)(joins)
+    return lambda line: known(line) if len(line) <= _KNOWN_BYTES else joins(line)

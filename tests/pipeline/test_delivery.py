@@ -443,6 +443,7 @@ async def test_a_fault_with_one_event_costs_its_neighbours_nothing() -> None:
     [letter] = road.letters.letters
     assert (letter["event_id"], letter["stage"], letter["plugin"]) == ("o-000000000003", "output", "stdout_0")
     assert letter["reason"] == "the daemon failed on it: ZeroDivisionError('three')"
+    assert letter["raw"] == b'{"n":3}'
     state = road.journal.committed(road.delivery.name)[1]
     assert state["days"]["2026-11-22"]["stdin_0"] == {"received": 6, "delivered": 5, "dead": 1}
     assert state["indices"] == {"logs": 5}

@@ -18,7 +18,7 @@ from ingestd.event.fields import Event
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
 from ingestd.pipeline.processing import Processed, Processing, split_chunk
-from ingestd.plugins.interfaces import Prepared, Rejection
+from ingestd.plugins.interfaces import Prepared
 from tests.conformance.running import FRAME, build
 from tests.dead_letters.memory import MemoryDeadLetters
 
@@ -131,7 +131,9 @@ def test_a_fault_of_an_output_with_one_event_costs_its_neighbours_nothing() -> N
     assert [event["n"] for _, event in events] == [0, 4]
     offset = 100 + chunk.data.index(b'{"n": 3')
     reason = "the daemon failed on it: ZeroDivisionError('three')"
-    assert one.rejected == [Rejection(reason, b"", event_id("o", offset))]
+    [rejection] = one.rejected
+    assert (rejection.reason, rejection.event_id) == (reason, event_id("o", offset))
+    assert json.loads(rejection.raw)["n"] == 3, "the dead letter has the event"
     assert (one.tally.queued, letters.letters) == (3, []), "the delivery makes the dead letters"
 
 

@@ -70,3 +70,18 @@ def test_cuts_change_nothing(
         found += [stream[start + before : start + end] for before, end in zip([0, *ends], ends, strict=False)]
         start += ends[-1] if ends else 0
     assert [*found, *([stream[start:]] if start < len(stream) else [])] == expected
+
+
+def test_each_line_is_judged_once_however_often_a_message_is_looked_at() -> None:
+    """Of a pattern that takes long, the lines of a message would be judged again with each line that comes."""
+    judged: list[bytes] = []
+
+    def joins(line: bytes) -> bool:
+        judged.append(line)
+        return line.startswith(b" ")
+
+    lines = LineGrouping(joins, following=False, max_lines=500, max_bytes=10_000, longest=10_000)
+    data = b"a\n" + b"".join(b" %d\n" % number for number in range(100))
+    for size in range(len(data) + 1):
+        assert lines.ends(data, size) == []
+    assert len(judged) == 101
