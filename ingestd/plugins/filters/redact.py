@@ -1,7 +1,8 @@
 """``redact``: mask personal data and secrets.
 
 An addition to Logstash's filters. What it masks is still in the journal until its segments are deleted, unless the
-input has the option ``redact``.
+input has the option ``redact``. Values that are numbers stay, and so do IPv6 addresses. Other secrets need
+``patterns``, such as ``patterns => { "(?i)(password=)\\S+" => "\\1***" }``.
 """
 
 from __future__ import annotations
