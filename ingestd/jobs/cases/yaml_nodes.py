@@ -5,7 +5,9 @@ PyYAML's own loader makes a boolean of ``no``, a date of ``2026-11-22``, a numbe
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -24,6 +26,21 @@ for _kind, _pattern, _firsts in _PLAIN:
     for _first in _firsts:
         _RESOLVERS.setdefault(_first, []).append((_TAG + _kind, re.compile(rf"(?:{_pattern.pattern})\Z")))
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+_VALUES: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": _finite,
+    "null": lambda text: _WORDS[text.lower()],
+    "bool": lambda text: _WORDS[text.lower()],
+}
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the package has no types
@@ -110,10 +127,11 @@ class Node:
         kind, text = self._node.tag.removeprefix(_TAG), self._node.value
         if kind == "str":
             return text
-        if kind in {"int", "float"}:
-            return int(text) if kind == "int" else float(text)
-        if kind in {"null", "bool"}:
-            return _WORDS[text.lower()]
+        if kind in _VALUES:
+            try:
+                return _VALUES[kind](text)
+            except (ValueError, KeyError):  # by an explicit tag, or too large
+                raise self.error(f"{text[:80]!r} is not a valid {kind}") from None
         raise self.error(f"values with the tag {self._node.tag!r} are not possible", "use JSON's types")
 
 
@@ -136,6 +154,8 @@ def read_yaml(text: str, file: str) -> Node:
         span = Span(file, 1, 1) if mark is None else Span(file, mark.line + 1, mark.column + 1)
         what = getattr(error, "problem", None) or str(error)
         raise ConfigErrors([ConfigError(f"not YAML: {what}", span)], {file: text}) from None
+    except RecursionError:
+        raise ConfigErrors([ConfigError("nested too deeply", Span(file, 1, 1))], {file: text}) from None
     if node is None:
         raise ConfigErrors([ConfigError("the file is empty", Span(file, 1, 1))], {file: text})
     return Node(node, file)

@@ -93,6 +93,12 @@ MISTAKES = {
     "tag": ("cases:\n  - name: a\n    events: [{a: !!binary x}]", "3:18: error: values with the tag"),
     "no such file": ("path: no.conf\ncases: []", "1:7: error: there is no "),
     "path and config": ("path: .\nconfig: x\ncases: []", "2:9: error: give either path or config"),
+    "no int": ("cases:\n  - name: a\n    events: [{a: !!int x}]", "3:18: error: 'x' is not a valid int"),
+    "tagged bool": ("cases:\n  - name: a\n    events: [{a: !!bool yes}]", "3:18: error: 'yes' is not a valid bool"),
+    "no null": ("cases:\n  - name: a\n    events: [{a: !!null x}]", "3:18: error: 'x' is not a valid null"),
+    "huge": (f"cases:\n  - name: a\n    events: [{{a: {'1' * 5000}}}]", "is not a valid int"),
+    "infinite": ("cases:\n  - name: a\n    events: [{a: 1e999}]", "3:18: error: '1e999' is not a valid float"),
+    "deep": ("[" * 3000, "1:1: error: nested too deeply"),
     "endless": ("cases:\n  - name: a\n    events: [&x {a: *x}]", "error: nested too deeply"),
 }
 
