@@ -34,7 +34,7 @@ class NoEffect(NamedTuple):
 
 
 def _milliseconds(value: Any) -> str:
-    return f"{value}ms"
+    return f"{value}ms" if str(value).strip().isdigit() else str(value)  # a duration, or a mistake to report as written
 
 
 def _level(value: Any) -> str:

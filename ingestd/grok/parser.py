@@ -45,6 +45,8 @@ _REFERENCE = re.compile(r"\\([kg])(?:<([^>]*)>|'([^']*)')")
 _BACKREF = re.compile(r"\\([1-9][0-9]{0,3})")
 _CONDITION = re.compile(r"\?\((?:<([^>]+)>|'([^']+)'|(\d+))\)")
 _COMMENT_END = re.compile(r"(?:\\.|[^\\)])*\)", re.DOTALL)
+_OF_PYTHON = {"(?P<": "(?<name>...)", "(?P=": r"\k<name>", "(?P>": r"\g<name>"}
+"""Groups of Python and PCRE, and Ruby's in their place."""
 _LOOKS = (("?=", True, False), ("?!", True, True), ("?<=", False, False), ("?<!", False, True))
 _ANCHORS = {
     "A": Anchor.TEXT_START,
@@ -292,7 +294,10 @@ class _RegexParser:
         """Parse ``(?i-m:...)``, or ``(?i)`` with everything up to the end of the enclosing group."""
         match = _FLAGS.match(self._text, self._pos)
         if not match:
-            raise PatternError(f"unknown or unsupported kind of group '{self._text[start : start + 4]}'", start)
+            found = self._text[start : start + 4]
+            instead = _OF_PYTHON.get(found)
+            hint = f", write {instead}" if instead else ""
+            raise PatternError(f"unknown or unsupported kind of group '{found}'{hint}", start)
         before = self._options
         inside = self._options = _changed(before, match[1], match[2] or "")
         self._pos = match.end()

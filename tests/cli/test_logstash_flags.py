@@ -234,3 +234,11 @@ def test_a_setting_of_another_shape_is_an_error_with_its_place(tmp_path: Path, k
     result = run("run", "-t", "--path.settings", str(tmp_path), "-e", CONFIG)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert result.exit_code == 0 or f"{tmp_path}/logstash.yml:1" in result.stderr
+
+
+def test_a_wrong_delay_is_reported_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "logstash.yml").write_text("pipeline.batch.delay: soon\n")
+    result = run("run", "-t", "--path.settings", str(tmp_path), "-e", CONFIG)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/logstash.yml:1: error: batch.max_delay: " in result.stderr
+    assert "found 'soon'" in result.stderr

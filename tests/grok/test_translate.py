@@ -101,6 +101,8 @@ MEANINGS = [  # Ruby, text, whole match or None
 ]
 
 ERRORS = [  # Ruby, a part of the message, position
+    ("a(?P<n>b)", "kind of group '(?P<', write (?<name>...)", 1),
+    ("(?<n>b)(?P=n)", r"kind of group '(?P=', write \k<name>", 7),
     ("a(b", "group is not closed", 1),
     ("a)b", "no opening", 1),
     ("*a", "'*' has nothing to repeat", 0),

@@ -92,7 +92,7 @@ def _joins(opts: Options) -> Callable[[bytes], bool]:
     try:
         pattern = compile_grok(opts.pattern, load_library(opts.patterns_dir))
     except PatternError as error:
-        raise ValueError(f"pattern {opts.pattern!r}: {error}") from None
+        raise ValueError(f"pattern '{opts.pattern}': {error}") from None
     search, decode = pattern.matcher(_TIMEOUT_S).search_line, text_decoder(opts.charset, opts.fallback_charset)
 
     def joins(line: bytes) -> bool:

@@ -105,7 +105,8 @@ def _patterns(options: Options) -> dict[str, list[GrokPattern]]:
             except PatternError as error:
                 missing = missing_paths(options.patterns_dir, options.patterns_files_glob)
                 hint = f"there is no pattern file at {', '.join(missing)}" if missing and error.unknown else ""
-                raise OptionError(f"pattern {text!r}: {error}", text, hint) from None
+                shown = text.replace("\n", "\\n")
+                raise OptionError(f"pattern '{shown}': {error}", text, hint) from None
     return compiled
 
 

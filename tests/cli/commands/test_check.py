@@ -202,6 +202,13 @@ def test_a_pattern_of_a_missing_file_is_not_blamed_on_its_name() -> None:
     assert "help: there is no pattern file at /nowhere/patterns" in result.stderr
 
 
+def test_a_pattern_is_shown_as_it_is_written() -> None:
+    result = run("-e", r'filter { grok { match => { "message" => "\d(?P<a>\w)" } } }')
+    assert r"pattern '\d(?P<a>\w)': unknown" in result.stderr
+    result = run("-e", r"input { stdin { codec => multiline { pattern => '\d(' what => next } } }")
+    assert r"pattern '\d(': a group is not closed" in result.stderr
+
+
 def test_an_empty_target() -> None:
     result = CliRunner().invoke(main, ["check", "-e", 'filter { kv { target => "" } }'])
     assert "must not be empty" in result.stderr
