@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,7 +127,10 @@ def _take_version(result: Report, installation: Installation) -> None:
 
 def _pipelines(result: Report, installation: Installation, folder: LogstashFolder) -> list[PipelineSource]:
     if folder.pipelines:
-        return [_local(result, installation, source) for source in folder.pipelines]
+        advice = (
+            "write this path into pipelines.yml, which the start command reads" if _by_folder(folder.pipelines) else ""
+        )
+        return [_local(result, installation, source, advice) for source in folder.pipelines]
     settings, home = installation.settings, installation.home
     folders = [settings / "conf.d", home / "pipeline", settings]
     found = next((files for place in folders if (files := _configs(place))), None)
@@ -144,13 +147,13 @@ def _configs(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(file for file in folder.glob("*.conf") if file.name != _SAMPLE))
 
 
-def _local(result: Report, installation: Installation, source: PipelineSource) -> PipelineSource:
-    """Return a pipeline with the paths that its files have on this machine."""
+def _local(result: Report, installation: Installation, source: PipelineSource, advice: str) -> PipelineSource:
+    """Return a pipeline with the paths that its files have on this machine; ``advice`` is for paths that differ."""
     paths = tuple(map(installation.local, source.paths))
     for named, path in zip(source.paths, paths, strict=True):
         if path != named:
             text = f"pipeline {source.name}: {named} is not on this machine; taken: {path}"
-            result.findings.append(Finding(str(installation.settings), 0, Verdict.DIFFERS, text))
+            result.findings.append(Finding(str(installation.settings), 0, Verdict.DIFFERS, text, advice))
     return source._replace(paths=paths)
 
 
@@ -168,9 +171,15 @@ def start_command(found: Report, installation: Installation, settings_file: Path
     words, sources = ["ingestd", "run", "--settings", str(settings_file)], found.pipelines
     if found.support_escapes:
         words.append("--config.support_escapes")
-    by_path = all(source.text is None for source in sources)
-    if by_path and len(sources) == 1:
+    if _by_folder(sources):
+        return Start([*words, "--path.settings", str(installation.settings)])
+    if len(sources) == 1:
         return Start([*words, *(word for path in sources[0].paths for word in ("-f", str(path)))])
-    if by_path and all(len(source.paths) == 1 for source in sources):
-        return Start([*words, *(word for name, paths, _ in sources for word in ("--pipeline", f"{name}={paths[0]}"))])
-    return Start([*words, "--path.settings", str(installation.settings)])
+    return Start([*words, *(word for name, paths, _ in sources for word in ("--pipeline", f"{name}={paths[0]}"))])
+
+
+def _by_folder(sources: Sequence[PipelineSource]) -> bool:
+    """Whether flags cannot name the pipelines: one is a text, or one of several has several paths."""
+    if any(source.text is not None for source in sources):
+        return True
+    return len(sources) != 1 and any(len(source.paths) != 1 for source in sources)

@@ -268,6 +268,7 @@ def test_pipelines(tmp_path: Path) -> None:
         "1 needs_work unknown output plugin 'nope'",
     ]
     assert start_command(found, installation, Path("x.toml")).words[-2:] == ["--path.settings", str(settings)]
+    assert advice(found.findings, "is not on this machine").startswith("write this path into pipelines.yml")
 
 
 def test_pipelines_with_a_path_each(tmp_path: Path) -> None:
