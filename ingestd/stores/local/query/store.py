@@ -293,11 +293,14 @@ class LocalStore:
         return ""
 
     def _damage(self, group: sql.FileGroup, file: str) -> str:
-        """Return why a sealed file that is there cannot be read as a whole, empty if it can."""
+        """Return why a sealed file that is there cannot be read as a whole, empty if it can.
+
+        With a DuckDB of its own: after some errors the shared one can no longer read anything.
+        """
         if group.columns is None:
             return ""
         try:
-            with self._engine.session() as session:
+            with self._engine.session(separate=True) as session:
                 list(session.run(sql.read_all(file)))
         except (VanishedError, QueryFailedError) as error:
             return str(error) if Path(file).exists() else ""

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 from ingestd.cli.main import main
 from ingestd.stores.base import take_missing
 from ingestd.stores.local import LocalStore, store_root
+from ingestd.stores.local.files.duckdb_core import connect
+from ingestd.stores.local.query.engine import Engine, QueryFailedError
 from ingestd.stores.query import Query
 from tests.random_cases import sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, LOGGED, SEALED, Fault, fill, names_outside
@@ -64,6 +67,18 @@ def test_every_answer(tmp_path: Path, name: str, fault: Fault, left: int | None)
     assert list(store.search(Query(until="2026-11-22T00:00:00Z"), 0)) != []
     if name.endswith(".parquet"):
         assert take_missing(store) == [], "what is not asked for is not missing"
+
+
+def test_files_are_not_damaged_because_duckdb_fails(tmp_path: Path) -> None:
+    fill(tmp_path)
+    store = LocalStore(store_root(tmp_path))
+    everything = store.count(Query())
+    closed = connect({})
+    closed.close()
+    with mock.patch.object(Engine, "_cursor", return_value=closed), pytest.raises(QueryFailedError):
+        store.count(Query())
+    assert store.count(Query()) == everything
+    assert take_missing(store) == []
 
 
 def _parsed(document: bytes) -> dict[str, Any]:
