@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 
+from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
@@ -16,6 +17,7 @@ from ingestd.logs import get_logger
 from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
 from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
+from ingestd.plugins.interfaces import SocketInput
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -23,6 +25,8 @@ from ingestd.settings import Settings
 log = get_logger(__name__)
 
 Configs = dict[str, Config]
+
+_EVERY_HOST = "0.0.0.0"  # noqa: S104 -- only compared
 
 
 def dead_letter_writer(settings: Settings, writer: str, writers: int) -> DeadLetterWriter:
@@ -42,7 +46,8 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     ``process`` is the name of the process that is to write for them; of several, the longest name.
 
     Raises:
-        ConfigErrors: A config is wrong, or two outputs would write to the same files.
+        ConfigErrors: A config is wrong, two inputs would listen on the same port, or two outputs would write to the
+            same files.
     """
     pipelines = {
         name: compile_pipeline(
@@ -50,8 +55,26 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
         )
         for name, config in configs.items()
     }
+    check_ports(pipelines, configs)
     check_store_outputs(pipelines, configs)
     return pipelines
+
+
+def check_ports(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
+    """Raise ConfigErrors if two inputs would listen on the same port of an address."""
+    taken: dict[tuple[str, int], Step] = {}
+    for name, pipeline in pipelines.items():
+        for built in pipeline.inputs:
+            if not isinstance(built.input, SocketInput) or built.input.address[1] == 0:
+                continue
+            host, port = built.input.address
+            hosts = [other for other, used in taken if used == port and (other == host or _EVERY_HOST in (other, host))]
+            if hosts:
+                first = taken[hosts[0], port].span
+                text = f"port {port} is already that of the input at {first.file}:{first.line}"
+                error = ConfigError(text, built.step.span, "choose another port, or remove one of the two")
+                raise ConfigErrors([error], configs[name].sources)
+            taken[host, port] = built.step
 
 
 def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:

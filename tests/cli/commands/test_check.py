@@ -237,6 +237,28 @@ def test_several_pipelines(good: Path, tmp_path: Path) -> None:
     assert "unknown filter plugin 'nope'" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "good"),
+    [
+        ("port => 5000", "port => 5000", False),
+        ("port => 5000", "port => 5000 host => '127.0.0.1'", False),
+        ("port => 5000 host => '127.0.0.1'", "port => 5000", False),
+        ("port => 5000 host => '127.0.0.2'", "port => 5000 host => '127.0.0.1'", True),
+        ("port => 5000", "port => 5001", True),
+        ("port => 0", "port => 0", True),
+    ],
+)
+def test_two_inputs_with_the_same_port(tmp_path: Path, first: str, second: str, good: bool) -> None:
+    files = [tmp_path / "a.conf", tmp_path / "b.conf"]
+    for file, options in zip(files, (first, second), strict=True):
+        file.write_text(f"input {{ tcp {{ {options} }} }}")
+    for arguments in ([*map(str, files)], ["--pipeline", f"a={files[0]}", "--pipeline", f"b={files[1]}"]):
+        result = run(*arguments)
+        assert (result.exit_code == 0) is good
+        problem = f"{files[1]}:1:9: error: port 5000 is already that of the input at {files[0]}:1"
+        assert (problem in result.stderr) is not good
+
+
 def test_two_outputs_with_the_same_files(tmp_path: Path) -> None:
     """Each pipeline is good, but they cannot run together: ``store_0`` of ``web``, and ``web`` of ``main``."""
     first, second = tmp_path / "main.conf", tmp_path / "web.conf"
