@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import threading
@@ -216,6 +217,7 @@ class Engine:
 
     def _remove_stale(self) -> None:
         """Remove what killed processes left."""
+        _remove_once(self._spill)  # in a container, a killed process often had the same id
         for folder in self._spill.parent.glob(f"{_SPILL}*"):
             if not Path(f"/proc/{folder.name.removeprefix(_SPILL)}").exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -231,6 +233,12 @@ class Engine:
                 "max_temp_directory_size": f"{_TEMP_BYTES}B",
             }
         )
+
+
+@functools.cache
+def _remove_once(folder: Path) -> None:
+    """Remove a folder, but not again in this process, which may use it by then."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _first_line(error: Exception) -> str:

@@ -233,10 +233,20 @@ def test_a_session_that_ends_while_its_timer_fires(tmp_path: Path) -> None:
 def test_an_empty_folder_for_spilling_does_not_stay(tmp_path: Path) -> None:
     """Else each session would open a DuckDB."""
     spill = tmp_path / f".spill-{os.getpid()}"
-    spill.mkdir()
     with Engine(tmp_path, 64 << 20, 1, None).session():
-        pass
+        spill.mkdir()
     assert not spill.exists()
+
+
+def test_what_a_killed_process_with_the_same_id_spilled_is_removed_once(tmp_path: Path) -> None:
+    spill = tmp_path / f".spill-{os.getpid()}"
+    spill.mkdir()
+    (spill / "left").touch()
+    with Engine(tmp_path, 64 << 20, 1, None).session():
+        assert not spill.exists()
+        spill.mkdir()
+        with Engine(tmp_path, 64 << 20, 1, None).session():
+            assert spill.exists(), "another store of this process uses it"
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
