@@ -50,6 +50,9 @@ MANY_WORDS = 10
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 """A text that is a number, as a regular expression."""
 
+_EXPONENT = r"[:,\[]\s*[0-9.]+[eE]"
+"""The start of a positive number with an exponent, wherever a document has one: ``1e2`` is 100."""
+
 
 def sql_condition(condition: Condition, columns: SourceColumns) -> str:  # noqa: PLR0911 - one return for each kind
     """Return a condition as an SQL expression that is true or false, never NULL.
@@ -132,12 +135,14 @@ def _equal(field: str, values: Sequence[str], columns: SourceColumns) -> str:
     hint = ""
     if all(map(PLAIN.fullmatch, accepted)) and all(_has_one_spelling(value) for value in numbers):
         hint = may_contain(shortest(accepted))
+        if any(len(value) > 1 for value in numbers):  # a single digit is in each spelling of its number
+            hint = f"({hint} OR regexp_matches(doc, {literal(_EXPONENT)}))"
     test = ValueTest(lambda operand: equals_any(operand, accepted), scalar, of_number if all_small else None)
     return of_value(field, test, columns, hint)
 
 
 def _has_one_spelling(number: str) -> bool:
-    """Return whether JSON can spell this number only as it is written here; ``1e2`` and ``100`` are the same."""
+    """Return whether JSON can spell this number only as it is written here, unless with an exponent."""
     return False if number.lstrip("-").startswith("0") else number.isdigit() and len(number) < 5
 
 

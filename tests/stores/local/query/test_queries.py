@@ -223,6 +223,26 @@ def test_what_does_not_fit_into_memory_stays_in_the_store(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
+def test_numbers_with_an_exponent(sealed: bool, tmp_path: Path) -> None:
+    texts = [
+        '{"x":1e2}',
+        '{"x": 1.2e1}',
+        '{"x":[5, 1E+2]}',
+        '{"x":[1200e-2]}',
+        '{"x":0.05E2}',
+        '{"x":100}',
+        '{"x":"1e2"}',
+    ]
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append(INDEX, list(map(str.encode, texts)))
+    writer.close()
+    if sealed:
+        seal_once(tmp_path, NOW)
+    store = LocalStore(tmp_path)
+    assert [store.count(Query(condition=Equal("x", value))) for value in ("100", "12", "5")] == [3, 2, 2]
+
+
 def test_a_session_that_ends_while_its_timer_fires(tmp_path: Path) -> None:
     with mock.patch.object(threading, "Timer") as timer, Engine(tmp_path, 64 << 20, 1, 60).session():
         pass
