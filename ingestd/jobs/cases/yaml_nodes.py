@@ -25,6 +25,9 @@ _RESOLVERS: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 for _kind, _pattern, _firsts in _PLAIN:
     for _first in _firsts:
         _RESOLVERS.setdefault(_first, []).append((_TAG + _kind, re.compile(rf"(?:{_pattern.pattern})\Z")))
+_MAX_DEPTH = 200
+"""Levels of lists and mappings in a file: far below Python's limit of recursion."""
+
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -43,8 +46,22 @@ _VALUES: dict[str, Callable[[str], Any]] = {
 }
 
 
+class _DepthError(Exception):
+    """A file is nested too deeply; it has the place."""
+
+
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the package has no types
     yaml_implicit_resolvers = _RESOLVERS
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Return the next node, with those in it."""
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise _DepthError(self.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -141,21 +158,25 @@ def _span(node: Any, file: str) -> Span:
     return Span(file, start.line + 1, start.column + 1, max(length, 1))
 
 
+def _place(mark: Any, file: str) -> Span:
+    return Span(file, mark.line + 1, mark.column + 1)
+
+
 def read_yaml(text: str, file: str) -> Node:
     """Return the only document of a file.
 
     Raises:
-        ConfigErrors: It is not YAML, or empty.
+        ConfigErrors: It is not YAML, empty, or nested too deeply.
     """
     try:
         node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        span = Span(file, 1, 1) if mark is None else Span(file, mark.line + 1, mark.column + 1)
+        span = Span(file, 1, 1) if mark is None else _place(mark, file)
         what = getattr(error, "problem", None) or str(error)
         raise ConfigErrors([ConfigError(f"not YAML: {what}", span)], {file: text}) from None
-    except RecursionError:
-        raise ConfigErrors([ConfigError("nested too deeply", Span(file, 1, 1))], {file: text}) from None
+    except _DepthError as error:
+        raise ConfigErrors([ConfigError("nested too deeply", _place(error.args[0], file))], {file: text}) from None
     if node is None:
         raise ConfigErrors([ConfigError("the file is empty", Span(file, 1, 1))], {file: text})
     return Node(node, file)

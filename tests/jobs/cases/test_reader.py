@@ -98,7 +98,7 @@ MISTAKES = {
     "no null": ("cases:\n  - name: a\n    events: [{a: !!null x}]", "3:18: error: 'x' is not a valid null"),
     "huge": (f"cases:\n  - name: a\n    events: [{{a: {'1' * 5000}}}]", "is not a valid int"),
     "infinite": ("cases:\n  - name: a\n    events: [{a: 1e999}]", "3:18: error: '1e999' is not a valid float"),
-    "deep": ("[" * 3000, "1:1: error: nested too deeply"),
+    "deep": ("[" * 3000, "1:201: error: nested too deeply"),
     "endless": ("cases:\n  - name: a\n    events: [&x {a: *x}]", "error: nested too deeply"),
 }
 
