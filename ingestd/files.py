@@ -105,6 +105,19 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
+Version = tuple[int, int, int]
+"""Inode, size and time of modification in ns: of two versions of a file, one of them differs."""
+
+
+def file_version(path: Path, *, follow_symlinks: bool = True) -> Version | None:
+    """Return the version of a file; None if it cannot be looked at."""
+    try:
+        found = path.stat(follow_symlinks=follow_symlinks)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: of files that were created, renamed or deleted."""
     fd = open_folder(folder)

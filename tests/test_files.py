@@ -189,3 +189,14 @@ def test_write_all_to_a_slow_reader(tmp_path: Path) -> None:
         os.close(target)
         assert reader.communicate()[0] == data
         assert os.waitpid(writer, 0)[1] == 0
+
+
+def test_versions_of_a_file_differ(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    assert files.file_version(file) is None
+    file.write_text("a")
+    link.symlink_to(file)
+    first = files.file_version(file)
+    assert files.file_version(link) == first != files.file_version(link, follow_symlinks=False)
+    file.write_text("ab")
+    assert files.file_version(file) != first

@@ -14,6 +14,7 @@ from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, runni
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.writer import DeadLetterWriter
+from ingestd.files import file_version
 from ingestd.journal.base import START
 from ingestd.journal.folders import copy_folder, journal_folder, journal_folders
 from ingestd.journal.journal import Journal
@@ -139,8 +140,7 @@ def _preload(pipelines: Mapping[str, Pipeline]) -> None:
 def _fingerprint(configs: Configs) -> object:
     """Return the state of the config files that exist."""
     files = [Path(file) for config in configs.values() for file in config.sources]
-    states = [(file, file.stat()) for file in files if file.is_file()]
-    return [(file, state.st_mtime_ns, state.st_size, state.st_ino) for file, state in states]
+    return [(file, file_version(file)) for file in files if file.is_file()]
 
 
 def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingestd.files import file_version
 from ingestd.geoip.address import Address, parse_address
 from ingestd.geoip.fields import LookupResult
 from ingestd.geoip.setup import INSTALL_PACKAGE
@@ -98,12 +99,12 @@ class WatchedDatabase:
 
     def __init__(self, path: Path, *, required: bool) -> None:
         self.path, self._required = path, required
-        self._seen = self._stat()
+        self._seen = file_version(path)
         self.current: Database | None = Database(path) if required else self._open() if self._seen else None
 
     def refresh(self) -> bool:
         """Reopen the file if it changed; return whether ``current`` has changed."""
-        seen = self._stat()
+        seen = file_version(self.path)
         if seen == self._seen:
             return False
         self._seen = seen
@@ -123,10 +124,3 @@ class WatchedDatabase:
         except DatabaseError as error:
             log.warning("geoip database cannot be used", error=error)
             return None
-
-    def _stat(self) -> tuple[int, int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from ingestd.files import file_version
 from ingestd.lifecycle.state import State
 from ingestd.settings import load_settings
 from ingestd.stores.backups import index_of
@@ -29,11 +30,9 @@ class LastRun:
 
     def failures(self) -> tuple[str, ...]:
         """Return a sentence for each of the first indices that were not backed up or deleted, and one for the rest."""
-        try:
-            status = State.path_in(self._data_dir).stat()
-        except OSError:
+        version = file_version(State.path_in(self._data_dir))
+        if version is None:
             return ()
-        version = (status.st_mtime_ns, status.st_ino, status.st_size)
         if version != self._version:
             self._version, self._failures = version, self._read()
         return self._failures

@@ -47,6 +47,12 @@ def receive_time(chunk: Chunk) -> str:
     return from_epoch(chunk.time_ns / 1e9)
 
 
+def failed_message(chunk: Chunk, tag: str) -> Event:
+    """Return the event for a message that cannot be decoded: its bytes as text, and the tag."""
+    text = chunk.data.decode("utf-8", "backslashreplace")
+    return complete({"message": text, "tags": [tag]}, receive_time(chunk))
+
+
 def complete(event: Event, now: str) -> Event:
     """Complete a decoded event in place and return it, or its version 1 form if it is a version 0 record.
 

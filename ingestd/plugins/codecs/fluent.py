@@ -17,7 +17,7 @@ from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Table
 from ingestd.event.timestamp import epoch_seconds, from_epoch
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import Records, complete, failed_message, receive_time
 from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
@@ -56,8 +56,7 @@ class FluentCodec:
                     records.add(None, complete(event, now), part_key(chunk.offset, number))
                     number += 1
         except (ValueError, OverflowError):
-            failed: Event = {"message": chunk.data.decode("utf-8", "backslashreplace"), "tags": ["_fluentparsefailure"]}
-            records.add(None, complete(failed, now), part_key(chunk.offset, number))
+            records.add(None, failed_message(chunk, "_fluentparsefailure"), part_key(chunk.offset, number))
         return records.table()
 
     def _events(self, message: Any) -> Iterator[Event]:

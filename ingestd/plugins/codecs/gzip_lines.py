@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import part_key
-from ingestd.event.fields import Event
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import Records, failed_message
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
 from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
@@ -47,9 +46,7 @@ class GzipLinesCodec:
         try:
             data = inflated(chunk.data, _MAX_BYTES)
         except GzipError:
-            text = chunk.data.decode("utf-8", "backslashreplace")
-            event: Event = {"message": text, "tags": ["_gzipparsefailure"]}
-            records.add(None, complete(event, receive_time(chunk)), chunk.offset)
+            records.add(None, failed_message(chunk, "_gzipparsefailure"), chunk.offset)
             return records.table()
         for number, line in enumerate(filter(None, data.split(b"\n"))):
             records.add(None, self.decoder.event(line.removesuffix(b"\r"), chunk), part_key(chunk.offset, number))

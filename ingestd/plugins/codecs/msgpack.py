@@ -13,7 +13,7 @@ from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import Records, complete, failed_message, receive_time
 from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
@@ -48,9 +48,7 @@ class MsgpackCodec:
                 records.add(None, complete(self._event(value), now), chunk.offset + start)
                 count += 1
         except ValueError:
-            text = chunk.data.decode("utf-8", "backslashreplace")
-            failed: Event = {"message": text, "tags": ["_msgpackparsefailure"]}
-            records.add(None, complete(failed, now), part_key(chunk.offset, count))
+            records.add(None, failed_message(chunk, "_msgpackparsefailure"), part_key(chunk.offset, count))
         return records.table()
 
     def _event(self, value: object) -> Event:

@@ -1,11 +1,12 @@
-"""Trees of fields: hashes inside hashes, that a filter looks up once and sets in many events."""
+"""Hashes inside hashes: trees that a filter looks up once and sets in many events, and values with texts to change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from operator import is_
 from typing import Any
 
-from ingestd.event.fields import FieldError, FieldRef
+from ingestd.event.fields import Event, FieldError, FieldRef
 from ingestd.event.table import ABSENT, Table
 
 Tree = dict[str, Any]
@@ -31,6 +32,37 @@ def copied(value: Any) -> Any:
     if type(value) is dict:
         return {key: copied(item) for key, item in value.items()}
     return [copied(item) for item in value] if type(value) is list else value
+
+
+def on_texts(change: Callable[[str], str]) -> Callable[[Any], Any]:
+    """Return a function that changes the texts in any value; a value of which none changes is returned itself.
+
+    Args:
+        change: Returns the text itself if it does not change.
+    """
+
+    def changed(value: Any) -> Any:
+        if type(value) is str:
+            return change(value)
+        if type(value) is list:
+            items = [changed(item) for item in value]
+            return value if all(map(is_, items, value)) else items
+        if type(value) is dict:
+            fields = {key: changed(item) for key, item in value.items()}
+            return value if all(map(is_, fields.values(), value.values())) else fields
+        return value
+
+    return changed
+
+
+def change_fields(event: Event, change: Callable[[Any], Any], kept: Collection[str]) -> bool:
+    """Change the values of all fields but those in ``kept``; return whether any changed."""
+    changed = False
+    for name, value in event.items():
+        if name not in kept and (new := change(value)) is not value:
+            event[name] = new  # no key is added, so the iteration is safe
+            changed = True
+    return changed
 
 
 def with_tree(old: Any, tree: Tree, name: str) -> Tree:

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Generic, TypeVar
 
+from ingestd.files import file_version
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -30,7 +31,7 @@ class WatchedFile(Generic[T]):
     def __init__(self, path: Path, read: Callable[[Path, T | None], T], interval_s: float) -> None:
         self._path, self._read = path, read
         self._interval_s = interval_s if interval_s > 0 else float("inf")
-        self._seen = self._stat()
+        self._seen = file_version(path)
         self._value = read(path, None)
         self._next_check = monotonic() + self._interval_s
 
@@ -39,7 +40,7 @@ class WatchedFile(Generic[T]):
         now = monotonic()
         if now >= self._next_check:
             self._next_check = now + self._interval_s
-            seen = self._stat()
+            seen = file_version(self._path)
             if seen != self._seen:
                 self._seen = seen
                 self._read_again()
@@ -52,10 +53,3 @@ class WatchedFile(Generic[T]):
             log.warning("a file cannot be read again, what it held before stays in use", error=error)
         else:
             log.info("file read again", path=self._path)
-
-    def _stat(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import is_
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
@@ -17,7 +16,8 @@ from ingestd.event.redaction import DEFAULT_KINDS, KINDS, Redact, redactor
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._targets import target as checked
-from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
+from ingestd.plugins.filters._trees import change_fields, on_texts
+from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
 _NEVER = ("@timestamp", "@version")
 
@@ -47,7 +47,7 @@ def _touches(options: Options) -> Touch:
 @filter_plugin("redact", Options, touches=_touches, columns=True)
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Mask personal data and secrets in texts, also inside arrays and hashes; names of fields stay."""
-    mask = _masking(_redact(options))
+    mask = on_texts(_redact(options))
     if not options.fields:
         return each_event(_every_field(mask), _touches(options))
     refs = [checked(ref) for ref in options.fields]
@@ -65,14 +65,15 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
 
 def _redact(options: Options) -> Redact:
-    """Return the function of a text that masks the kinds and the patterns."""
+    """Return the function of a text that masks the kinds and the patterns, and returns one without them itself."""
     steps = [redactor(dict.fromkeys(options.kinds), options.replacement)]
     steps += [_own(pattern, replacement) for pattern, replacement in options.patterns.items()]
 
     def redact(text: str) -> str:
+        masked = text
         for step in steps:
-            text = step(text)
-        return text
+            masked = step(masked)
+        return text if masked == text else masked
 
     return redact
 
@@ -89,29 +90,9 @@ def _own(pattern: str, replacement: str) -> Redact:
     return lambda text: substitute(new, text)
 
 
-def _masking(redact: Redact) -> Callable[[Any], Any]:
-    """Return a function that masks any value; one without anything to mask is returned unchanged."""
-
-    def mask(value: Any) -> Any:
-        if type(value) is str:
-            masked = redact(value)
-            return value if masked == value else masked
-        if type(value) is list:
-            items = [mask(item) for item in value]
-            return value if all(map(is_, items, value)) else items
-        if type(value) is dict:
-            changed = {key: mask(item) for key, item in value.items()}
-            return value if all(map(is_, changed.values(), value.values())) else changed
-        return value
-
-    return mask
-
-
-def _every_field(mask: Callable[[Any], Any]) -> Callable[[Event], bool]:
+def _every_field(mask: Callable[[Any], Any]) -> FilterFn:
     def redact(event: Event) -> bool:
-        for name, value in event.items():
-            if name not in _NEVER and (masked := mask(value)) is not value:
-                event[name] = masked  # no key is added, so the iteration is safe
+        change_fields(event, mask, _NEVER)
         return True
 
     return redact

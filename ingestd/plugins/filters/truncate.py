@@ -6,12 +6,14 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._targets import target
+from ingestd.plugins.filters._trees import change_fields
 from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option, required
 
 _KEPT = ("@timestamp", "@metadata")
@@ -60,12 +62,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
 def _all_fields(length: int) -> FilterFn:
     def truncate_all(event: Event) -> bool:
-        changed = False
-        for name, value in event.items():
-            if name not in _KEPT and (cut := truncated(value, length)) is not value:
-                event[name] = cut  # no key is added, so the iteration is safe
-                changed = True
-        return changed
+        return change_fields(event, lambda value: truncated(value, length), _KEPT)
 
     return truncate_all
 
@@ -79,10 +76,10 @@ def truncated(value: Any, length: int) -> Any:
         return _cut(value, length)
     if type(value) is list:
         items = [_cut(item, length) if type(item) is str else item for item in value]
-        return value if all(map(_same, items, value)) else items
+        return value if all(map(is_, items, value)) else items
     if type(value) is dict:
         fields = {key: truncated(item, length) for key, item in value.items()}
-        return value if all(map(_same, fields.values(), value.values())) else fields
+        return value if all(map(is_, fields.values(), value.values())) else fields
     return value
 
 
@@ -93,7 +90,3 @@ def _cut(text: str, length: int) -> str | None:
         return text
     data = text.encode("utf-8", "surrogatepass")
     return text if len(data) <= length else data[:length].decode("utf-8", "ignore")
-
-
-def _same(new: Any, old: Any) -> bool:
-    return new is old

@@ -15,6 +15,7 @@ from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._each_event import each_event
 from ingestd.plugins.filters._percent import is_utf8, text_unescaper
+from ingestd.plugins.filters._trees import change_fields, on_texts
 from ingestd.plugins.registry import BuildContext, ColumnsFn, FilterFn, Touch, filter_plugin, option
 
 _CACHED_CHARS = 256  # words repeat, long texts do not
@@ -72,9 +73,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
 def _all_fields(decode: Callable[[Any], Any]) -> FilterFn:
     def decode_all(event: Event) -> bool:
-        for name, value in event.items():
-            if name != "@metadata" and (decoded := decode(value)) is not value:
-                event[name] = decoded  # no key is added, so the iteration is safe
+        change_fields(event, decode, ("@metadata",))
         return True
 
     return decode_all
@@ -84,21 +83,9 @@ def _decoder(text: Callable[[str], str], also: str, utf8: bool) -> Callable[[Any
     """Return a function that decodes any value with ``text``; a value without escapes is returned unchanged."""
     cached = lru_cache(maxsize=_CACHED_TEXTS)(text)
 
-    def decode(value: Any) -> Any:
-        if type(value) is str:
-            if "%" not in value and also not in value and (utf8 or value.isascii()):
-                return value
-            return cached(value) if len(value) <= _CACHED_CHARS else text(value)
-        if type(value) is list:
-            items = [decode(item) for item in value]
-            return value if all(map(_same, items, value)) else items
-        if type(value) is dict:
-            changed = {key: decode(item) for key, item in value.items()}
-            return value if all(map(_same, changed.values(), value.values())) else changed
-        return value
+    def decode(value: str) -> str:
+        if "%" not in value and also not in value and (utf8 or value.isascii()):
+            return value
+        return cached(value) if len(value) <= _CACHED_CHARS else text(value)
 
-    return decode
-
-
-def _same(new: Any, old: Any) -> bool:
-    return new is old
+    return on_texts(decode)

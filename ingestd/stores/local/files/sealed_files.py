@@ -9,24 +9,13 @@ import threading
 import time
 from pathlib import Path
 
+from ingestd.files import Version, file_version
 from ingestd.stores.local.files.manifest import SealedFile
 
 _BLOCK = 1 << 20
 
 MISSING = "is missing"
 """The `fault` of a file that does not exist."""
-
-Version = tuple[int, int, int]
-"""Inode, size and time of modification: of two versions of a file, one of them differs."""
-
-
-def version(path: Path) -> Version | None:
-    """Return the version of a file; None if it cannot be looked at."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def fault(folder: Path, file: SealedFile) -> str:
@@ -79,7 +68,7 @@ class KnownFaults:
     def add(self, path: Path, reason: str) -> None:
         """Remember why a file cannot be read."""
         with self._lock:
-            self._found[path] = version(path), time.monotonic() + self._seconds, reason
+            self._found[path] = file_version(path, follow_symlinks=False), time.monotonic() + self._seconds, reason
 
     def get(self, path: Path) -> str:
         """Return why this version of a file cannot be read; empty: nothing is known."""
@@ -89,7 +78,7 @@ class KnownFaults:
             found = self._found.get(path)
             if found is None:
                 return ""
-            if found[0] != version(path) or time.monotonic() > found[1]:
+            if found[0] != file_version(path, follow_symlinks=False) or time.monotonic() > found[1]:
                 del self._found[path]
                 return ""
             return found[2]
