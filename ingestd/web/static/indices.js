@@ -12,6 +12,8 @@ import { daysText, inputText } from "./time.js";
 
 const WATCH_MS = 1000;
 
+let asked = 0; // requests are numbered: answers may arrive in another order
+
 /**
  * Return `{element, show(found), hide(), stop()}`.
  *
@@ -30,9 +32,12 @@ export function createIndices() {
     sending = false,
     asking = false,
     refused = null,
+    newest = 0,
     timer = 0;
 
   function show(found) {
+    if (found.asked < newest) return; // the page polls too, and its answer may be the older one
+    newest = found.asked;
     shown = found;
     element.hidden = false;
     const { indices, action } = found;
@@ -81,6 +86,7 @@ export function createIndices() {
     refine();
     try {
       await order(path, body);
+      newest = asked + 1; // what was asked before does not know of this action
       sending = false;
       refused = null;
       show(await askIndices());
@@ -117,8 +123,9 @@ export function createIndices() {
 
 /** Load the running action and the indices, in this order, so that the indices are not the older of the two. */
 export async function askIndices(signal) {
-  const told = await ask("actions", {}, signal);
-  return { ...told, ...(await ask("indices", {}, signal)) };
+  const turn = ++asked;
+  const actions = await ask("actions", {}, signal);
+  return { ...actions, ...(await ask("indices", {}, signal)), asked: turn };
 }
 
 /** Return `{element, show(action)}`: the line with the progress or result of an action. */

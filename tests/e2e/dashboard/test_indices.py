@@ -210,6 +210,26 @@ class TestActions:
         expect(card.question).to_contain_text(f"outdated: it has {EVENTS} of {EVENTS + 1} events")
         card.answer("Cancel")
 
+    def test_a_late_answer_does_not_hide_a_newer_one(self, safe: Daemon, visit: Open) -> None:
+        card = Card(visit(safe.url, "tab=status"))
+        card.button(f"Back up {name()}").click()
+        card.answer("Back up")
+        expect(card.row()).to_contain_text("Verified")
+        late: list[tuple[Route, Any]] = []
+        card.page.route("**/api/actions", lambda route: late.append((route, route.fetch())), times=1)
+        card.page.evaluate("document.activeElement.blur()")
+        while not late:  # the page polls every few seconds, unless something in it has the focus
+            card.page.wait_for_timeout(100)
+        card.button(f"Delete {name()}").click()
+        card.answer("Delete")
+        expect(card.said).to_have_text(f"{name()} is deleted.")
+        with card.page.expect_response("**/api/indices"):
+            route, answer_before_deletion = late.pop()
+            route.fulfill(response=answer_before_deletion)
+        card.page.wait_for_timeout(100)
+        expect(card.said).to_have_text(f"{name()} is deleted.")
+        expect(card.row()).to_have_count(0)
+
     def test_what_is_not_backed_up_is_deleted_for_good(self, safe: Daemon, visit: Open) -> None:
         card = Card(visit(safe.url, "tab=status"))
         card.button(f"Delete {name()}").click()
