@@ -14,10 +14,10 @@ from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.config.errors import Span
 from ingestd.event.jsontext import NotJsonError, loads
-from ingestd.jobs.import_files import Content, ContentError
 from ingestd.jobs.import_input import FileInput, Imports
 from ingestd.jobs.import_mixed import MixedCodec
-from ingestd.jobs.import_text import TextCleaner
+from ingestd.plugins.inputs._file_content import Content, ContentError
+from ingestd.plugins.inputs._file_text import TextCleaner
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, find
 

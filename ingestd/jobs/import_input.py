@@ -24,14 +24,12 @@ import msgspec
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.jobs.import_checkpoints import EMPTY, PREFIX_BYTES, ImportCheckpoint, ImportCheckpoints, PrefixDigests
-from ingestd.jobs.import_files import BLOCK_BYTES, Content, ContentError
-from ingestd.jobs.import_text import TextCleaner
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
-from ingestd.plugins.inputs._streams import MessageStream
+from ingestd.plugins.inputs._file_content import BLOCK_BYTES, Content, ContentError
+from ingestd.plugins.inputs._file_reader import FileReader
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LineSplitter
 
 
 @dataclass(slots=True)
@@ -204,21 +202,18 @@ class FileInput:
 
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
-        splitter, cleaner = LineSplitter(self._max), TextCleaner(at_start=not source.start)
         stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
-        messages = MessageStream(sink, stream, self._max, self.grouping, source.start)
+        reader = FileReader(sink, stream, self._max, self.grouping, source.start)
         reported = 0
         try:
             while not self._stopped:
                 await sink.wait_until_resumed()
                 data = source.read()
-                waiting = 0 if data else _waiting(splitter, source.content)
-                runs = splitter.feed_eof() if not data and not waiting else splitter.feed(cleaner.clean(data))
-                await messages.put(runs)
-                if waiting:
-                    waiting += messages.pending_bytes
-                elif not data:
-                    await messages.flush()
+                waiting = 0 if data else _waiting(reader, source.content)
+                if data:
+                    await reader.feed(data)
+                elif not waiting:
+                    await reader.feed_eof()
                 self._on_read(source.content.position - reported)
                 reported = source.content.position
                 if not data:
@@ -237,11 +232,10 @@ class FileInput:
         self._stopped = True
 
 
-def _waiting(splitter: LineSplitter, content: Content) -> int:
-    """Return how many bytes of the last line wait for its end, 0 if the line is complete as it is."""
-    if not splitter.incomplete_bytes or not content.is_being_written(time.time()) or _is_object(splitter.incomplete):
-        return 0
-    return splitter.incomplete_bytes
+def _waiting(reader: FileReader, content: Content) -> int:
+    """Return how many bytes wait for the end of the last line, 0 if the line is complete as it is."""
+    half = reader.half_line
+    return reader.waiting_bytes if half and content.is_being_written(time.time()) and not _is_object(half) else 0
 
 
 def _is_object(line: bytes) -> bool:

@@ -92,11 +92,25 @@ REPAIRS = {
 """The kinds of ``Repair``."""
 
 
+class KeptStreams(Protocol):
+    """The streams of a journal whose ends are known even if their records are freed, also in later processes."""
+
+    def keep(self, stream_id: str) -> int:
+        """Add a stream; returns the offset after its records that were ever appended, 0 if there were none."""
+
+    def forget(self, stream_id: str) -> None:
+        """Remove a stream, which will not go on."""
+
+
 class RecordQueue(Protocol):
     """The queue between inputs and outputs: ``Journal`` on disk, ``MemoryJournal`` in tests.
 
     ``append``, ``read`` and ``commit`` belong to one thread; ``sync`` may be called from another one meanwhile.
     """
+
+    @property
+    def streams(self) -> KeptStreams:
+        """The streams that outlive their records."""
 
     @property
     def repairs(self) -> Sequence[Repair]:

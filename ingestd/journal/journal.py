@@ -40,6 +40,7 @@ from ingestd.journal.positions import (
 from ingestd.journal.reader import Damage, read_segment
 from ingestd.journal.recovery import Recovered, positions_lost, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
+from ingestd.journal.stream_ends import StreamEnds
 
 _MIN_SEGMENT_BYTES = 4096
 _MAX_UNSYNCED = 16
@@ -81,7 +82,7 @@ class Journal:
             except BaseException:
                 os.close(self._lock_fd)
                 raise
-        self._segments, self._repairs, self._stream_ends = found.segments, found.repairs, found.stream_ends
+        self._segments, self._repairs = found.segments, found.repairs
         self._size = sum(segment.size for segment in self._segments)
         self._next_number = found.last_number + 1
 
@@ -99,6 +100,8 @@ class Journal:
         self._recorded_end = loaded.end if loaded else START
         self._uncommitted = False  # whether positions could not be written yet
         self._durable = dict(own.commits) if own else {}
+        self.streams = StreamEnds(self._folder, found.stream_ends)
+        self._durable_ends = self.streams.snapshot()
         self._absent = dict(loaded.absent) if loaded else {}  # with those that are back and have not committed yet
         return found
 
@@ -157,6 +160,7 @@ class Journal:
                     raise
             self._size += size
             self._end, self._dirty = end, True
+            self.streams.appended(chunks)
         return end
 
     def _next_segment(self) -> SegmentWriter:
@@ -166,6 +170,7 @@ class Journal:
         except OSError:
             if not (consumed := self._consumed(newest=True)):
                 raise
+            self.streams.save(self._durable_ends)
             for segment in consumed:  # deleting them may free the space that is needed
                 remove(segment)
                 self._forget(segment)
@@ -197,7 +202,7 @@ class Journal:
         with disk_errors(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
             with self._mutex:
                 end, commits, new_files = self._end, dict(self._commits), self._new_files
-                absent = dict(self._absent)
+                absent, ends = dict(self._absent), self.streams.snapshot()
                 stale = self._uncommitted or self._recorded_end != end
                 refused = self._write_positions() if stale else None
                 fds = [duplicate(writer.fd, opened) for writer in self._unsynced]
@@ -220,7 +225,7 @@ class Journal:
                 raise refused
         if self._copy is not None:
             self._copy.update(commits, end, absent)
-        self._reclaim(commits)
+        self._reclaim(commits, ends)
         return end
 
     def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
@@ -234,13 +239,14 @@ class Journal:
                 self._unsynced.remove(writer)
                 os.close(writer.fd)
 
-    def _reclaim(self, durable: dict[str, Commit]) -> None:
-        """Delete the segments that no consumer needs now that ``durable`` is safe on the disk."""
+    def _reclaim(self, durable: dict[str, Commit], ends: dict[str, int]) -> None:
+        """Delete the segments that no consumer needs now that ``durable`` and what streams have before ``ends`` are safe."""
         with self._mutex:
-            self._durable = durable
+            self._durable, self._durable_ends = durable, ends
             consumed = self._consumed()
         for segment in consumed:
             with disk_errors(f"the journal {self._folder} cannot free its files"):
+                self.streams.save(ends)
                 remove(segment)
             with self._mutex:
                 self._forget(segment)
@@ -368,7 +374,7 @@ class Journal:
 
     def stream_ends(self) -> dict[str, int]:
         """Return the offset after each stream's records when the journal was opened."""
-        return self._stream_ends
+        return self.streams.all
 
     def close(self) -> None:
         """``sync`` and close the files."""
@@ -382,6 +388,7 @@ class Journal:
                 os.close(writer.fd)
             self._writer, self._unsynced = None, []
             self._positions.close()
+            self.streams.close()
             if self._copy is not None:
                 self._copy.close()
             os.close(self._lock_fd)

@@ -12,11 +12,23 @@ from ingestd.journal.base import MAX_ABSENT, START, Entry, JournalSizeLimitError
 from ingestd.journal.format import RECORD_HEADER_BYTES
 
 
+class _NoStreams:
+    """A journal in memory starts empty: it knows of no stream where it ends."""
+
+    def keep(self, stream_id: str) -> int:
+        """Return 0."""
+        return 0
+
+    def forget(self, stream_id: str) -> None:
+        """Do nothing."""
+
+
 class MemoryJournal:
     """See ``RecordQueue``. Records are freed as soon as every consumer has committed them."""
 
     def __init__(self, *, max_bytes: int = 1 << 30) -> None:
         self._max_bytes = max_bytes
+        self.streams = _NoStreams()
         self._end = self._start = START
         self._entries: list[Entry] = []
         self._commits: dict[str, tuple[Position, bytes]] = {}

@@ -44,6 +44,16 @@ class LineSplitter:
         self._offset = 0  # of the first byte not yet returned
 
     @property
+    def offset(self) -> int:
+        """The offset of the first byte that was not returned yet."""
+        return self._offset
+
+    @property
+    def skips(self) -> bool:
+        """Whether the line whose end was not fed yet is oversized."""
+        return self._skipped > 0
+
+    @property
     def incomplete(self) -> bytes:
         """The start of the line whose end was not fed yet; if it is oversized, an excerpt."""
         return self._excerpt if self._skipped else bytes(self._tail)

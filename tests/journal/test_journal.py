@@ -270,6 +270,51 @@ def test_where_the_streams_end(tmp_path: Path) -> None:
     third.close()
 
 
+def test_the_end_of_a_stream_that_is_kept_outlives_its_records(tmp_path: Path) -> None:
+    """Files: the position of one that was not written to for a week."""
+    journal = small(tmp_path)
+    assert journal.streams.keep("file") == journal.streams.keep("other") == 0
+    journal.append([chunk(100, b"abc\n", stream_id="file"), chunk(0, stream_id="c2")])
+    journal.consumers(["one"])
+    for _ in range(3):
+        fill(journal, 200)  # more than a segment
+        journal.commit("one", journal.end)
+        journal.sync()
+    journal.streams.forget("other")
+    journal.close()
+    for _ in range(2):
+        again = small(tmp_path)
+        assert "c2" not in again.stream_ends(), "the test frees its segment"
+        assert again.streams.keep("file") == 404
+        assert again.streams.keep("other") == 0
+        again.close()
+    last = small(tmp_path)
+    last.streams.forget("file")
+    assert last.streams.keep("file") == 0
+    last.close()
+
+
+def test_no_segment_is_freed_unless_the_ends_of_its_streams_are_saved(tmp_path: Path) -> None:
+    journal = small(tmp_path)
+    journal.streams.keep("file")
+    journal.append([chunk(100, b"abc\n", stream_id="file")])
+    journal.consumers(["one"])
+    fill(journal, 200)
+    journal.commit("one", journal.end)
+    (tmp_path / "streams").write_bytes(b"in the way of the folder")
+    before = sorted(tmp_path.glob("*"))
+    with pytest.raises(JournalError, match="cannot free"):
+        journal.sync()
+    assert sorted(tmp_path.glob("*")) == before
+    (tmp_path / "streams").unlink()
+    journal.sync()
+    assert len(sorted(tmp_path.glob("*"))) < len(before)
+    journal.close()
+    again = small(tmp_path)
+    assert again.streams.keep("file") == 404
+    again.close()
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     journal = small(tmp_path)
     with pytest.raises(JournalLockedError, match="open in another process"):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from ingestd.jobs.import_files import Content, ContentError
+from ingestd.plugins.inputs._file_content import Content, ContentError
 
 TEXT = b"".join(b'{"n":%d}\n' % number for number in range(60_000))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from ingestd.jobs.import_text import Utf8Reader
+from ingestd.plugins.inputs._file_text import Utf8Reader
 
 BLOCK_BYTES = 1 << 18
 """How much content is read at a time."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.jobs.import_files import Content
-from ingestd.jobs.import_text import TextCleaner, Utf8Reader, charset_of_bom
+from ingestd.plugins.inputs._file_content import Content
+from ingestd.plugins.inputs._file_text import TextCleaner, Utf8Reader, charset_of_bom
 
 TEXT = '서울 맛집\r\n{"n":1}\n'
 CHARSETS = {  # id: (bytes, charset)
