@@ -240,7 +240,7 @@ class Journal:
                 os.close(writer.fd)
 
     def _reclaim(self, durable: dict[str, Commit], ends: dict[str, int]) -> None:
-        """Delete the segments that no consumer needs now that ``durable`` and what streams have before ``ends`` are safe."""
+        """Delete the segments that no consumer needs, now that ``durable`` and the ``ends`` of streams are safe."""
         with self._mutex:
             self._durable, self._durable_ends = durable, ends
             consumed = self._consumed()
