@@ -11,14 +11,18 @@ class GzipError(ValueError):
     """It is not gzip, its end is missing, or the text is too long."""
 
 
+class TooLongError(GzipError):
+    """The text is too long."""
+
+
 def inflated(data: bytes, max_bytes: int) -> bytes:
     """Return the text of all members.
 
     Takes time in proportion to ``data`` and the text, however many members there are.
 
     Raises:
-        GzipError: The data is damaged, or the text has more than ``max_bytes`` bytes, so that a small message cannot
-            fill the memory.
+        TooLongError: The text has more than ``max_bytes`` bytes; a small message cannot fill the memory.
+        GzipError: The data is damaged.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
@@ -26,5 +30,5 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise GzipError(f"the data is not gzip: {error}") from None
     if len(text) > max_bytes:
-        raise GzipError(f"the text has more than {max_bytes} bytes")
+        raise TooLongError(f"the text has more than {max_bytes} bytes")
     return text
