@@ -150,7 +150,8 @@ def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
         for built in pipeline.inputs:
             if isinstance(built.input, SocketInput):
                 host, port = built.input.address
-                found.append(Listener(name, built.step.plugin_id, host, port, built.input.max_connections))
+                limit, outlives = built.input.max_connections, built.input.outlives_reader
+                found.append(Listener(name, built.step.plugin_id, host, port, limit, outlives))
     return tuple(found)
 
 

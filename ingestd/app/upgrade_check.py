@@ -17,6 +17,7 @@ import orjson
 
 import ingestd
 from ingestd.settings import Settings
+from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
 from ingestd.supervisor.pidfile import find
 
@@ -33,7 +34,12 @@ def check_upgrade(settings: Settings, plan: Plan) -> None:
     """
     import_all()
     _check_data_dir(settings)
-    sys.stdout.buffer.write(orjson.dumps([dataclasses.asdict(listener) for listener in plan.listeners]))
+    sys.stdout.buffer.write(orjson.dumps([_for_supervisor(listener) for listener in plan.listeners]))
+
+
+def _for_supervisor(listener: Listener) -> dict[str, object]:
+    """Return what the supervisor that asks, of whatever version, knows about a listener."""
+    return {name: value for name, value in dataclasses.asdict(listener).items() if name != "outlives_reader"}
 
 
 def import_all() -> None:

@@ -68,6 +68,7 @@ class Journal:
     ) -> None:
         self._folder, self._max_bytes, self._copy_folder = folder, max_bytes, copy
         self._segment_bytes = max(min(segment_bytes, max_bytes // 4), _MIN_SEGMENT_BYTES)
+        self._syncing = threading.Lock()  # one sync at a time: the next one relies on what the last one has synced
         self._mutex = threading.Lock()  # held by sync only while it reads or changes these:
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []  # full segments
@@ -199,18 +200,37 @@ class Journal:
 
     def sync(self) -> Position:
         """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""
-        with disk_errors(f"the journal {self._folder} cannot be synced"), ExitStack() as opened:
+        with self._syncing:
+            with disk_errors(f"the journal {self._folder} cannot be synced"):
+                with self._mutex:
+                    end, commits = self._end, dict(self._commits)
+                    absent, ends = dict(self._absent), self.streams.snapshot()
+                    stale = self._uncommitted or self._recorded_end != end
+                    refused = self._write_positions() if stale else None
+                self._sync_files(positions=True)
+                if refused:
+                    raise refused
+            if self._copy is not None:
+                self._copy.update(commits, end, absent)
+            self._reclaim(commits, ends)
+        return end
+
+    def sync_records(self) -> None:
+        """Sync what was appended; see ``RecordQueue``."""
+        with self._syncing, disk_errors(f"the journal {self._folder} cannot be synced"):
+            self._sync_files(positions=False)
+
+    def _sync_files(self, *, positions: bool) -> None:
+        """Sync the segments that have changed, and the file of the positions if that is wanted. Raises OSError."""
+        with ExitStack() as opened:
             with self._mutex:
-                end, commits, new_files = self._end, dict(self._commits), self._new_files
-                absent, ends = dict(self._absent), self.streams.snapshot()
-                stale = self._uncommitted or self._recorded_end != end
-                refused = self._write_positions() if stale else None
-                fds = [duplicate(writer.fd, opened) for writer in self._unsynced]
+                full, new_files = list(self._unsynced), self._new_files
+                fds = [duplicate(writer.fd, opened) for writer in full]
                 if self._writer and self._dirty:
                     fds.append(duplicate(self._writer.fd, opened))
-                if (positions := self._positions.begin_sync()) is not None:
-                    fds.append(duplicate(positions, opened))
-                full, self._dirty, self._new_files = list(self._unsynced), False, False
+                if positions and (fd := self._positions.begin_sync()) is not None:
+                    fds.append(duplicate(fd, opened))
+                self._dirty, self._new_files = False, False
             done = False
             try:
                 for fd in fds:
@@ -220,17 +240,12 @@ class Journal:
                 done = True
             finally:
                 with self._mutex:
+                    if positions:
+                        self._positions.end_sync(done)
                     self._synced(done, full, new_files)
-            if refused:
-                raise refused
-        if self._copy is not None:
-            self._copy.update(commits, end, absent)
-        self._reclaim(commits, ends)
-        return end
 
     def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
         """Note that the sync is done, or that all of it must be repeated."""
-        self._positions.end_sync(done)
         if not done:
             self._dirty, self._new_files = True, self._new_files or new_files
             return

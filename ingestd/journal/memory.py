@@ -75,6 +75,9 @@ class MemoryJournal:
         """Return the end; there is no disk."""
         return self._end
 
+    def sync_records(self) -> None:
+        """Do nothing; there is no disk."""
+
     def read(self, position: Position, max_bytes: int) -> list[Entry]:
         """Return the entries after a position, at most ``max_bytes`` of data, but at least one."""
         first = bisect_right(self._entries, position, key=lambda entry: entry.end)

@@ -21,6 +21,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
+from ingestd.pipeline.group_sync import GroupSync
 from ingestd.pipeline.processing import Processed, Processing, join_entries, split_chunk
 from ingestd.pipeline.sink import PipelineSink
 from ingestd.pipeline.stall import Stall
@@ -74,6 +75,7 @@ class RunningPipeline:
             batches_of = partial(self._batches_of, route)
             delivery = deliver(output, *parts, batches_of=batches_of)
             self._deliveries.append((route, delivery))
+        self._group_sync = GroupSync(self._sync_received, self._tasks)
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: PipelineSink(self, built, dead_letters) for built in pipeline.inputs}
         self._inputs: list[asyncio.Task[None]] = []
@@ -340,6 +342,23 @@ class RunningPipeline:
     async def wait_until_resumed(self) -> None:
         """Return as soon as inputs may read."""
         await self._resumed.wait()
+
+    async def synced(self) -> None:
+        """Return as soon as everything received before the call is on the disk.
+
+        Raises:
+            OSError: It cannot be synced; that is logged.
+        """
+        try:
+            await self._group_sync.wait()
+        except OSError as error:
+            self._sync_outage.failed(pipeline=self.name, error=error)
+            raise
+
+    def _sync_received(self) -> None:
+        if self._dead_letters.unsynced:
+            self._dead_letters.sync()
+        self.journal.sync_records()
 
     def measure(self) -> None:
         """Set the gauges; called when the metrics are read."""

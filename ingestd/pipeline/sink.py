@@ -104,3 +104,7 @@ class PipelineSink:
     async def wait_until_resumed(self) -> None:
         """Return as soon as the input may read."""
         await self._running.wait_until_resumed()
+
+    async def synced(self) -> None:
+        """Return as soon as everything put before the call is on the disk; raises OSError."""
+        await self._running.synced()

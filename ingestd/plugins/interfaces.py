@@ -94,6 +94,15 @@ class Sink(Protocol):
     async def wait_until_resumed(self) -> None:
         """Return as soon as the sink is not ``paused``."""
 
+    async def synced(self) -> None:
+        """Return as soon as everything that was put or rejected before the call is on the disk: it may be acknowledged.
+
+        One sync serves all that wait at the time.
+
+        Raises:
+            OSError: The disk refuses. What was put may be lost in a power failure: do not acknowledge it.
+        """
+
 
 StopMode = Literal["drain", "leave", "handover"]
 """How an input ends. ``drain``: everything that has arrived is put, even half a line; ``leave``: whole lines are put,
@@ -118,7 +127,14 @@ class Input(Protocol):
 
 @runtime_checkable
 class SocketInput(Input, Protocol):
-    """An input that reads connections which the supervisor accepts, and which outlive the process that reads them."""
+    """An input that reads connections which the supervisor accepts."""
+
+    @property
+    def outlives_reader(self) -> bool:
+        """Whether a connection can be read on by another process, as all that is known about it is in the kernel.
+
+        If not, as with TLS, it is closed when its reader ends; what was not acknowledged is sent again by the client.
+        """
 
     @property
     def address(self) -> tuple[str, int]:

@@ -225,6 +225,8 @@ class Supervisor:
         """Start the next process in place of one that has ended, unless the daemon ends."""
         self._stats.gone(child)
         is_worker = child.name in self._workers
+        if is_worker:
+            self._acceptor.close_unfinished(self._workers.number(child.name))
         match self._state:
             case SupervisorState.STOPPING if is_worker and self._workers.left_unread(
                 child, code, kept=self._notifier.present

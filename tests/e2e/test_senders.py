@@ -29,7 +29,7 @@ from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """Return the fields of the warnings about senders."""
-    records = (record for record in caplog.records if record.name.endswith("_tcp_senders"))
+    records = (record for record in caplog.records if record.name.endswith("_client_warnings"))
     return [record.__dict__["fields"] for record in records]
 
 

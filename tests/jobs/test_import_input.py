@@ -40,6 +40,9 @@ class Kept:
         self.rejected.append((raw, offset))
         return True
 
+    async def synced(self) -> None:
+        raise AssertionError("nobody waits for an acknowledgement")
+
     async def wait_until_resumed(self) -> None:
         pass
 

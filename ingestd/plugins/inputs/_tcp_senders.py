@@ -13,22 +13,15 @@ What becomes of their bytes, by ``ingestd.protocols.senders.Sender``:
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
-from ingestd.logs import get_logger
+from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.pickles import PREFIX_BYTES, split_pickles
 from ingestd.protocols.senders import Sender
-
-log = get_logger(__name__)
-
-_REPEAT_SECONDS = 3600.0
-_MAX_REMEMBERED = 1000
-"""Of how many addresses and senders a process knows when it warned of them last: some 200 kB."""
 
 _PICKLED = "a pickle of Python's SocketHandler, which is never loaded: use logstash.TCPLogstashHandler instead"
 
@@ -109,24 +102,16 @@ class SenderReports:
         expected: frozenset[Sender] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pipeline, self._input, self._expected, self._clock = pipeline, input_id, expected, clock
-        self._warned: OrderedDict[tuple[str, Sender], float] = OrderedDict()
+        self._labels, self._expected = (pipeline, input_id), expected
+        self._warnings = ClientWarnings(pipeline, input_id, clock)
 
     def report(self, sender: Sender, host: str) -> None:
         """Count a connection from ``host`` and, unless that was done within the hour, warn of it."""
         if sender is Sender.LINES or sender in self._expected:
             return
-        metrics.SENDERS_UNSUPPORTED.add(1, self._pipeline, self._input, sender)
-        now, key = self._clock(), (host, sender)
-        if now - self._warned.get(key, float("-inf")) < _REPEAT_SECONDS:
-            return
-        self._warned[key] = now
-        self._warned.move_to_end(key)
-        if len(self._warned) > _MAX_REMEMBERED:
-            self._warned.popitem(last=False)
+        metrics.SENDERS_UNSUPPORTED.add(1, *self._labels, sender)
         advice = ADVICE[sender]
-        fields = {"pipeline": self._pipeline, "input": self._input, "client": host, "kind": str(sender)}
-        log.warning(advice.message, **fields, help=advice.help)
+        self._warnings.warn(host, advice.message, kind=str(sender), help=advice.help)
 
 
 def reject_pickles(sink: Sink, stream: Stream, data: bytes, offset: int) -> int:

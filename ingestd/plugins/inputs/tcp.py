@@ -80,6 +80,7 @@ class TcpInput:
     """Reads the connections that it is given, line by line."""
 
     finite = False
+    outlives_reader = True
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._opts = opts

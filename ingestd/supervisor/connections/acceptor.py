@@ -1,4 +1,8 @@
-"""The sockets of the supervisor: it listens, accepts, and keeps a duplicate of every connection until it has ended."""
+"""The sockets of the supervisor: it listens, accepts, and keeps a duplicate of every connection until it has ended.
+
+Some connections end with the process that reads them, as what is known about them is in its memory (``outlives_reader``
+of a ``Listener``). They are not stored with systemd, and are closed with their worker.
+"""
 
 from __future__ import annotations
 
@@ -99,10 +103,12 @@ class Acceptor:
         manifests = [pair for pair in found if is_manifest(pair[0])]
         entries = self._manifest.adopt(manifests)
         sockets = [pair for pair in found if pair not in manifests]
+        bound = {_key(listener) for listener in listeners if not listener.outlives_reader}
         for name, fd in sockets:
             if key := listener_key(name):
                 self._adopt_listener(key, fd)
             elif connection := stored_connection(name, fd, entries):
+                connection.outlives_reader = (connection.pipeline, connection.input) not in bound
                 self._adopt_connection(connection, name)
             elif len(sockets) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
                 self._adopt_listener((listeners[0].pipeline, listeners[0].input), fd)
@@ -264,10 +270,13 @@ class Acceptor:
         sock.setblocking(False)
         widen(sock)
         connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2], self._names.take())
+        listener = self._listeners.get(key)
+        connection.outlives_reader = listener is None or listener.outlives_reader
         self._add(connection)
         try:
             self._manifest.append(connection.entry())
-            self._notifier.store(connection.name, sock.fileno())
+            if connection.outlives_reader:
+                self._notifier.store(connection.name, sock.fileno())
             self._on_accept(connection)
         except BaseException:
             self.forget(connection.id)
@@ -299,6 +308,12 @@ class Acceptor:
             self._watch_all()
         if self._manifest.needs_rewriting(len(self.connections)):
             self._rewrite_manifest()
+
+    def close_unfinished(self, worker: int) -> None:
+        """Close the connections that ended with a worker's process; their clients send again what it did not finish."""
+        for connection in [*self.connections.values()]:
+            if connection.worker == worker and connection.read and not connection.outlives_reader:
+                self.forget(connection.id)
 
     def stop(self) -> None:
         """Accept the clients that are waiting, since they may have sent something, and then stop accepting.

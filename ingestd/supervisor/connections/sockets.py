@@ -30,13 +30,17 @@ _FIRST_FREE_PORT = 1024  # below it, Linux asks for CAP_NET_BIND_SERVICE: capabi
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What one input listens on. ``max_connections`` 0: no limit."""
+    """What one input listens on.
+
+    ``max_connections`` 0: no limit. ``outlives_reader``: whether its connections can be read on by another process.
+    """
 
     pipeline: str
     input: str
     host: str
     port: int
     max_connections: int = 0
+    outlives_reader: bool = True
 
     @property
     def name(self) -> str:
@@ -51,6 +55,8 @@ class Connection:
     Attributes:
         name: That of its descriptor.
         client: Host and port of the client, if ``host`` and ``port`` are a proxy's.
+        outlives_reader: Whether another worker can read it on; else it ends with the process that reads it.
+        read: Whether it was handed to a worker.
     """
 
     id: str
@@ -63,6 +69,8 @@ class Connection:
     name: str = ""
     new: bool = True
     client: list[Any] | None = None
+    outlives_reader: bool = True
+    read: bool = False
 
     def entry(self) -> Entry:
         """Return its entry in the manifest."""
@@ -81,7 +89,7 @@ class Connection:
             "port": self.port,
             "new": self.new,
         }
-        self.new = False
+        self.new, self.read = False, True
         return message if self.client is None else message | {"client": self.client}
 
 

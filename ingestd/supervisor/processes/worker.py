@@ -194,7 +194,7 @@ class Worker:
         stream = Stream(connection, {"host": message["host"], "port": message["port"]})
 
         def closed(reason: str) -> None:
-            if reason != "shutdown":  # then the supervisor knows, or keeps it for another worker
+            if reason != "shutdown" or not reader.outlives_reader:  # else the supervisor keeps it for another worker
                 self._send({"type": "closed", "id": connection})
 
         def on_client(host: str, port: int) -> None:

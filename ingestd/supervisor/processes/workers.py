@@ -96,7 +96,7 @@ class Workers:
         """Note that the descriptor of a connection did not arrive: its worker had no room for another one."""
         connection = self._acceptor.connections.get(connection_id)
         if connection is not None:
-            connection.new = new
+            connection.new, connection.read = new, False
             self._missed[connection_id] = time.monotonic() + _MISSED_PAUSE
 
     def tick(self) -> None:

@@ -52,6 +52,9 @@ class Sink:
         self.paused = self.tight
         return True
 
+    async def synced(self) -> None:
+        raise AssertionError("nobody waits for an acknowledgement")
+
     async def wait_until_resumed(self) -> None:
         self.waited += 1
         self.paused = False

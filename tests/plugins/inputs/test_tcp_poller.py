@@ -43,6 +43,9 @@ class Sink:
     ) -> bool:
         raise AssertionError("not in a gathering")
 
+    async def synced(self) -> None:
+        raise AssertionError("nobody waits for an acknowledgement")
+
     async def wait_until_resumed(self) -> None:
         raise AssertionError("not in a gathering")
 

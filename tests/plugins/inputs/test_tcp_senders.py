@@ -35,7 +35,7 @@ def test_memory_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     reports = SenderReports("main", "many")
     for number in range(3000):
         reports.report(Sender.TLS, f"192.0.2.{number}")
-    assert len(reports._warned) == 1000
+    assert len(reports._warnings._warned) == 1000
     reports.report(Sender.TLS, "192.0.2.2999")
     assert len(caplog.records) == 3000
 

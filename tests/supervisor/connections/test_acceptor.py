@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import selectors
 import socket
 from collections.abc import Iterator
@@ -100,6 +101,27 @@ def test_listener_that_was_closed_in_the_same_round(accepting: Accepting, how: s
             accepting.acceptor.listen([])
         accepting.callback()
         assert len(accepting.accepted) == (how == "stop")
+
+
+def test_connections_that_end_with_their_worker(accepting: Accepting) -> None:
+    """Those that a worker has got, and no others; the other inputs' stay for the next worker."""
+    acceptor = accepting.acceptor
+    acceptor.listen([dataclasses.replace(LISTENER, outlives_reader=False)])
+    clients = [accepting.connect() for _ in range(3)]
+    accepting.callback()
+    acceptor.listen([LISTENER])
+    clients.append(accepting.connect())
+    accepting.callback()
+    connections = acceptor.connections
+    assert [connection.outlives_reader for connection in connections.values()] == [False, False, False, True]
+    for name in ("c1", "c3", "c4"):
+        connections[name].message()
+    connections["c3"].worker = 1
+    acceptor.close_unfinished(0)
+    assert [*connections] == ["c2", "c3", "c4"]
+    assert clients[0].recv(1) == b""
+    for client in clients:
+        client.close()
 
 
 def port_of(acceptor: Acceptor) -> int:

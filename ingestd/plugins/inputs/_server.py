@@ -1,0 +1,236 @@
+"""The base of inputs that converse with their clients: beats, http and others that answer, and all that use TLS.
+
+Such an input is a coroutine function that holds the conversation with one client:
+
+    async def converse(connection: Connection) -> None:
+        while await connection.more():
+            request = await read_request(connection.reader)  # ProtocolError: that is no request
+            await connection.put(request.lines, request.offset)
+            await connection.sink.synced()
+            await connection.send(acknowledgement(request))
+
+``ServerInput`` does the rest. The supervisor accepts, and hands each connection to a worker. If the worker is killed,
+the connection ends (``outlives_reader``), and the client sends again what was not acknowledged. At a stop, a reload
+and an upgrade, requests that have begun are finished and acknowledged, then the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from ingestd import metrics
+from ingestd.event.chunk import Stream
+from ingestd.logs import get_logger
+from ingestd.plugins.inputs._client_warnings import ClientWarnings
+from ingestd.plugins.inputs._connection import Connection
+from ingestd.plugins.interfaces import Sink, StopMode
+from ingestd.plugins.registry import BuildContext, option, required
+from ingestd.tasks import BackgroundTasks
+
+log = get_logger(__name__)
+
+_SHARE_OF_STOP = 0.9
+"""Of the time that a stop may take: how long conversations may go on; the rest is for reporting them."""
+
+_HANDOVER_SECONDS = 5.0
+"""How long they may go on if another process takes the place of this one, which it waits for."""
+
+_STOP_TICK = 0.05
+_LONGEST_TICK = 5.0
+
+_READ_BYTES = 1 << 16
+"""What is read of a connection before it is handled, by default: twice as much, and a read, may wait in memory."""
+
+Converse = Callable[[Connection], Awaitable[None]]
+
+
+class ProtocolError(Exception):
+    """A client does not keep to the protocol: it is disconnected, and the text, a sentence, is logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Options of all inputs that are a ``ServerInput``; redeclare one for another default."""
+
+    port: int = required("Port to listen on; 0 takes a free one.")
+    host: str = option("0.0.0.0", "Address to listen on.")  # noqa: S104 -- Logstash's default
+    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
+    idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
+
+
+def check_port(port: int) -> None:
+    """Raise ValueError if a port is not possible."""
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is not possible: write 1 to 65535, or 0 for a free one")
+
+
+@dataclass(slots=True, eq=False)
+class _Served:
+    """A connection from ``serve`` on; it is opened once its client has sent something."""
+
+    task: asyncio.Task[None] = field(init=False)
+    connection: Connection | None = None
+
+
+class ServerInput:
+    """Runs ``converse`` for each connection.
+
+    Args:
+        options: Where to listen, and limits.
+        context: Of the plugin.
+        converse: Called for each connection; returns at its end. A ``ProtocolError``, the end of the stream
+            (``IncompleteReadError``) and errors of the network may be raised; whatever else is raised is logged, and
+            ends this connection alone.
+        acknowledges: Whether clients are answered. If not, a stop puts everything that they have sent until it
+            disconnects them, as far as ``converse`` reads to the end of the stream.
+        read_bytes: What is read of a connection before it is handled.
+    """
+
+    finite = False
+    outlives_reader = False
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        context: BuildContext,
+        converse: Converse,
+        *,
+        acknowledges: bool = True,
+        read_bytes: int = _READ_BYTES,
+    ) -> None:
+        check_port(options.port)
+        self._options, self._converse, self._acknowledges = options, converse, acknowledges
+        self._read_bytes = read_bytes
+        self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
+        self._labels = (context.pipeline_id, context.plugin_id)
+        self._warnings = ClientWarnings(*self._labels)
+        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
+        self._served: set[_Served] = set()
+        self._mode: StopMode = "drain"
+        self._ended = asyncio.Event()
+        self._sink: Sink | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        return self._options.host, self._options.port
+
+    @property
+    def max_connections(self) -> int:
+        """Most connections at a time; 0: no limit."""
+        return self._options.max_connections
+
+    async def open(self) -> None:
+        """Do nothing: the supervisor listens."""
+
+    def stop(self, mode: StopMode) -> None:
+        """Let ``run`` return."""
+        self._mode = mode
+        self._ended.set()
+
+    async def run(self, sink: Sink) -> None:
+        """Serve until ``stop``, then finish what has begun."""
+        self._sink = sink
+        timer = self._tasks.start("connection timer", self._watch(), endless=True)
+        await self._tasks.until(self._ended.wait())
+        self._tasks.cancel(timer)
+        await self._tasks.until(self._end())
+
+    async def _watch(self) -> None:
+        timeout = self._options.idle_timeout
+        while True:
+            await asyncio.sleep(min(timeout / 4, _LONGEST_TICK) or _LONGEST_TICK)
+            self._tick()
+
+    def _tick(self) -> None:
+        for served in self._served:
+            if served.connection is not None:
+                served.connection.tick(self._options.idle_timeout)
+
+    async def _end(self) -> None:
+        """Let the conversations end, in the time that there is; then cut them off."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (_HANDOVER_SECONDS if self._mode == "handover" else self._stop_seconds)
+        for served in self._served:
+            if served.connection is not None:
+                served.connection.stop()
+        while self._served and loop.time() < deadline:
+            self._tick()
+            await asyncio.wait([served.task for served in self._served], timeout=_STOP_TICK)
+        await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        left = [served for served in self._served if served.connection is not None]
+        if left and not self._acknowledges:
+            text = "the stop could not wait until all that clients had sent was taken in: it is lost"
+            log.error(text, pipeline=self._labels[0], input=self._labels[1], connections=len(left))
+        tasks = [served.task for served in self._served]
+        for task in tasks:
+            self._tasks.cancel(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Connections
+
+    def serve(
+        self,
+        sock: socket.socket,
+        stream: Stream,
+        kept: int,
+        closed: Callable[[str], None],
+        client: tuple[str, int] | None = None,
+        on_client: Callable[[str, int], None] | None = None,
+    ) -> None:
+        """Hold a conversation until its end; ``kept``, ``client`` and ``on_client`` are of connections read on."""
+        served = _Served()
+        self._served.add(served)
+        self._count_open()
+        served.task = self._tasks.start(f"connection {stream.id}", self._serve(served, sock, stream, closed))
+
+    def _count_open(self) -> None:
+        metrics.CONNECTIONS_OPEN.set(len(self._served), *self._labels)
+
+    async def _serve(self, served: _Served, sock: socket.socket, stream: Stream, closed: Callable[[str], None]) -> None:
+        reason = "shutdown"  # if it is cancelled
+        try:
+            reason = await self._open_and_converse(served, sock, stream)
+        finally:
+            sock.close()
+            self._served.discard(served)
+            self._count_open()
+            metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
+            closed(reason)
+
+    async def _open_and_converse(self, served: _Served, sock: socket.socket, stream: Stream) -> str:
+        """Return the reason of the end."""
+        assert self._sink is not None  # noqa: S101 -- ``run`` runs
+        connection = Connection(sock, stream, self._sink, self._read_bytes, acknowledges=self._acknowledges)
+        loop = asyncio.get_running_loop()
+        sock.setblocking(False)
+        transport, _ = await loop.connect_accepted_socket(lambda: connection.protocol, sock)
+        connection.opened(transport)
+        served.connection = connection
+        if self._ended.is_set():
+            connection.stop()
+        try:
+            return await self._hold(connection)
+        finally:
+            transport.abort()
+
+    async def _hold(self, connection: Connection) -> str:
+        host = connection.client[0]
+        try:
+            await self._converse(connection)
+            await connection.close()
+        except (ProtocolError, asyncio.LimitOverrunError) as error:
+            self._warnings.warn(host, "a client does not keep to the protocol; it was disconnected", error=str(error))
+            await connection.close()
+            return "rejected"
+        except (OSError, EOFError):
+            return connection.end_reason or "error"
+        except Exception as error:
+            log.exception("a connection is closed: what it sent cannot be handled", client=host, error=repr(error))
+            return "error"
+        return connection.end_reason or ("end" if connection.reader.error is None else "error")
