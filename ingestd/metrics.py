@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
-_UNITS = "events|bytes|seconds|requests|connections|messages|indices|info"
+_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|info"
 _NAME = re.compile(rf"ingestd_[a-z][a-z0-9_]*?_({_UNITS})(_total)?")
 _LABEL = re.compile(r"(?!le$)[a-z][a-z0-9_]*")
 
@@ -171,6 +171,11 @@ CONNECTIONS_CLOSED = Counter(
     "ingestd_closed_connections_total",
     "Client connections closed. `reason` is end, idle, error, rejected or shutdown.",
     ("pipeline", "input", "reason"),
+)
+DATAGRAMS_DROPPED = Counter(
+    "ingestd_dropped_datagrams_total",
+    "Datagrams that the kernel had no room for; senders do not learn of it.",
+    ("pipeline", "input"),
 )
 SENDERS_UNSUPPORTED = Counter(
     "ingestd_unsupported_connections_total",

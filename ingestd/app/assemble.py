@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
@@ -17,7 +18,7 @@ from ingestd.logs import get_logger
 from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
 from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.interfaces import SocketInput
+from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -61,20 +62,41 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
 
 
 def check_ports(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
-    """Raise ConfigErrors if two inputs would listen on the same port of an address."""
-    taken: dict[tuple[str, int], Step] = {}
+    """Raise ConfigErrors if two inputs would listen on the same port of an address, or receive on the same path."""
+    taken: dict[_Address, Step] = {}
     for name, pipeline in pipelines.items():
         for built in pipeline.inputs:
-            if not isinstance(built.input, SocketInput) or built.input.address[1] == 0:
-                continue
-            host, port = built.input.address
-            hosts = [other for other, used in taken if used == port and (other == host or _EVERY_HOST in (other, host))]
-            if hosts:
-                first = taken[hosts[0], port].span
-                text = f"port {port} is already that of the input at {first.file}:{first.line}"
-                error = ConfigError(text, built.step.span, "choose another port, or remove one of the two")
-                raise ConfigErrors([error], configs[name].sources)
-            taken[host, port] = built.step
+            for address in _addresses(built.input):
+                first = next((step for other, step in taken.items() if _overlap(address, other)), None)
+                if first is not None:
+                    kind, value = ("port", address.port) if address.port else ("path", address.host)
+                    text = f"{kind} {value} is already that of the input at {first.span.file}:{first.span.line}"
+                    error = ConfigError(text, built.step.span, f"choose another {kind}, or remove one of the two")
+                    raise ConfigErrors([error], configs[name].sources)
+                taken[address] = built.step
+
+
+class _Address(NamedTuple):
+    """What an input needs for itself; ``network`` is tcp, udp or path."""
+
+    network: str
+    host: str
+    port: int = 0
+
+
+def _addresses(plugin: Input) -> Iterator[_Address]:
+    if isinstance(plugin, SocketInput) and plugin.address[1]:
+        yield _Address("tcp", *plugin.address)
+    for sock in plugin.datagram_sockets if isinstance(plugin, DatagramInput) else ():
+        if sock.path:
+            yield _Address("path", sock.path)
+        elif sock.port:
+            yield _Address("udp", sock.host, sock.port)
+
+
+def _overlap(address: _Address, other: _Address) -> bool:
+    same = (address.network, address.port) == (other.network, other.port)
+    return same and (address.host == other.host or (address.port > 0 and _EVERY_HOST in (address.host, other.host)))
 
 
 def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:

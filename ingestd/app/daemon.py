@@ -24,8 +24,9 @@ from ingestd.logs import get_logger
 from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
-from ingestd.plugins.interfaces import Preloads, SocketInput
+from ingestd.plugins.interfaces import DatagramInput, Preloads, SocketInput
 from ingestd.settings import Settings, reloaded, remember_zone, stored_zone_path
+from ingestd.supervisor.connections.datagrams import DatagramListener
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
 from ingestd.supervisor.control.request_results import RequestResults
@@ -118,6 +119,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
 
     return Plan(
         listeners=_listeners(pipelines),
+        datagrams=_datagrams(pipelines),
         workers=workers,
         journals=_journals(settings),
         worker_main=work,
@@ -153,6 +155,17 @@ def _listeners(pipelines: Mapping[str, Pipeline]) -> tuple[Listener, ...]:
                 limit, outlives = built.input.max_connections, built.input.outlives_reader
                 found.append(Listener(name, built.step.plugin_id, host, port, limit, outlives))
     return tuple(found)
+
+
+def _datagrams(pipelines: Mapping[str, Pipeline]) -> tuple[DatagramListener, ...]:
+    """Return the sockets for datagrams that the inputs need."""
+    return tuple(
+        DatagramListener(name, built.step.plugin_id, wanted)
+        for name, pipeline in pipelines.items()
+        for built in pipeline.inputs
+        if isinstance(built.input, DatagramInput)
+        for wanted in built.input.datagram_sockets
+    )
 
 
 def _cores() -> int:

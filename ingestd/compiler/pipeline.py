@@ -23,7 +23,7 @@ from ingestd.event.sprintf import TIME_NOW
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
-from ingestd.plugins.interfaces import Codec, Input, Output
+from ingestd.plugins.interfaces import BringsCodec, Codec, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
 
 if TYPE_CHECKING:  # only `ingestd trace` and `ingestd test` need it
@@ -37,7 +37,10 @@ FailureHandler = Callable[[Step, Event, Exception], None]
 
 @dataclass(frozen=True, slots=True)
 class BuiltInput:
-    """An input, the codec that decodes its chunks, and ``decorate``: its common options, applied to every event."""
+    """An input, the codec that decodes its chunks (``BringsCodec``), and its common options.
+
+    ``decorate`` applies these to every event.
+    """
 
     step: Step
     input: Input
@@ -221,7 +224,9 @@ class _PluginBuilder:
         decorate = None
         if change is not None:
             decorate = _for_rows(_guarded(change, self._failed(step)), step.touch())
-        return None if built is None else BuiltInput(step, built, codec, decorate)
+        if built is None:
+            return None
+        return BuiltInput(step, built, built.codec if isinstance(built, BringsCodec) else codec, decorate)
 
     def output(self, step: Step) -> BuiltOutput | None:
         """Return a built output, None on errors."""

@@ -11,6 +11,10 @@ STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence
 """Names of fields that inputs know of their streams."""
 
 
+DATAGRAMS = "@datagrams"
+"""Name of the field of a stream whose lines are datagrams, each with its sender: ``ingestd.protocols.datagrams``."""
+
+
 class Stream(NamedTuple):
     """One stream of frames: a connection, a file, a generator."""
 

@@ -25,7 +25,7 @@ from ingestd.pipeline.group_sync import GroupSync
 from ingestd.pipeline.processing import Processed, Processing, join_entries, split_chunk
 from ingestd.pipeline.sink import PipelineSink
 from ingestd.pipeline.stall import Stall
-from ingestd.plugins.interfaces import SocketInput, StopMode, WithProblems
+from ingestd.plugins.interfaces import DatagramInput, SocketInput, StopMode, WithProblems
 from ingestd.settings import Settings
 from ingestd.tasks import BackgroundTasks, TaskEndedError
 
@@ -110,9 +110,10 @@ class RunningPipeline:
         return not self._resumed.is_set()
 
     def problems(self) -> list[str]:
-        """Return what needs attention at the outputs, in sentences."""
-        outputs = [delivery.built.output for delivery in self.deliveries]
-        return [text for output in outputs if isinstance(output, WithProblems) for text in output.problems()]
+        """Return what needs attention at the inputs and outputs, in sentences."""
+        inputs = [sink.built.input for sink in self._read_here().values()]
+        plugins = [*(delivery.built.output for delivery in self.deliveries), *inputs]
+        return [text for plugin in plugins if isinstance(plugin, WithProblems) for text in plugin.problems()]
 
     def stalls(self) -> list[Stall]:
         """Return the outputs that deliver nothing although events wait for them."""
@@ -145,7 +146,8 @@ class RunningPipeline:
         """Return the sinks of the inputs that this process reads: of several processes, only one reads stdin."""
         if self._first:
             return self._sinks
-        return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, SocketInput)}
+        supervised = (SocketInput, DatagramInput)
+        return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, supervised)}
 
     async def _run_input(self, sink: PipelineSink) -> None:
         await sink.built.input.run(sink)
@@ -156,6 +158,11 @@ class RunningPipeline:
         """Return the input with this id if it reads connections."""
         sink = self._sinks.get(input_id)
         return sink.built.input if sink is not None and isinstance(sink.built.input, SocketInput) else None
+
+    def datagram_input(self, input_id: str) -> DatagramInput | None:
+        """Return the input with this id if it reads datagrams."""
+        sink = self._sinks.get(input_id)
+        return sink.built.input if sink is not None and isinstance(sink.built.input, DatagramInput) else None
 
     async def failed(self) -> NoReturn:
         """Wait for the first failure of a background task, which is logged by then, and raise it.

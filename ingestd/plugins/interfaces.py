@@ -41,6 +41,23 @@ class GroupsMessages(Protocol):
     grouping: Grouping
 
 
+@runtime_checkable
+class DecodesLines(Protocol):
+    """A codec of whole messages that can decode many at once, if each of them is a line."""
+
+    def decode_lines(self, chunk: Chunk) -> Table:
+        """Return the events of a chunk of lines, each a message; see ``Codec.decode``."""
+
+
+@runtime_checkable
+class BringsCodec(Protocol):
+    """An input that puts something else than what the codec of its config decodes."""
+
+    @property
+    def codec(self) -> Codec:
+        """Decodes what the input puts; with the codec of the config, as far as that concerns it."""
+
+
 def grouping_of(codec: Codec | None) -> Grouping | None:
     """Return how a codec groups a stream to messages; None: each line is a frame."""
     return codec.grouping if isinstance(codec, GroupsMessages) else None
@@ -162,6 +179,44 @@ class SocketInput(Input, Protocol):
             closed: Called with the reason when the input has closed the connection.
             client: Host and port of the client behind a proxy, as an earlier reader learned them.
             on_client: Called when they are learned, before the bytes that name them are consumed.
+        """
+
+
+class DatagramSocket(NamedTuple):
+    """A socket for datagrams that an input needs.
+
+    Attributes:
+        host: Address to receive on; empty: a socket of the file system.
+        port: 0 takes a free one.
+        path: Of a socket of the file system.
+        mode: Its permissions.
+        receive_buffer_bytes: How much the kernel is asked to keep of what was not read; 0: as much as it can.
+        replace: Take the place of a socket of the file system that another program receives on.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    mode: int = 0o666
+    receive_buffer_bytes: int = 0
+    replace: bool = False
+
+
+@runtime_checkable
+class DatagramInput(Input, Protocol):
+    """An input that reads sockets for datagrams, which the supervisor opens; they outlive the process that reads."""
+
+    @property
+    def datagram_sockets(self) -> Sequence[DatagramSocket]:
+        """What to open."""
+
+    def serve_datagrams(self, sock: socket.socket, drops: int, on_drops: Callable[[int], None]) -> None:
+        """Read a socket until ``stop``, then close it; only while ``run`` runs.
+
+        Args:
+            sock: The socket.
+            drops: How many datagrams that the kernel had no room for were counted by earlier readers.
+            on_drops: Called with that number when it has risen.
         """
 
 

@@ -121,7 +121,7 @@ class Supervisor:
         """
         raise_limit()
         self._acceptor.adopt(self._environ, self._plan.listeners)
-        self._acceptor.listen(self._plan.listeners)
+        self._acceptor.listen(self._plan.listeners, self._plan.datagrams)
         signals = SignalSocket(SIGNALS)
         self._selector.register(signals, selectors.EVENT_READ, lambda: self._receive_signals(signals))
         try:
@@ -195,6 +195,8 @@ class Supervisor:
                 self._acceptor.forget(message["id"])
             case "client":
                 self._acceptor.set_client(message["id"], message["client"])
+            case "drops":
+                self._acceptor.set_drops(message["id"], message["drops"])
             case "missed":
                 self._workers.missed(message["id"], new=message["new"])
             case "ask":
@@ -259,7 +261,7 @@ class Supervisor:
         return {
             "workers": self._plan.workers,
             "ending": self._state.value if self._state.final else "",
-            "connections": len(self._acceptor.connections),
+            "connections": self._acceptor.open_connections,
             "silent": [name for name in self._helpers if self._children.is_silent(name)],
         }
 
@@ -303,7 +305,7 @@ class Supervisor:
         self._watcher.mark_loaded()
         try:
             plan = load_plan(self._load)
-            self._acceptor.listen(plan.listeners)
+            self._acceptor.listen(plan.listeners, plan.datagrams)
         except (PlanError, OSError) as error:
             log.error("the new config was rejected; the old one stays in force", error=error)
             self._notifier.ready()
@@ -374,7 +376,7 @@ class Supervisor:
         """Say that the supervisor before has been replaced, if this one was executed in its place."""
         if self._upgraded:
             self._upgraded = False
-            connections = len(self._acceptor.connections)
+            connections = self._acceptor.open_connections
             log.info("the upgrade is complete", version=ingestd.__version__, connections=connections)
             text = f"the daemon runs version {ingestd.__version__}; connections kept: {connections}"
             self._results.finish_all(text=text)
@@ -390,7 +392,7 @@ class Supervisor:
             self._refuse_upgrade(f"the new code cannot be executed: {error.strerror}")
             self._results.finish_all(error="it was given up for an upgrade, which failed")
             with suppress(OSError):  # an address is taken by now: keep the others
-                self._acceptor.listen(self._plan.listeners)
+                self._acceptor.listen(self._plan.listeners, self._plan.datagrams)
         self._state = SupervisorState.RUNNING
         self._readiness.reset()
         signals.unblock()

@@ -40,6 +40,10 @@ class JsonCodec:
         """Return the records of one message."""
         return self.decoder.message(chunk)
 
+    def decode_lines(self, chunk: Chunk) -> Table:
+        """Return the records of messages that are lines."""
+        return self.decoder.lines(chunk)
+
     def encode(self, batch: Batch) -> bytes:
         """Return the documents concatenated, without separators, as Logstash does."""
         return b"".join(batch.documents())

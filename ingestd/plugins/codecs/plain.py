@@ -7,6 +7,7 @@ stream (tcp, stdin) use ``line`` instead, as in Logstash.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
@@ -40,6 +41,12 @@ class PlainCodec:
         """Return one event with the whole message."""
         return Table.of_events([self.decoder.event(chunk.data, chunk)], [chunk.offset])
 
+    def decode_lines(self, chunk: Chunk) -> Table:
+        """Return an event for each line, empty ones too."""
+        lines = chunk.data.removesuffix(b"\n").split(b"\n")
+        keys = accumulate([len(line) + 1 for line in lines[:-1]], initial=chunk.offset)
+        return self.decoder.table(lines, [*keys], chunk)
+
     def encode(self, batch: Batch) -> bytes:
         """Return the events in the format, without separators."""
         return self.encoder.encode(batch, b"")
@@ -48,5 +55,10 @@ class PlainCodec:
 @plugin("codec", "plain", Options)
 def build(opts: Options, context: BuildContext) -> PlainCodec:
     """Plain text: ``message`` is the whole message."""
-    decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=uses_ecs(opts))
+    decoder = TextDecoder(
+        opts.charset,
+        opts.fallback_charset,
+        ecs=uses_ecs(opts),
+        in_columns=context.fields is not None,
+    )
     return PlainCodec(decoder, TextEncoder(opts.format))

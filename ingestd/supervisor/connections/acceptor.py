@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from ingestd.logs import get_logger
+from ingestd.supervisor.connections.datagrams import DatagramChanges, DatagramListener, log_opened, open_missing
 from ingestd.supervisor.connections.descriptors import room_for_connections
 from ingestd.supervisor.connections.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
 from ingestd.supervisor.connections.sockets import (
@@ -92,7 +93,12 @@ class Acceptor:
     def _add(self, connection: Connection) -> None:
         self.connections[connection.id] = connection
         self.loads[connection.worker] += 1
-        self._connection_counts[connection.pipeline, connection.input] += 1
+        self._connection_counts[connection.pipeline, connection.input] += not connection.datagrams
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are."""
+        return self._connection_counts.total()
 
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier supervisor left, through systemd or ``exec``."""
@@ -108,7 +114,8 @@ class Acceptor:
             if key := listener_key(name):
                 self._adopt_listener(key, fd)
             elif connection := stored_connection(name, fd, entries):
-                connection.outlives_reader = (connection.pipeline, connection.input) not in bound
+                ends = not connection.datagrams and (connection.pipeline, connection.input) in bound
+                connection.outlives_reader = not ends
                 self._adopt_connection(connection, name)
             elif len(sockets) == 1 and len(listeners) == 1:  # a socket unit with a name of its own
                 self._adopt_listener((listeners[0].pipeline, listeners[0].input), fd)
@@ -149,12 +156,37 @@ class Acceptor:
     def _rewrite_manifest(self) -> None:
         self._manifest.rewrite(connection.entry() for connection in self.connections.values())
 
-    def listen(self, listeners: Iterable[Listener]) -> None:
+    def listen(self, listeners: Iterable[Listener], datagrams: Sequence[DatagramListener] | None = None) -> None:
         """Listen on exactly these; a socket that fits is kept, with the clients that are waiting on it.
+
+        ``datagrams``: the sockets for datagrams that are needed; None: those that are open.
 
         Raises:
             OSError: An address cannot be used; then everything is as before.
         """
+        changes = None if datagrams is None else open_missing(datagrams, [*self.connections.values()])
+        try:
+            self._listen(listeners)
+        except OSError:
+            if changes is not None:
+                changes.close()
+            raise
+        if changes is not None:
+            self._receive(changes)
+
+    def _receive(self, changes: DatagramChanges) -> None:
+        for connection in changes.leaving:
+            self.forget(connection.id)
+        for listener, sock in changes.opened:
+            names = listener.pipeline, listener.input
+            connection = Connection(self._new_id(), sock, *names, self._choose_worker(), "", 0, self._names.take())
+            connection.datagrams = True
+            self._add(connection)
+            self._manifest.append(connection.entry())
+            self._notifier.store(connection.name, sock.fileno())
+            log_opened(listener, sock)
+
+    def _listen(self, listeners: Iterable[Listener]) -> None:
         wanted = {_key(listener): listener for listener in listeners}
         kept = {
             key
@@ -293,6 +325,14 @@ class Acceptor:
         except OSError as error:
             log.warning("the address of a proxy's client will be unknown after an upgrade", error=error.strerror)
 
+    def set_drops(self, connection_id: str, drops: int) -> None:
+        """Remember how many dropped datagrams were counted, for the next reader of the socket."""
+        connection = self.connections.get(connection_id)
+        if connection is not None:
+            connection.drops = drops
+            with suppress(OSError):  # then an upgrade counts them once more
+                self._manifest.append(connection.entry())
+
     def forget(self, connection_id: str) -> None:
         """Close our duplicate of a connection that has ended; a listener at its limit may accept again."""
         connection = self.connections.pop(connection_id, None)
@@ -303,7 +343,7 @@ class Acceptor:
         connection.sock.close()
         key = (connection.pipeline, connection.input)
         self.loads[connection.worker] -= 1
-        self._connection_counts[key] -= 1
+        self._connection_counts[key] -= not connection.datagrams
         if self._resume_at is None:
             self._watch_all()
         if self._manifest.needs_rewriting(len(self.connections)):

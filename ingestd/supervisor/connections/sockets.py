@@ -57,6 +57,8 @@ class Connection:
         client: Host and port of the client, if ``host`` and ``port`` are a proxy's.
         outlives_reader: Whether another worker can read it on; else it ends with the process that reads it.
         read: Whether it was handed to a worker.
+        datagrams: It is no connection, but a socket for datagrams.
+        drops: How many datagrams that the kernel had no room for were counted.
     """
 
     id: str
@@ -71,17 +73,21 @@ class Connection:
     client: list[Any] | None = None
     outlives_reader: bool = True
     read: bool = False
+    datagrams: bool = False
+    drops: int = 0
 
     def entry(self) -> Entry:
         """Return its entry in the manifest."""
         names = ("name", "id", "worker", "pipeline", "input")
-        client = {} if self.client is None else {"client": self.client}
-        return {name: getattr(self, name) for name in names} | client
+        client: Entry = {} if self.client is None else {"client": self.client}
+        datagrams: Entry = {"datagrams": True, "drops": self.drops} if self.datagrams else {}
+        entry: Entry = {name: getattr(self, name) for name in names}
+        return entry | client | datagrams
 
     def message(self) -> dict[str, object]:
         """Return the message that hands it to a worker; a second one says that it is not new."""
-        message = {
-            "type": "connection",
+        message: dict[str, object] = {
+            "type": "datagrams" if self.datagrams else "connection",
             "id": self.id,
             "pipeline": self.pipeline,
             "input": self.input,
@@ -90,6 +96,8 @@ class Connection:
             "new": self.new,
         }
         self.new, self.read = False, True
+        if self.datagrams:
+            message["drops"] = self.drops
         return message if self.client is None else message | {"client": self.client}
 
 
@@ -174,10 +182,10 @@ def _entry_of_long_name(name: str) -> Entry | None:
 def listens_on(sock: socket.socket, listener: Listener) -> bool:
     """Return whether a listening socket is one that ``listen`` would return."""
     host, port = sock.getsockname()[:2]
-    return listener.port in (0, port) and host in _addresses(listener.host)
+    return listener.port in (0, port) and host in addresses_of(listener.host)
 
 
-def _addresses(host: str) -> set[str]:
+def addresses_of(host: str) -> set[str]:
     """Return the addresses that a host name stands for, none if it is not known."""
     try:
         found = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

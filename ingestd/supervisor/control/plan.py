@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd.logs import get_logger
+from ingestd.supervisor.connections.datagrams import DatagramListener
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.processes.channel import Channel
 from ingestd.supervisor.processes.children import ChildMain
@@ -41,6 +42,9 @@ class Plan:
     """Settings that have changed, but not for this plan: they take effect at a restart or an upgrade."""
     preload: Callable[[], None] = lambda: None
     """Imports what the processes share: called once the listeners are there, before processes are forked."""
+
+    datagrams: tuple[DatagramListener, ...] = ()
+    """The sockets for datagrams of all pipelines."""
 
     @property
     def applied(self) -> str:

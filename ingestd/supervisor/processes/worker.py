@@ -170,7 +170,9 @@ class Worker:
         match message["type"]:
             case "connection" if fd is not None and not is_scarce(fd):
                 self._serve(message, socket.socket(fileno=fd))
-            case "connection":
+            case "datagrams" if fd is not None and not is_scarce(fd):
+                self._serve_datagrams(message, socket.socket(fileno=fd))
+            case "connection" | "datagrams":
                 if fd is not None:  # else it did not arrive
                     os.close(fd)
                 log.warning("a connection waits: this process has as many open files as it may have", help=_LIMIT_HELP)
@@ -201,6 +203,19 @@ class Worker:
             self._send({"type": "client", "id": connection, "client": [host, port]})
 
         reader.serve(sock, stream, self._kept[name].pop(connection, 0), closed, message.get("client"), on_client)
+
+    def _serve_datagrams(self, message: Message, sock: socket.socket) -> None:
+        pipeline = self._pipelines.get(message["pipeline"])
+        reader = pipeline.datagram_input(message["input"]) if pipeline is not None else None
+        if reader is None:  # the config of this process does not have this input
+            sock.close()
+        else:
+            connection = message["id"]
+
+            def on_drops(drops: int) -> None:
+                self._send({"type": "drops", "id": connection, "drops": drops})
+
+            reader.serve_datagrams(sock, message["drops"], on_drops)
 
     def _send(self, message: Message) -> None:
         self._channel.send(message)
