@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import parse_event_id
+from ingestd.event.event_id import is_own_id, parse_event_id
 from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
 
@@ -42,8 +42,8 @@ class FrameLookup:
 
     def find(self, consumer: str, event_id: str) -> Frame | None:
         """Return the frame of an event that ``consumer`` has not committed yet, None if there is none."""
-        if (parts := parse_event_id(event_id)) is None:
-            return None
+        if is_own_id(event_id) or (parts := parse_event_id(event_id)) is None:
+            return None  # an own id does not say where the event is in the journal
         stream_id, offset = parts.stream_id, parts.offset
         if self._last is None or not _holds(self._last, stream_id, offset):
             try:

@@ -3,10 +3,14 @@
 The same bytes of the same stream always get the same id, so an event that is delivered again makes no duplicate. Ids
 rise within their stream. Copies that a filter makes have a suffix: ``mg7k2a1x9-00000000d2f0-1``. A message may be
 several events: those after the first have another suffix, ``mg7k2a1x9-00000000d2f0-p1``.
+
+An event that names itself, as the lines of Filebeat do by file and offset, has an id of its own instead, whatever
+stream brings it: ``b_9f86d081884c7d659a2f-0000000004d2-5f0c2a11``. See ``own_id``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
@@ -15,7 +19,11 @@ from ingestd.event.chunk import Chunk
 
 Key = int | str
 """Place of an event in its stream: the byte offset of its frame; of a copy that a filter made ``copy_key``, of a part
-of a message ``part_key``. In a table of several streams it is the whole id, see ``stream_keys``."""
+of a message ``part_key``. In a table of several streams it is the whole id, see ``stream_keys``; an ``own_id`` always
+is."""
+
+_OWN = "b_"
+"""What ids of events that name themselves start with; no id of a stream has an underscore."""
 
 _OFFSET = "%012x"
 """How an offset stands in an id. For ``%``: ids are also made as bytes, straight into documents."""
@@ -46,6 +54,23 @@ def part_key(key: Key, number: int) -> Key:
     return f"{key_text(key)}-p{number}" if number else key
 
 
+def own_id(source: bytes, offset: int, version: str = "") -> str:
+    """Return the id of an event that names itself.
+
+    Args:
+        source: What the offset counts in, as a file of a host.
+        offset: Where the event is in it: 0 or more.
+        version: Tells events at the same offset apart, as of a file that was written anew; hexadecimal.
+    """
+    digest = hashlib.blake2b(source, digest_size=10).hexdigest()
+    return f"{_OWN}{digest}-{_OFFSET % offset}" + (f"-{version}" if version else "")
+
+
+def is_own_id(event_id: str) -> bool:
+    """Return whether an id does not depend on the stream that brought the event, nor on its place there."""
+    return event_id.startswith(_OWN)
+
+
 def _prefix(stream_id: str) -> str:
     """Return what the ids of a stream start with; without a stream, keys are whole ids."""
     return f"{stream_id}-" if stream_id else ""
@@ -53,6 +78,8 @@ def _prefix(stream_id: str) -> str:
 
 def event_id(stream_id: str, key: Key) -> str:
     """Return the id of an event."""
+    if type(key) is str and is_own_id(key):
+        return key
     return f"{_prefix(stream_id)}{key_text(key)}"
 
 
@@ -110,8 +137,9 @@ class EventIds(Sequence[str]):
         before, _, after = template.replace(b"%", b"%%").rpartition(b"%%b")
         front = before + _prefix(self._stream_id).encode().replace(b"%", b"%%")
         offset, text = front + _OFFSET.encode() + after, front + b"%b" + after
+        own, mark = before + b"%b" + after, _OWN
         return [
-            offset % key if type(key) is int else text % key.encode()  # type: ignore[union-attr]
+            offset % key if type(key) is int else (own if key.startswith(mark) else text) % key.encode()  # type: ignore[union-attr]
             for key in self._keys
         ]
 

@@ -20,9 +20,8 @@ _CODEC = "use the codec json_lines, json, line or plain"
 
 _ADVICE: Mapping[Kind, Mapping[str, str]] = {
     "input": {
-        "beats": f"with Fluent Bit, Vector or rsyslog {_TCP}",
-        "elastic_agent": f"with Fluent Bit, Vector or rsyslog {_TCP}",
-        "lumberjack": f"with Fluent Bit, Vector or rsyslog {_TCP}",
+        "elastic_agent": "use the input beats, which has the same options",
+        "lumberjack": "use the input beats, which takes both versions of the protocol",
         "file": _FILE,
         "log4j": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
         "log4j2": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",

@@ -137,9 +137,9 @@ class Decoder:
         self._error: LumberjackError | None = None
 
     @property
-    def received(self) -> int:
-        """How many events of a window came that has not ended."""
-        return self._window.received
+    def version(self) -> int:
+        """The version of the last frame that started."""
+        return self._window.version
 
     @property
     def waits_for_window(self) -> bool:

@@ -33,6 +33,11 @@ class TextDecoder:
         self._in_columns = in_columns and not ecs
         self._utf8 = find_charset(charset) == "utf-8"
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether text in UTF-8 becomes ``message`` as it is, and nothing else."""
+        return self._utf8 and not self._ecs
+
     def event(self, frame: bytes, chunk: Chunk) -> Event:
         """Return the event of one frame of a chunk; invalid bytes are written as ``\\xNN``."""
         text = self._text(frame)

@@ -37,6 +37,11 @@ class PlainCodec:
     delimiter: None = None
     joins_streams: bool = False
 
+    @property
+    def keeps_text(self) -> bool:
+        """Whether text in UTF-8 becomes ``message`` as it is, and nothing else."""
+        return self.decoder.keeps_text
+
     def decode(self, chunk: Chunk) -> Table:
         """Return one event with the whole message."""
         return Table.of_events([self.decoder.event(chunk.data, chunk)], [chunk.offset])

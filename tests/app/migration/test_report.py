@@ -144,7 +144,7 @@ def test_settings(tmp_path: Path) -> None:
 
 WORK = """
 input {
-  beats { port => 5044 }
+  jdbc { }
   tcp { port => 5000 codec => json_lines }
 }
 filter {
@@ -161,7 +161,7 @@ def test_configs(tmp_path: Path) -> None:
     put(settings, {"logstash.keystore": "\0"})
     found = migrated(settings)
     assert shown(found.findings, "conf.d/main.conf") == [
-        "3 needs_work the input 'beats' is known from Logstash, and not supported",
+        "3 needs_work the input 'jdbc' is known from Logstash, and not supported",
         "4 runs input tcp",
         "7 needs_work the filter 'ruby' is known from Logstash, and not supported",
         "8 runs filter mutate",

@@ -40,11 +40,11 @@ def test_what_runs_is_written_and_started(folder: Path, output: Path) -> None:
 
 
 def test_what_needs_work(folder: Path, output: Path) -> None:
-    put(folder, {"conf.d/main.conf": "input { beats { port => 5044 } }\noutput { stdout { } }"})
+    put(folder, {"conf.d/main.conf": "input { jdbc { } }\noutput { stdout { } }"})
     result = run("migrate", folder, "-o", output)
     assert result.exit_code == 1
-    work = result.stdout.index("     1  needs work  the input 'beats' is known from Logstash, and not supported\n")
-    assert result.stdout[work:].splitlines()[1].startswith(" " * 20 + "-> with Fluent Bit")
+    work = result.stdout.index("     1  needs work  the input 'jdbc' is known from Logstash, and not supported\n")
+    assert result.stdout[work:].splitlines()[1].startswith(" " * 20 + "-> let a program fetch it")
     assert output.exists()
 
 
