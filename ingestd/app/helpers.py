@@ -1,4 +1,7 @@
-"""The helper processes of the daemon: the sealer of the built-in store, and the scheduler of backup and retention."""
+"""The helper process of the daemon: the sealer of the built-in store, and the scheduler of backup and retention.
+
+They share a process, since each process costs memory, and both of them rest most of the time.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,16 @@ _BREAK_SECONDS = 0.5
 
 
 def helpers(settings: Settings) -> list[Helper]:
-    """Return the helpers of a daemon. What they need is imported in their own processes.
+    """Return the helpers of a daemon. What they need is imported in their own process.
 
     Raises:
         SettingsError: The schedule is wrong; the text says how.
     """
-    wanted = [Helper("sealer", lambda stop: _seal(settings, stop))]
-    if settings.schedule.cron != "off":
-        if settings.explicit("schedule.cron"):
-            _check_schedule(settings)
-        wanted.append(Helper("scheduler", lambda stop: _schedule(settings, stop)))
-    return wanted
+    if settings.schedule.cron == "off":
+        return [Helper("maintenance", lambda stop: _seal(settings, stop))]
+    if settings.explicit("schedule.cron"):
+        _check_schedule(settings)
+    return [Helper("maintenance", lambda stop: _seal_and_schedule(settings, stop))]
 
 
 def _check_schedule(settings: Settings) -> None:
@@ -46,10 +48,10 @@ def _seal(settings: Settings, stop: threading.Event) -> None:
     run(store_root(settings.data_dir), stop, interval_s=interval_s, policy=Policy(idle_s=settings.seal_after))
 
 
-def _schedule(settings: Settings, stop: threading.Event) -> None:
-    """Run the scheduler: an upload that takes hours must not hold up a stop, and may break off anywhere."""
+def _seal_and_schedule(settings: Settings, stop: threading.Event) -> None:
+    """Run both: an upload that takes hours must not hold up a stop, and may break off anywhere."""
     from ingestd.lifecycle import build  # noqa: PLC0415
 
     scheduler = build.scheduler(settings)
-    assert scheduler is not None  # noqa: S101 -- else there is no such helper
-    run_beside(scheduler.run, stop, _BREAK_SECONDS)
+    assert scheduler is not None  # noqa: S101 -- else the sealer is alone
+    run_beside(scheduler.run, lambda stop: _seal(settings, stop), stop, _BREAK_SECONDS)

@@ -73,7 +73,7 @@ def schedule(stop: threading.Event) -> None:
             if strikes():
                 raise InjectedFaultError("scheduler")
 
-    run_beside(work, stop, 0.5)
+    run_beside(work, idle, stop, 0.5)
 
 
 FAULTS: dict[str, Callable[[], None]] = {

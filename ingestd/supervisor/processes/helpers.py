@@ -26,8 +26,6 @@ log = get_logger(__name__)
 ORPHAN_SECONDS = 2.0
 """How long a helper may go on after the supervisor was killed: it holds the lock of the data folder, see pidfile."""
 
-_CHECK_SECONDS = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Helper:
@@ -93,23 +91,40 @@ class Helper:
         }
 
 
-def run_beside(work: Callable[[threading.Event], None], stop: threading.Event, break_seconds: float) -> None:
-    """Run ``work(stop)`` on a thread of its own, which may break off anywhere ``break_seconds`` after a stop.
+def run_beside(
+    work: Callable[[threading.Event], None],
+    main: Callable[[threading.Event], None],
+    stop: threading.Event,
+    break_seconds: float,
+) -> None:
+    """Run ``main(stop)``, and ``work(stop)`` on a thread beside it, until ``stop`` is set; then ``work`` may break off.
 
-    For a helper whose work does not check ``stop`` often enough. Returns when ``work`` does, raises what it raises.
+    For work that does not check ``stop`` often enough. If ``work`` ends earlier, ``stop`` is set, so that ``main`` ends.
+
+    Args:
+        work: Breaks off anywhere, ``break_seconds`` after ``main`` has returned.
+        main: Runs on this thread.
+        stop: Ends both.
+        break_seconds: How long ``work`` may still take.
+
+    Raises:
+        BaseException: What ``main`` or ``work`` raised.
+        RuntimeError: ``work`` returned before it was asked to stop.
     """
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
             work(stop)
+            if not stop.is_set():
+                raise RuntimeError("the work beside it returned before it was asked to stop")
         except BaseException as error:  # noqa: BLE001 -- raised below
             failures.append(error)
+            stop.set()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive() and not stop.wait(_CHECK_SECONDS):
-        pass
+    main(stop)
     thread.join(break_seconds)
     if failures:
         raise failures[0]

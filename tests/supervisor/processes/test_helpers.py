@@ -100,19 +100,35 @@ def test_supervisor_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert process.exit_code() == 1
 
 
-def test_work_on_a_thread_raises() -> None:
+def wait_for_stop(stop: threading.Event) -> None:
+    assert stop.wait(WAIT_SECONDS)
+
+
+def test_work_beside_it_raises() -> None:
     def fail(stop: threading.Event) -> None:
         raise RuntimeError("a defect")
 
     with pytest.raises(RuntimeError, match="a defect"):
-        run_beside(fail, threading.Event(), 0.1)
+        run_beside(fail, wait_for_stop, threading.Event(), 0.1)
 
 
-def test_work_on_a_thread_returns() -> None:
-    run_beside(lambda stop: None, threading.Event(), 0.1)
+def test_work_beside_it_returns_too_early() -> None:
+    with pytest.raises(RuntimeError, match="returned before it was asked to stop"):
+        run_beside(lambda stop: None, wait_for_stop, threading.Event(), 0.1)
 
 
-def test_work_on_a_thread_is_left_when_it_does_not_stop() -> None:
+def test_work_beside_it_is_waited_for() -> None:
+    stop, ended = threading.Event(), threading.Event()
+
+    def work(stop: threading.Event) -> None:
+        stop.wait()
+        ended.set()
+
+    run_beside(work, lambda stop: stop.set(), stop, WAIT_SECONDS)
+    assert ended.is_set()
+
+
+def test_work_beside_it_is_left_when_it_does_not_stop() -> None:
     stop, done = threading.Event(), threading.Event()
 
     def work(stop: threading.Event) -> None:
@@ -120,6 +136,6 @@ def test_work_on_a_thread_is_left_when_it_does_not_stop() -> None:
 
     stop.set()
     started = time.monotonic()
-    run_beside(work, stop, 0.1)
+    run_beside(work, wait_for_stop, stop, 0.1)
     assert time.monotonic() - started < PROMPT_SECONDS
     done.set()
