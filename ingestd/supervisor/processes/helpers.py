@@ -97,9 +97,9 @@ def run_beside(
     stop: threading.Event,
     break_seconds: float,
 ) -> None:
-    """Run ``main(stop)``, and ``work(stop)`` on a thread beside it, until ``stop`` is set; then ``work`` may break off.
+    """Run ``main(stop)``, and ``work(stop)`` on a thread beside it, until ``stop`` is set.
 
-    For work that does not check ``stop`` often enough. If ``work`` ends earlier, ``stop`` is set, so that ``main`` ends.
+    For work that does not check ``stop`` often enough. If ``work`` ends earlier, ``stop`` is set: ``main`` ends too.
 
     Args:
         work: Breaks off anywhere, ``break_seconds`` after ``main`` has returned.
