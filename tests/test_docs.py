@@ -64,7 +64,9 @@ def test_examples_of_settings(block: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("conf"))
 def test_examples_of_pipelines(block: str) -> None:
-    assert [str(error) for error in inspect(parse_string(block, {}))] == []
+    """The files that they name need not exist here."""
+    errors = map(str, inspect(parse_string(block, {})))
+    assert [error for error in errors if "cannot be read: No such file" not in error] == []
 
 
 @pytest.mark.parametrize("block", blocks("ini"))

@@ -115,7 +115,7 @@ def _options(owner: type) -> list[str]:
     hints = typing.get_type_hints(owner)
     rows = [
         (f"`{option_name(item)}`", _type(hints[item.name]), _default(item), _doc(item))
-        for item in dataclasses.fields(owner)
+        for item in sorted(dataclasses.fields(owner), key=lambda item: item.name.startswith("ssl_"))  # TLS last
     ]
     return _table(("option", "type", "default", "meaning"), rows) if rows else []
 

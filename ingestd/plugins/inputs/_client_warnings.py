@@ -26,11 +26,14 @@ class ClientWarnings:
 
     def __init__(self, pipeline: str, input_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._pipeline, self._input, self._clock = pipeline, input_id, clock
-        self._warned: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._warned: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
     def warn(self, host: str, message: str, **fields: str) -> None:
-        """Warn of a client, unless that was done within the hour; ``message``: a constant sentence."""
-        now, key = self._clock(), (host, message)
+        """Warn of a client, unless that was done within the hour.
+
+        ``message`` is a constant sentence; if there may be several reasons for it, ``reason`` is one of a few.
+        """
+        now, key = self._clock(), (host, message, fields.get("reason", ""))
         if now - self._warned.get(key, float("-inf")) < _REPEAT_SECONDS:
             return
         self._warned[key] = now

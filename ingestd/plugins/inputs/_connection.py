@@ -15,10 +15,10 @@ from typing import Any
 from ingestd.event.chunk import Stream
 from ingestd.plugins.interfaces import Sink
 
-_REST_SECONDS = 0.25
+REST_SECONDS = 0.25
 """How long a stop waits for what may be on its way from a client that is silent: a busy kernel may take that long."""
 
-_SENDING_SECONDS = 2.0
+SENDING_SECONDS = 2.0
 """How long a stop waits for a client that is silent in the middle of a request, or reads from one that only sends."""
 
 _GOODBYE_SECONDS = 2.0
@@ -180,22 +180,25 @@ class Connection:
             self._silent_since = now
         silent = now - max(self._silent_since, self.reader.last_at)
         if self.stopping and not self._acknowledges:
-            if silent >= _REST_SECONDS or now - self._stopped_at >= _SENDING_SECONDS:
-                self._disconnect()
-        elif self.stopping and silent >= (_REST_SECONDS if self._idle else _SENDING_SECONDS):
+            if silent >= REST_SECONDS or now - self._stopped_at >= SENDING_SECONDS:
+                self._disconnect("shutdown")
+        elif self.stopping and silent >= (REST_SECONDS if self._idle else SENDING_SECONDS):
             self._end("shutdown")
         elif idle_timeout and silent >= idle_timeout:
             self._end("idle")
 
     def _end(self, reason: str) -> None:
         """End the conversation: as the client would between requests, else by cutting the connection."""
+        if not self._acknowledges:
+            self._disconnect(reason)
+            return
         self.end_reason = reason
-        if self._idle or not self._acknowledges:
+        if self._idle:
             self.reader.feed_eof()
         else:
             self.writer.transport.abort()
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, reason: str) -> None:
         """Let no more arrive; what has arrived is still read.
 
         Once a socket is shut down, the kernel answers data with a reset (tcp_rcv_state_process() in
@@ -203,7 +206,7 @@ class Connection:
         """
         if self._shut_down:
             return
-        self._shut_down, self.end_reason = True, "shutdown"
+        self._shut_down, self.end_reason = True, reason
         with contextlib.suppress(OSError):  # the client was faster
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._sock.shutdown(socket.SHUT_RDWR)

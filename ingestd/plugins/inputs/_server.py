@@ -25,7 +25,10 @@ from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._client_warnings import ClientWarnings
-from ingestd.plugins.inputs._connection import Connection
+from ingestd.plugins.inputs._connection import REST_SECONDS, SENDING_SECONDS, Connection
+from ingestd.plugins.inputs._opening import HANDSHAKE_SECONDS, RejectedError, first_bytes, open_connection
+from ingestd.plugins.inputs._streams import of_proxied_client
+from ingestd.plugins.inputs._tls import ServerContexts, TlsOptions
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, required
 from ingestd.tasks import BackgroundTasks
@@ -37,6 +40,8 @@ _SHARE_OF_STOP = 0.9
 
 _HANDOVER_SECONDS = 5.0
 """How long they may go on if another process takes the place of this one, which it waits for."""
+
+_END_OF_SILENT = {EOFError: "end", TimeoutError: "idle"}
 
 _STOP_TICK = 0.05
 _LONGEST_TICK = 5.0
@@ -52,13 +57,18 @@ class ProtocolError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
+class ServerOptions(TlsOptions):
     """Options of all inputs that are a ``ServerInput``; redeclare one for another default."""
 
     port: int = required("Port to listen on; 0 takes a free one.")
     host: str = option("0.0.0.0", "Address to listen on.")  # noqa: S104 -- Logstash's default
     max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
     idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
+    proxy_protocol: bool = option(
+        False,
+        "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
+        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
+    )
 
 
 def check_port(port: int) -> None:
@@ -69,10 +79,14 @@ def check_port(port: int) -> None:
 
 @dataclass(slots=True, eq=False)
 class _Served:
-    """A connection from ``serve`` on; it is opened once its client has sent something."""
+    """A connection from ``serve`` on.
+
+    ``connection`` is there once it is open, and ``begun`` set once its client has sent something.
+    """
 
     task: asyncio.Task[None] = field(init=False)
     connection: Connection | None = None
+    begun: bool = False
 
 
 class ServerInput:
@@ -87,6 +101,7 @@ class ServerInput:
         acknowledges: Whether clients are answered. If not, a stop puts everything that they have sent until it
             disconnects them, as far as ``converse`` reads to the end of the stream.
         read_bytes: What is read of a connection before it is handled.
+        keep_alive: Whether the system probes idle connections.
     """
 
     finite = False
@@ -100,13 +115,15 @@ class ServerInput:
         *,
         acknowledges: bool = True,
         read_bytes: int = _READ_BYTES,
+        keep_alive: bool = False,
     ) -> None:
         check_port(options.port)
         self._options, self._converse, self._acknowledges = options, converse, acknowledges
-        self._read_bytes = read_bytes
+        self._read_bytes, self._keep_alive = read_bytes, keep_alive
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._labels = (context.pipeline_id, context.plugin_id)
         self._warnings = ClientWarnings(*self._labels)
+        self._tls = ServerContexts(options, *self._labels) if options.ssl_enabled else None
         self._tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._served: set[_Served] = set()
         self._mode: StopMode = "drain"
@@ -154,13 +171,22 @@ class ServerInput:
         """Let the conversations end, in the time that there is; then cut them off."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (_HANDOVER_SECONDS if self._mode == "handover" else self._stop_seconds)
+        started = loop.time()
         for served in self._served:
             if served.connection is not None:
                 served.connection.stop()
         while self._served and loop.time() < deadline:
             self._tick()
+            self._give_up_unopened(loop.time() - started)
             await asyncio.wait([served.task for served in self._served], timeout=_STOP_TICK)
         await self._cut_off()
+
+    def _give_up_unopened(self, seconds: float) -> None:
+        """Cut off the connections whose clients have not sent enough in the time since the stop."""
+        for served in self._served:
+            patience = SENDING_SECONDS if served.begun else REST_SECONDS
+            if served.connection is None and seconds >= patience:
+                self._tasks.cancel(served.task)
 
     async def _cut_off(self) -> None:
         left = [served for served in self._served if served.connection is not None]
@@ -194,6 +220,9 @@ class ServerInput:
 
     async def _serve(self, served: _Served, sock: socket.socket, stream: Stream, closed: Callable[[str], None]) -> None:
         reason = "shutdown"  # if it is cancelled
+        sock.setblocking(False)
+        if self._keep_alive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
             reason = await self._open_and_converse(served, sock, stream)
         finally:
@@ -205,19 +234,35 @@ class ServerInput:
 
     async def _open_and_converse(self, served: _Served, sock: socket.socket, stream: Stream) -> str:
         """Return the reason of the end."""
+        try:
+            async with asyncio.timeout(self._first_seconds):
+                header = await first_bytes(sock)
+        except (OSError, EOFError) as error:
+            return _END_OF_SILENT.get(type(error), "error")
+        served.begun = True
+        if header is not None and header.host and self._options.proxy_protocol:
+            stream = of_proxied_client(stream, header.host, header.port)
         assert self._sink is not None  # noqa: S101 -- ``run`` runs
         connection = Connection(sock, stream, self._sink, self._read_bytes, acknowledges=self._acknowledges)
-        loop = asyncio.get_running_loop()
-        sock.setblocking(False)
-        transport, _ = await loop.connect_accepted_socket(lambda: connection.protocol, sock)
-        connection.opened(transport)
+        try:
+            context = self._tls.current() if self._tls is not None else None
+            await open_connection(connection, sock, context, self._warnings)
+        except RejectedError:
+            return "rejected"
+        except OSError:
+            return "error"
         served.connection = connection
         if self._ended.is_set():
             connection.stop()
         try:
             return await self._hold(connection)
         finally:
-            transport.abort()
+            connection.writer.transport.abort()
+
+    @property
+    def _first_seconds(self) -> float | None:
+        """How long a client may be silent at first."""
+        return HANDSHAKE_SECONDS if self._tls is not None else self._options.idle_timeout or None
 
     async def _hold(self, connection: Connection) -> str:
         host = connection.client[0]

@@ -38,6 +38,13 @@ class StreamIds:
         return Stream(f"{self._prefix}{_base36(next(self._numbers))}", fields or {})
 
 
+def of_proxied_client(stream: Stream, host: str, port: int) -> Stream:
+    """Return the stream of a proxy with its client's address; its own is in ``proxy_host`` and ``proxy_port``."""
+    fields = stream.fields
+    of_proxy = {f"proxy_{name}": fields[name] for name in ("host", "port") if name in fields}
+    return stream._replace(fields=fields | {"host": host, "port": port} | of_proxy)
+
+
 def reject_long_line(sink: Sink, stream: Stream, line: OversizedLine, max_bytes: int, offset: int) -> bool:
     """Make a dead letter of a line that is too long, and its line feed; False: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"

@@ -74,8 +74,8 @@ ADVICE: dict[Sender, Advice] = {
     ),
     Sender.TLS: Advice(
         "a client speaks TLS to an input without it; it got an alert and was disconnected",
-        "TLS is not configured on this port: turn it off in the client (ssl_enable=False in python-logstash-async), "
-        "or decrypt it before this port, with stunnel, HAProxy or nginx's stream module",
+        "TLS is not configured on this port: set ssl_enabled, ssl_certificate and ssl_key on the input, or turn it off "
+        "in the client (ssl_enable=False in python-logstash-async)",
     ),
     Sender.PROXY: Advice(
         "a proxy puts a header of the PROXY protocol before the records of its clients; it was skipped",

@@ -1,4 +1,4 @@
-"""``tcp``: events from plain TCP connections, such as those of python-logstash's TCPLogstashHandler.
+"""``tcp``: events from TCP connections, such as those of python-logstash's TCPLogstashHandler.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-tcp, server mode. Text lines get
 the fields ``host`` and ``port`` of the client; JSON records only if the config reads them and they lack them.
@@ -10,6 +10,12 @@ value of `net.ipv4.tcp_rmem`, which is 3 MB by default. The start of a longer li
 lost if the process is killed before the line is complete.
 
 Clients that send something else than lines are recognised by their first bytes.
+
+With TLS (``ssl_enabled``), a line is decrypted before it can be stored, and the connection ends with the process that
+reads it. A stop, a reload or an upgrade first takes in what a client has sent, then disconnects it; it connects again.
+If a worker is killed, what it has decrypted and not stored yet is lost: the last lines of each client, as nothing tells
+the client that they did not arrive. Inputs whose clients wait for an acknowledgement lose nothing then. Certificates
+can be replaced while the daemon runs: new connections use the new files.
 """
 
 from __future__ import annotations
@@ -23,6 +29,8 @@ from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
+from ingestd.plugins.inputs._server import ServerOptions, check_port
+from ingestd.plugins.inputs._streams import of_proxied_client
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
 from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
@@ -30,8 +38,10 @@ from ingestd.plugins.inputs._tcp_reader import ConnectionReader
 from ingestd.plugins.inputs._tcp_recognition import Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
-from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
-from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced, required
+from ingestd.plugins.inputs._tcp_tls import tls_lines
+from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_warnings
+from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, grouping_of
+from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
@@ -42,35 +52,17 @@ _SHARE_OF_STOP = 0.9
 """Of the time that a stop may take: how long clients' bytes wait for room; the rest is for reporting them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(ServerOptions):
     """Options of the input ``tcp``."""
 
-    port: int = required("Port to listen on; 0 takes a free one.")
-    host: str = option("0.0.0.0", "Address to listen on.")  # noqa: S104 -- Logstash's default
     mode: str = option("server", "Only `server`, which listens.", choices=("server",))
-    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
-    idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
-    ssl_enabled: bool = option(False, "Only `false`: put a TLS proxy before the port.")
-    proxy_protocol: bool = option(
-        False,
-        "Take `host` and `port` of text lines from the header of the PROXY protocol, version 1 or 2; `proxy_host` "
-        "and `proxy_port` are the proxy's. Whether this is set or not, a header is skipped.",
-    )
+    ssl_client_authentication: str = client_authentication("required")
 
 
-_NO_TLS = ignored("this input has no TLS; put a TLS proxy before the port")
 _LEGACY = {
-    "ssl_enable": replaced("ssl_enabled"),
-    **dict.fromkeys(
-        (
-            *("ssl_cert", "ssl_certificate", "ssl_key", "ssl_key_passphrase", "ssl_extra_chain_certs", "ssl_verify"),
-            *("ssl_certificate_authorities", "ssl_client_authentication", "ssl_verification_mode"),
-            *("ssl_supported_protocols", "ssl_cipher_suites"),
-        ),
-        _NO_TLS,
-    ),
+    **{name: TLS_LEGACY[name] for name in ("ssl_enable", "ssl_cert", "ssl_verify", "ssl_verification_mode")},
     "dns_reverse_lookup_enabled": ignored("`host` is always the address; the filter dns finds its name"),
     "data_timeout": replaced("idle_timeout"),
 }
@@ -208,11 +200,7 @@ class TcpInput:
 
     def _proxied(self, stream: Stream, host: str, port: int) -> Stream:
         """Return the stream of a proxy with the fields of its client; ``host`` is empty if that is unknown."""
-        if not self._opts.proxy_protocol or not host:
-            return stream
-        fields = stream.fields
-        of_proxy = {f"proxy_{name}": fields[name] for name in ("host", "port") if name in fields}
-        return stream._replace(fields=fields | {"host": host, "port": port} | of_proxy)
+        return of_proxied_client(stream, host, port) if self._opts.proxy_protocol and host else stream
 
     async def _close_idle(self) -> None:
         timeout = self._opts.idle_timeout
@@ -228,13 +216,8 @@ def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
-@plugin("input", "tcp", Options, codec="line", stream=True, listens=True, legacy=_LEGACY)
-def build(opts: Options, context: BuildContext) -> TcpInput:
+@plugin("input", "tcp", Options, codec="line", stream=True, listens=True, legacy=_LEGACY, option_warnings=tls_warnings)
+def build(opts: Options, context: BuildContext) -> SocketInput:
     """Lines from TCP connections, any number of clients, as long as the daemon runs."""
-    if not 0 <= opts.port <= 65535:
-        raise ValueError(f"port {opts.port} is not possible: write 1 to 65535, or 0 for a free one")
-    if opts.ssl_enabled:
-        raise ValueError(
-            "ssl_enabled: this input has no TLS; put a TLS proxy before the port, such as stunnel or nginx"
-        )
-    return TcpInput(opts, context)
+    check_port(opts.port)
+    return tls_lines(opts, context, keep_alive=opts.tcp_keep_alive) if opts.ssl_enabled else TcpInput(opts, context)
