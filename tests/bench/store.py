@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -131,12 +130,12 @@ def _fill_day(root: Path, count: int, number: int, cost: Cost) -> None:
 def _seal(root: Path, step: str, cost: Cost) -> None:
     """Seal what was appended, in a process of its own, or join the small files, as it would be the day after."""
     cost.raw_bytes += _bytes(root, "*/tail-*")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    program = f"from tests.bench.store_sealing import {step}; {step}({str(root)!r})"
-    subprocess.run([sys.executable, "-c", program], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost.seal_s += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    cost.sealer_kb = after.ru_maxrss
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.store_sealing", root, step], capture_output=True, check=True, text=True
+    )
+    result = json.loads(done.stdout)
+    cost.seal_s += result["cpu_s"]
+    cost.sealer_kb = max(cost.sealer_kb, result["memory_kb"])
 
 
 def _query_all(root: Path, count: int, only: list[str] | None) -> None:

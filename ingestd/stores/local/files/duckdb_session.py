@@ -33,13 +33,14 @@ class DuckDBSession:
     """
 
     def __init__(self, scratch: Path, memory_bytes: int) -> None:
-        self._scratch, self._memory_bytes = scratch, memory_bytes
+        self.memory_bytes = memory_bytes
+        self._scratch = scratch
         self._opened: duckdb.DuckDBPyConnection | None = None
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._opened is None:
-            limit = f"{self._memory_bytes}B"
+            limit = f"{self.memory_bytes}B"
             self._opened = connect({"memory_limit": limit, "threads": 1, "temp_directory": str(self._scratch)})
             self._opened.execute("SET enable_external_file_cache = false")  # what was written is read from the disk
         return self._opened

@@ -80,8 +80,9 @@ less CPU then, a file is 2 % smaller, and an event costs 0.2 us more to write.""
 FEW_COLUMNS = 32
 """Most columns of a file for which there is too little memory with more: each takes some for every few rows."""
 
-SORT_BYTES = 256 << 20
-"""When files are merged, up to this size of documents is sorted as a whole; larger ones are concatenated."""
+SORTED_SHARE = 1.0
+"""When files are merged, documents of up to this share of the memory are sorted as a whole; larger ones are
+concatenated."""
 
 _FORMAT_1_COLUMNS = ("@timestamp", "not_text", "id", "doc")
 _KEY = "ingestd"
@@ -237,7 +238,8 @@ class ParquetWriter:
         Raises:
             StoreError: The disk fails, a file cannot be read, or the new one does not hold what they do.
         """
-        is_sorted = sum(file.raw_bytes for file in files) > SORT_BYTES or _follow_each_other(files)
+        sorted_bytes = self._session.memory_bytes * SORTED_SHARE
+        is_sorted = sum(file.raw_bytes for file in files) > sorted_bytes or _follow_each_other(files)
         divided = [(file, file.columns) for file in files if isinstance(file.columns, dict)]
         if len(divided) < len(files):
             sources = [source for file in files for source in file_parts(folder, file)]

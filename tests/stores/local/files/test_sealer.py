@@ -278,7 +278,7 @@ def test_large_files_are_not_merged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("versions", [[2, 2, 2], [1, 2, 1]])
 def test_large_merges_are_concatenated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[int]) -> None:
-    monkeypatch.setattr("ingestd.stores.local.files.parquet.SORT_BYTES", 0)
+    monkeypatch.setattr("ingestd.stores.local.files.parquet.SORTED_SHARE", 0)
     monkeypatch.setattr("ingestd.stores.local.files.document_sources.PART_BYTES", 1)
     for at, version in enumerate(versions):
         append(tmp_path, event(at), event(at + 10), prefix=f"{at}-")
