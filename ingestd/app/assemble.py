@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import NamedTuple
 
+from ingestd.app.addresses import check_addresses
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
@@ -20,6 +22,7 @@ from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.plugins.outputs.store import StoreOutput
+from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -47,8 +50,8 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     ``process`` is the name of the process that is to write for them; of several, the longest name.
 
     Raises:
-        ConfigErrors: A config is wrong, two inputs would listen on the same port, or two outputs would write to the
-            same files.
+        ConfigErrors: A config is wrong, two inputs would listen on the same port, two outputs would write to the
+            same files, or pipelines cannot send events to each other as they say.
     """
     pipelines = {
         name: compile_pipeline(
@@ -58,6 +61,7 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     }
     check_ports(pipelines, configs)
     check_store_outputs(pipelines, configs)
+    check_addresses(pipelines, configs)
     return pipelines
 
 
@@ -116,10 +120,17 @@ def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> 
         raise ConfigErrors([ConfigError(str(error), span, hint)], configs[error.pipeline].sources) from None
 
 
-def running_pipeline(
-    name: str, config: Config, settings: Settings, dead_letters: DeadLetterWriter, journal: RecordQueue, number: int
+def running_pipeline(  # noqa: PLR0913 -- the last by name
+    name: str,
+    config: Config,
+    settings: Settings,
+    dead_letters: DeadLetterWriter,
+    journal: RecordQueue,
+    number: int,
+    *,
+    bus: PipelineBus | None = None,
 ) -> RunningPipeline:
-    """Return a pipeline for the worker ``number``, built but not started.
+    """Return a pipeline for the worker ``number``, built but not started; ``bus``: that of its process.
 
     Raises:
         ConfigErrors: The config is wrong.
@@ -130,8 +141,17 @@ def running_pipeline(
         dead_letters=pipeline_dead_letters,
         pipeline_id=name,
         writer_id=writer_id(worker_name(number), name),
+        bus=bus or PipelineBus(),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
     for warning in pipeline.warnings:
         log.warning("the config may not mean what it says", pipeline=name, warning=warning, hint=warning.hint)
     return RunningPipeline(name, pipeline, journal, settings, pipeline_dead_letters, first=number == 0)
+
+
+def senders_first(pipelines: Sequence[RunningPipeline]) -> list[RunningPipeline]:
+    """Return pipelines so that each comes after those that send to it: they are closed in this order."""
+    names = {address: pipeline.name for pipeline in pipelines for address in pipeline.receives_at}
+    by_name = {pipeline.name: pipeline for pipeline in pipelines}
+    receivers = {pipeline.name: [names[address] for address in pipeline.sends_to] for pipeline in reversed(pipelines)}
+    return [by_name[name] for name in reversed([*TopologicalSorter(receivers).static_order()])]

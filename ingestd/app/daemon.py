@@ -10,7 +10,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline, senders_first
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.dead_letters.writer import DeadLetterWriter
@@ -25,6 +25,7 @@ from ingestd.names import journal_name, parse_journal_name, worker_name
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import DatagramInput, Preloads, SocketInput
+from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.settings import Settings, reloaded, remember_zone, stored_zone_path
 from ingestd.supervisor.connections.datagrams import DatagramListener
 from ingestd.supervisor.connections.sockets import Listener
@@ -188,11 +189,11 @@ def _pipelines(
     settings: Settings, configs: Configs, number: int, dead_letters: DeadLetterWriter
 ) -> list[RunningPipeline]:
     """Return the pipelines of one worker, each with its journal."""
-    limits = settings.journal
+    limits, bus = settings.journal, PipelineBus()
     running = []
     for name, config in configs.items():
         folder = journal_folder(settings.data_dir, journal_name(number, name))
         limit, size = limits.max_bytes, limits.segment_bytes
         journal = Journal(folder, max_bytes=limit, segment_bytes=size, copy=copy_folder(folder))
-        running.append(running_pipeline(name, config, settings, dead_letters, journal, number))
-    return running
+        running.append(running_pipeline(name, config, settings, dead_letters, journal, number, bus=bus))
+    return senders_first(running)

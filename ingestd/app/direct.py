@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uvloop
 
-from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline
+from ingestd.app.assemble import Configs, compile_all, dead_letter_writer, running_pipeline, senders_first
 from ingestd.jobs.direct import run_direct
 from ingestd.journal.memory import MemoryJournal
 from ingestd.names import worker_name
+from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.settings import Settings
 from ingestd.web.health import Health, stall_details
 
@@ -27,11 +28,14 @@ def run_here(settings: Settings, configs: Configs) -> int:
 
 async def _main(settings: Settings, configs: Configs) -> bool:
     compiled = compile_all(settings, configs, _PROCESS)
-    dead_letters = dead_letter_writer(settings, _PROCESS, 1)
-    pipelines = [
-        running_pipeline(name, config, settings, dead_letters, MemoryJournal(max_bytes=settings.queue_bytes), 0)
-        for name, config in configs.items()
-    ]
+    dead_letters, bus = dead_letter_writer(settings, _PROCESS, 1), PipelineBus()
+    journals = {name: MemoryJournal(max_bytes=settings.queue_bytes) for name in configs}
+    pipelines = senders_first(
+        [
+            running_pipeline(name, config, settings, dead_letters, journals[name], 0, bus=bus)
+            for name, config in configs.items()
+        ]
+    )
 
     async def health() -> Health:
         for pipeline in pipelines:

@@ -14,6 +14,9 @@ STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence
 DATAGRAMS = "@datagrams"
 """Name of the field of a stream whose lines are datagrams, each with its sender: ``ingestd.protocols.datagrams``."""
 
+HANDOVER = "@"
+"""What ids of streams start with that are events of another pipeline."""
+
 
 class Stream(NamedTuple):
     """One stream of frames: a connection, a file, a generator."""
@@ -25,6 +28,27 @@ class Stream(NamedTuple):
 
     Events of text get all of them, JSON records of network inputs those that the config reads and that they lack.
     """
+
+
+def handover_stream(sender: str, position: int) -> str:
+    """Return the id of the stream of what one pipeline hands over to another.
+
+    Args:
+        sender: An output's name for it, which starts with ``HANDOVER``.
+        position: Of the sender's journal, after the record that the events come from.
+    """
+    return f"{sender}/{position:x}"
+
+
+def stream_end(stream_id: str, end: int) -> tuple[str, int]:
+    """Return a stream's id and how far it has come with a chunk that ends at ``end``.
+
+    For ``handover_stream`` these are the sender and its position.
+    """
+    if stream_id.startswith(HANDOVER):
+        sender, _, position = stream_id.rpartition("/")
+        return sender, int(position, 16)
+    return stream_id, end
 
 
 class Chunk(NamedTuple):

@@ -43,6 +43,9 @@ class Table:
         events: All fields of each event that is not text.
         keys: Their places in the stream; with the id of the stream they make the ids of the events.
         columns: n values of each decoded field, if there is text.
+
+    Attributes:
+        has_ids: Whether the keys are the ids.
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Table:
         "_owned",
         "_parents",
         "events",
+        "has_ids",
         "keys",
         "raws",
     )
@@ -69,6 +73,7 @@ class Table:
         columns: Mapping[str, tuple[Any, ...]] | None = None,
     ) -> None:
         self.raws, self.events, self.keys = raws, events, keys
+        self.has_ids = False
         self._columns: dict[str, Column] = {} if columns is None else {**columns}
         self._decoded: dict[str, Column] = self._columns.copy()
         self._owned: set[str] = set()

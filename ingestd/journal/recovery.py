@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingestd.event.chunk import stream_end
 from ingestd.journal.base import START, Position, Repair
 from ingestd.journal.format import (
     FILE_HEADER_BYTES,
@@ -84,8 +85,8 @@ def _recover_records(found: Recovered, segment: Segment, data: bytes) -> None:
             continue
         header = part.header
         segment.end = header.end
-        stream_id = stream_of(view, part.at, header)
-        found.stream_ends[stream_id] = max(found.stream_ends.get(stream_id, 0), header.offset + header.data_size)
+        stream_id, end = stream_end(stream_of(view, part.at, header), header.offset + header.data_size)
+        found.stream_ends[stream_id] = max(found.stream_ends.get(stream_id, 0), end)
 
 
 def repair(segment: Segment, bad: Bad, data: bytes) -> Repair:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ingestd.event.chunk import Chunk
+from ingestd.event.chunk import Chunk, stream_end
 from ingestd.files import sync_folder
 from ingestd.journal.base import Position
 from ingestd.journal.positions import Commit, Loaded, PositionsFile, load_positions
@@ -60,8 +60,9 @@ class StreamEnds:
             return
         with self._lock:
             for chunk in chunks:
-                if chunk.stream_id in ends:
-                    ends[chunk.stream_id] = chunk.offset + len(chunk.data)
+                stream_id, end = stream_end(chunk.stream_id, chunk.offset + len(chunk.data))
+                if stream_id in ends:
+                    ends[stream_id] = end
 
     def snapshot(self) -> dict[str, int]:
         """Return the ends now."""

@@ -17,7 +17,7 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import Chunk, join_chunks
+from ingestd.event.chunk import HANDOVER, Chunk, join_chunks
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
@@ -25,7 +25,8 @@ from ingestd.pipeline.isolation import MAY_HEAL, RETRY_SECONDS, TRIES, Isolation
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed, add_rejected
 from ingestd.pipeline.stall import STALLED_SECONDS, Stall
-from ingestd.plugins.interfaces import SkipsRepeats, WithRetries
+from ingestd.plugins.inputs._streams import StreamIds
+from ingestd.plugins.interfaces import HandsOver, SkipsRepeats, WithRetries
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -85,6 +86,7 @@ class Delivery:
         name: Its plugin id.
         position: Everything in the journal before it was accepted.
         read_error: Why the journal cannot be read for it now; set by its pipeline.
+        cuts: Offsets of the journal up to which receivers of a hand-over have everything, see ``join_entries``.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts that it connects
@@ -104,6 +106,7 @@ class Delivery:
         self._journal, self._dead_letters, self._pipeline_id = journal, dead_letters, pipeline_id
         self._plugin = built.step.spec.name
         self._zone = zone
+        self._hands_over = isinstance(built.output, HandsOver)
         self._ledger = Ledger(self._plugin, None, 0, zone=zone)
         self._max_delay, self._max_bytes = max_delay, max_bytes
         self._queue: deque[_InFlight] = deque()
@@ -128,6 +131,7 @@ class Delivery:
         self._next_call_at = 0.0  # on the loop's clock, unless there is enough for a call earlier
         self._tasks, self._workers = tasks, list[asyncio.Task[None]]()
         self.position = Position(0, 0)
+        self.cuts: frozenset[int] = frozenset()
 
     async def start(self) -> None:
         """Open the output and start. Raises what ``Output.open`` raises."""
@@ -139,10 +143,24 @@ class Delivery:
         if self._journal.positions_lost:
             self._ledger.state["repeats_until"] = self._journal.end.offset
         self._check_repeats(self.position)
+        if isinstance(self._output, HandsOver):
+            self._resume(self._output)
         self._journal.commit(self.name, self.position, self._ledger.state)  # what is lost from now on is noticed
         await self._output.open()
         for _ in range(self._output.concurrency):
             self._workers.append(self._tasks.start(f"output {self.name}", self._work()))
+
+    def _resume(self, output: HandsOver) -> None:
+        """Learn how far the receivers of an output are, so that they get what follows, and that once.
+
+        Positions in the journal are compared, so they must be those of this journal: its tail may be lost in a power
+        failure although a receiver has it.
+        """
+        stream_id: str = self._ledger.state.setdefault("stream", _new_sender())
+        self.cuts = frozenset(output.resume(stream_id))
+        if max(self.cuts, default=0) > self._journal.end.offset:
+            stream_id = self._ledger.state["stream"] = _new_sender()
+            self.cuts = frozenset(output.resume(stream_id))
 
     @property
     def has_room(self) -> bool:
@@ -179,6 +197,9 @@ class Delivery:
         """
         start, self.position = self.position, end
         payloads, rejected, size, tally = processed
+        if self._hands_over:
+            for payload in payloads:
+                payload.end = end.offset
         add_rejected(self._dead_letters, self.built, rejected, tally)
         frame_bytes = sum([len(chunk.data) for chunk in chunks])
         held = size + tally.queued * _DOCUMENT_BYTES
@@ -368,3 +389,8 @@ class Delivery:
         events = record.chunk.events if record.chunk is not None else 0
         whole = position == record.end and sum(chunk.events for chunk in chunks) == events
         return chunks if whole else []
+
+
+def _new_sender() -> str:
+    """Return the name of an output for its receivers, which no other one ever has."""
+    return HANDOVER + StreamIds().new().id

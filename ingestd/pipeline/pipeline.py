@@ -25,7 +25,14 @@ from ingestd.pipeline.group_sync import GroupSync
 from ingestd.pipeline.processing import Processed, Processing, join_entries, split_chunk
 from ingestd.pipeline.sink import PipelineSink
 from ingestd.pipeline.stall import Stall
-from ingestd.plugins.interfaces import DatagramInput, SocketInput, StopMode, WithProblems
+from ingestd.plugins.interfaces import (
+    DatagramInput,
+    HandsOver,
+    ReceivesEvents,
+    SocketInput,
+    StopMode,
+    WithProblems,
+)
 from ingestd.settings import Settings
 from ingestd.tasks import BackgroundTasks, TaskEndedError
 
@@ -78,7 +85,11 @@ class RunningPipeline:
         self._group_sync = GroupSync(self._sync_received, self._tasks)
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: PipelineSink(self, built, dead_letters) for built in pipeline.inputs}
+        for sink in self._sinks.values():
+            if isinstance(sink.built.input, ReceivesEvents):
+                sink.built.input.attach(sink)
         self._inputs: list[asyncio.Task[None]] = []
+        self._receivers: list[asyncio.Task[None]] = []  # inputs that end after the outputs of other pipelines
         self._stopping = False
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._repairs = 0  # of the journal, logged so far
@@ -95,6 +106,18 @@ class RunningPipeline:
     def deliveries(self) -> list[Delivery]:
         """The delivery of each output."""
         return [delivery for _, delivery in self._deliveries]
+
+    @property
+    def receives_at(self) -> list[str]:
+        """The addresses at which other pipelines send to it."""
+        inputs = [built.input for built in self._pipeline.inputs]
+        return [source.receive_address for source in inputs if isinstance(source, ReceivesEvents)]
+
+    @property
+    def sends_to(self) -> list[str]:
+        """The addresses of other pipelines that it sends to."""
+        outputs = [delivery.built.output for delivery in self.deliveries]
+        return [address for output in outputs if isinstance(output, HandsOver) for address in output.addresses]
 
     @property
     def finite(self) -> bool:
@@ -136,7 +159,8 @@ class RunningPipeline:
         for sink in self._read_here().values():
             await sink.built.input.open()
         for name, sink in self._read_here().items():
-            self._inputs.append(self._tasks.start(f"input {name}", self._run_input(sink)))
+            tasks = self._receivers if isinstance(sink.built.input, ReceivesEvents) else self._inputs
+            tasks.append(self._tasks.start(f"input {name}", self._run_input(sink)))
         for route, delivery in self._deliveries:
             self._tasks.start(f"catch-up of {delivery.name}", self._catch_up(route, delivery), endless=True)
         self._tasks.start("sync", self._sync_periodically(), endless=True)
@@ -146,8 +170,8 @@ class RunningPipeline:
         """Return the sinks of the inputs that this process reads: of several processes, only one reads stdin."""
         if self._first:
             return self._sinks
-        supervised = (SocketInput, DatagramInput)
-        return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, supervised)}
+        of_each = (SocketInput, DatagramInput, ReceivesEvents)
+        return {name: sink for name, sink in self._sinks.items() if isinstance(sink.built.input, of_each)}
 
     async def _run_input(self, sink: PipelineSink) -> None:
         await sink.built.input.run(sink)
@@ -173,14 +197,11 @@ class RunningPipeline:
         await self._tasks.failure()
 
     async def inputs_ended(self) -> None:
-        """Return when every input has ended; raises what ends the pipeline, as an input that fails."""
-        await self._tasks.until(self._wait_for_inputs())
+        """Return when every input has ended that reads from outside of the process.
 
-    async def _wait_for_inputs(self) -> None:
-        if self._inputs:
-            await asyncio.wait(self._inputs)
-        for task in self._inputs:
-            task.result()
+        Raises what ends the pipeline, as an input that fails.
+        """
+        await self._tasks.until(_wait_for(self._inputs))
 
     def stop_inputs(self, mode: StopMode) -> None:
         """Ask the inputs to end."""
@@ -193,7 +214,7 @@ class RunningPipeline:
         await self._tasks.until(self._deliver_all())
 
     async def _deliver_all(self) -> None:
-        await self._wait_for_inputs()
+        await _wait_for([*self._inputs, *self._receivers])
         for delivery in self.deliveries:
             while delivery.position < self.journal.end:
                 self._behind[delivery.name].set()
@@ -211,17 +232,18 @@ class RunningPipeline:
         """Events that the slowest output has not delivered."""
         return max((self.journal.pending(delivery.name).events for delivery in self.deliveries), default=0)
 
-    def put(self, chunks: Sequence[Chunk], built: BuiltInput) -> bool:
+    def put(self, chunks: Sequence[Chunk], built: BuiltInput, *, whole: bool = False) -> bool:
         """Append chunks to the journal and hand them to the outputs that are not behind; False: try again later.
 
         Args:
             chunks: One, or several that `may_join`.
             built: The input that received them.
+            whole: Each is one record of the journal, however many frames it has: a part would pass for all of it.
         """
         start = self.journal.end
         frames = [chunk.frames for chunk in chunks]
         records = chunks
-        if not 0 < min(frames) <= max(frames) <= _MAX_FRAMES:
+        if not (whole or 0 < min(frames) <= max(frames) <= _MAX_FRAMES):
             records = [part for chunk in chunks for part in split_chunk(chunk, built.codec.delimiter, _MAX_FRAMES)]
         if (end := self._append(records)) is None:
             return False
@@ -308,7 +330,7 @@ class RunningPipeline:
                 self._report_repairs()
                 if not entries:  # the rest is damaged
                     delivery.take((), Processed((), (), 0, Tally()), self.journal.end)
-                for chunks, end in join_entries(entries, self._input_of, _MAX_FRAMES):
+                for chunks, end in join_entries(entries, self._input_of, _MAX_FRAMES, delivery.cuts):
                     await delivery.wait_for_room()
                     self._process(chunks, self._input_of(chunks[0]), [(route, delivery)], end)
                     await asyncio.sleep(0)  # let the inputs run
@@ -375,3 +397,11 @@ class RunningPipeline:
             metrics.EVENTS_STALLED.set(stalled, self.name, delivery.name)
         metrics.QUEUE_BYTES.set(max((waiting.bytes for waiting in pending), default=0), self.name)
         metrics.QUEUE_EVENTS.set(max((waiting.events for waiting in pending), default=0), self.name)
+
+
+async def _wait_for(inputs: Sequence[asyncio.Task[None]]) -> None:
+    """Return when inputs have ended; raises what one of them failed with."""
+    if inputs:
+        await asyncio.wait(inputs)
+    for task in inputs:
+        task.result()

@@ -6,7 +6,7 @@ and only those that fail become dead letters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple
@@ -98,11 +98,12 @@ class Processing:
     def _run(self, chunks: Sequence[Chunk], built: BuiltInput) -> tuple[Routes, Tally]:
         chunk = join_chunks(chunks)
         table = built.codec.decode(chunk)
-        if len(chunks) > 1:
+        if len(chunks) > 1 and not table.has_ids:
             table.keys = stream_keys(table.keys, chunks)
         tally = Tally(received=len(table))
         routes = self._pipeline.process(table, built.decorate, chunk.time_ns, tally)
-        return [[Batch(table, rows, chunk.stream_id, chunk.time_ns)] for rows in routes], tally
+        stream_id = "" if table.has_ids else chunk.stream_id
+        return [[Batch(table, rows, stream_id, chunk.time_ns)] for rows in routes], tally
 
     def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:
@@ -236,7 +237,10 @@ def may_join(first: Chunk, second: Chunk, built: BuiltInput) -> bool:
 
 
 def join_entries(
-    entries: Sequence[Entry], input_of: Callable[[Chunk], BuiltInput], max_frames: int
+    entries: Sequence[Entry],
+    input_of: Callable[[Chunk], BuiltInput],
+    max_frames: int,
+    cuts: Collection[int] = (),
 ) -> Iterator[tuple[list[Chunk], Position]]:
     """Yield the chunks of entries, together those that were put together, and the position after them.
 
@@ -244,12 +248,14 @@ def join_entries(
         entries: Of the journal, in its order.
         input_of: Returns the input of a chunk.
         max_frames: Most frames of chunks that are joined.
+        cuts: Offsets of the journal across which nothing is joined.
     """
     chunks: list[Chunk] = []
     frames, end = 0, START
     for chunk, chunk_end in entries:
         frames += chunk.events
-        if chunks and not (frames <= max_frames and may_join(chunks[-1], chunk, input_of(chunk))):
+        joins = frames <= max_frames and end.offset not in cuts
+        if chunks and not (joins and may_join(chunks[-1], chunk, input_of(chunk))):
             yield chunks, end
             chunks, frames = [], chunk.events
         chunks.append(chunk)

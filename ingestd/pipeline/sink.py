@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput
 from ingestd.dead_letters.base import DurableDeadLetters
-from ingestd.event.chunk import Chunk, Stream
-from ingestd.plugins.interfaces import Piece
+from ingestd.event.chunk import Chunk, Stream, handover_stream
+from ingestd.plugins.codecs._handed_over import mask_handed_over
+from ingestd.plugins.interfaces import HandedOver, Piece
 from ingestd.protocols.lines import count_line_ends
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class PipelineSink:
         self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
         options = built.step.common_options
         self._mask = options.mask() if isinstance(options, InputCommonOptions) else None
+        self._positions: dict[str, int] = {}  # in the journals of other pipelines: what they have handed over
         self._untraced: set[tuple[str, int]] = set()  # stream and offset of dead letters that have no trace yet
 
     @property
@@ -99,6 +101,35 @@ class PipelineSink:
         if not self._running.put([Chunk(self._input_id, stream.id, {}, end, time.time_ns(), 1, b"")], self.built):
             return False
         self._untraced.remove(start)
+        return True
+
+    def position_of(self, stream_id: str) -> int:
+        """Return up to which position of its journal a sending pipeline has handed over everything."""
+        if stream_id not in self._positions:
+            self._positions[stream_id] = self._running.journal.streams.keep(stream_id)
+        return self._positions[stream_id]
+
+    def take_over(self, stream_id: str, records: Sequence[HandedOver]) -> bool:
+        """Store what another pipeline hands over; see ``HandoverSink``."""
+        known, now, input_id = self.position_of(stream_id), time.time_ns(), self._input_id
+        mask = self._mask
+        chunks = [
+            Chunk(
+                input_id,
+                handover_stream(stream_id, end),
+                {},
+                0,
+                now,
+                events,
+                lines if mask is None else mask_handed_over(lines, mask),
+            )
+            for end, lines, events in records
+            if end > known
+        ]
+        if chunks and not self._running.put(chunks, self.built, whole=True):
+            return False
+        if chunks:
+            self._positions[stream_id] = records[-1].end
         return True
 
     async def wait_until_resumed(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ingestd.event.batch import Batch
@@ -121,6 +121,27 @@ class Sink(Protocol):
         """
 
 
+class HandedOver(NamedTuple):
+    """Events from one record of a sender's journal: the position after it, their lines, and how many they are."""
+
+    end: int
+    lines: bytes
+    events: int
+
+
+class HandoverSink(Sink, Protocol):
+    """Where the input ``pipeline`` puts the events of other pipelines, each once."""
+
+    def position_of(self, stream_id: str) -> int:
+        """Return the position in a sender's journal up to which it has everything; 0: nothing."""
+
+    def take_over(self, stream_id: str, records: Sequence[HandedOver]) -> bool:
+        """Store records of a sender, in the order of its journal, all or none; those it has are skipped.
+
+        False: offer them again after ``wait_until_resumed``.
+        """
+
+
 StopMode = Literal["drain", "leave", "handover"]
 """How an input ends. ``drain``: everything that has arrived is put, even half a line; ``leave``: whole lines are put,
 half a line is left for the next reader of the connection; ``handover``: another process reads on, so all is left."""
@@ -220,6 +241,18 @@ class DatagramInput(Input, Protocol):
         """
 
 
+@runtime_checkable
+class ReceivesEvents(Input, Protocol):
+    """An input that gets its events from other pipelines of its process, so each process has it."""
+
+    @property
+    def receive_address(self) -> str:
+        """What outputs call it."""
+
+    def attach(self, sink: HandoverSink) -> None:
+        """Say where events go; before any pipeline of the process starts."""
+
+
 class Rejection(NamedTuple):
     """An event that an output cannot take, and why; it becomes a dead letter."""
 
@@ -279,6 +312,24 @@ class SkipsRepeats(Protocol):
 
     repeats: bool
     """Whether any event may be one that it has already: how far delivery came is not known."""
+
+
+class Placed(Protocol):
+    """A payload of ``HandsOver``. ``end``: the position in the journal after the record that it was made of."""
+
+    end: int
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """An output that hands its events over to other pipelines. Its payloads are ``Placed``, and come in order."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """What the inputs of those pipelines are called."""
+
+    def resume(self, stream_id: str) -> Iterable[int]:
+        """Return for each receiver up to which position it has everything that was handed over as ``stream_id``."""
 
 
 @runtime_checkable

@@ -54,7 +54,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
             ("google_cloud_storage", "elastic_serverless_forwarder", "meetup", "example", "java_input_example"), _POLL
         ),
         "logstash": _TCP,
-        "pipeline": "put the plugins of both pipelines into one config, with conditions",
     },
     "codec": {
         **dict.fromkeys(
@@ -109,7 +108,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "tcp": _SEARCH,
         "syslog": _SEARCH,
         "loki": _SEARCH,
-        "pipeline": "put the plugins of both pipelines into one config, with conditions",
         "logstash": _SEARCH,
         "pipe": "use stdout, and pipe it into the program",
         "exec": "use stdout, and pipe it into the program",

@@ -18,6 +18,7 @@ from ingestd.config.errors import Span
 from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Rows, Table
+from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.settings import Settings
 
 Kind = Literal["input", "codec", "filter", "output"]
@@ -85,7 +86,7 @@ class BuildContext:
     ``common_options(event)`` runs the common options of the filter being built; only filters whose outcome is not
     ``one`` call it themselves. ``again``: the events have been through filters before, which have left their fields;
     what is captured once more takes the place of what is there. ``spans``: where the values of the plugin's options
-    are in the config.
+    are in the config. ``bus``: how the pipelines of a process send events to each other.
     """
 
     plugin_id: str = ""
@@ -101,6 +102,7 @@ class BuildContext:
     settings: Settings = field(default_factory=Settings)
     again: bool = False
     spans: Mapping[str, Span] = field(default_factory=dict)
+    bus: PipelineBus = field(default_factory=PipelineBus)
 
 
 class OptionError(ValueError):
