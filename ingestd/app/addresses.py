@@ -99,3 +99,16 @@ def _path(start: str, end: str, ways: list[_Way]) -> list[str]:
                 seen.add(way.receiver)
                 paths.append([*path, way.receiver])
     return []
+
+
+def refuse_addresses(pipeline: Pipeline, config: Config) -> None:
+    """Refuse outputs to other pipelines where only one runs; raises ConfigErrors."""
+    errors = [
+        ConfigError("an import runs one pipeline: this output has nothing to send to", step.span, _IMPORT_HINT)
+        for step in dict.fromkeys(step for _, step, _ in _sent({"": pipeline}))
+    ]
+    if errors:
+        raise ConfigErrors(errors, config.sources)
+
+
+_IMPORT_HINT = "import with a config that has the filters and outputs of both pipelines"

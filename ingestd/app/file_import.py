@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvloop
 
+from ingestd.app.addresses import refuse_addresses
 from ingestd.app.assemble import check_store_outputs, config_version, dead_letter_writer
 from ingestd.app.file_import_inputs import ImportOptions, file_inputs
 from ingestd.app.file_import_outputs import ImportOutputs
@@ -92,6 +93,7 @@ def import_files(
         context = BuildContext(settings=settings, dead_letters=dead_letters, pipeline_id=MAIN, writer_id=_WRITER)
         pipeline = compile_pipeline(config, context, report_failures(MAIN))
         check_store_outputs({MAIN: pipeline}, {MAIN: config})
+        refuse_addresses(pipeline, config)
         outputs = ImportOutputs(settings, None if options.again else checkpoints.in_progress(), announce)
         pipeline = replace(pipeline, routes=outputs.routes(pipeline))
         inputs, problems = file_inputs(files, options, imports, pipeline, context, _read_counter(files, progress))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
 from ingestd.compiler.pipeline import BuiltOutput, Pipeline
+from ingestd.event.batch import Batch
+from ingestd.event.tally import Tally
 from ingestd.jobs.import_old_days import KeepOldDays, OldDays
 from ingestd.jobs.import_stored import SkipStored, StoredIds, stored_ids
 from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import next_deletion
+from ingestd.plugins.interfaces import HandsOver, Prepared, Rejection
 from ingestd.plugins.outputs.elasticsearch import ElasticsearchOutput
 from ingestd.plugins.outputs.store import StoreOutput
 from ingestd.settings import Settings
@@ -52,6 +55,8 @@ class ImportOutputs:
             return self._store(output)
         if isinstance(output, ElasticsearchOutput):
             return KeepOldDays(output, self._old_days[False], lambda index: _mark_in_elastic(output, index))
+        if isinstance(output, HandsOver):
+            return RejectAll(_NOT_RUNNING)
         return output
 
     def _store(self, output: StoreOutput) -> Any:
@@ -66,6 +71,38 @@ class ImportOutputs:
     def _mark(self, index: str) -> None:
         with closing(open_backups(LOCAL, self._settings.data_dir)) as backups:
             backups.mark_restored(index)
+
+
+_NOT_RUNNING = "it is for another pipeline, which only runs in the daemon: replay with a config that joins the two"
+
+
+class RejectAll:
+    """Stands for an output that cannot get anything here: events stay dead letters.
+
+    Args:
+        reason: Why, a sentence.
+    """
+
+    concurrency = 1
+    batch_bytes = 1 << 20
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    def prepare(self, batch: Batch) -> Prepared[None]:
+        """Reject every event."""
+        found = zip(batch.documents(), batch.ids(), strict=True)
+        return Prepared(None, 0, [Rejection(self._reason, document, event_id) for document, event_id in found])
+
+    async def deliver(self, payloads: Sequence[None]) -> Sequence[Tally]:
+        """Return that nothing is delivered."""
+        return [Tally() for _ in payloads]
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 def _mark_in_elastic(output: ElasticsearchOutput, index: str) -> None:

@@ -23,7 +23,7 @@ from ingestd.event.jsontext import loads
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.pipeline.processing import prepare
-from ingestd.plugins.interfaces import Codec, grouping_of
+from ingestd.plugins.interfaces import Codec, HandsOver, ReceivesEvents, grouping_of
 from ingestd.plugins.registry import BuildContext, find
 
 STREAM = "trace"
@@ -40,18 +40,20 @@ class UnknownInputError(Exception):
 class Destination:
     """An output that gets an event. What it does not have is empty.
 
-    ``document_id`` is the id that the config gives it, ``path`` the file, ``rejected`` why the output refuses it.
+    ``document_id`` is the id that the config gives it, ``path`` the file, ``addresses`` those of other pipelines,
+    ``rejected`` why the output refuses it.
     """
 
     step: Step
     index: str = ""
     document_id: str = ""
     path: str = ""
+    addresses: str = ""
     rejected: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
-        texts = {name: getattr(self, name) for name in ("index", "document_id", "path", "rejected")}
+        texts = {name: getattr(self, name) for name in ("index", "document_id", "path", "addresses", "rejected")}
         return step_document(self.step) | {name: text for name, text in texts.items() if text}
 
 
@@ -113,7 +115,8 @@ class Tracing:
             UnknownInputError: The config has no such input.
         """
         built = self._input(name)
-        codec, sender = built.codec, _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
+        codec = self._json_codec() if isinstance(built.input, ReceivesEvents) else built.codec
+        sender = _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
         chunk = _chunk(built.step.plugin_id, b"", {**(sender if fields is None else fields)}, received_ns)
         traces: list[Trace] = []
         for offset, message in _messages(codec, data):
@@ -193,6 +196,8 @@ def _destination(built: BuiltOutput, batch: Batch) -> Destination:
     payloads, rejected, _ = prepare(built, batch)
     if rejected:
         return Destination(built.step, rejected[0].index_name, rejected=rejected[0].reason)
+    if isinstance(built.output, HandsOver):
+        return Destination(built.step, addresses=", ".join(built.output.addresses))
     payload = payloads[0] if payloads else None
     if isinstance(payload, dict):  # of the output ``file``: the texts by path
         return Destination(built.step, path=", ".join(map(str, payload)))

@@ -133,6 +133,7 @@ def _destination_line(destination: Destination) -> str:
     parts = [f"{step.plugin_id}  {step.span.file}:{step.span.line}"]
     parts += [f"index {destination.index}"] if destination.index else []
     parts += [f"id {destination.document_id}"] if destination.document_id else []
+    parts += [f"address {destination.addresses}"] if destination.addresses else []
     parts += [f"file {destination.path}"] if destination.path else []
     parts += [f"refused: {destination.rejected}"] if destination.rejected else []
     return ", ".join(parts)

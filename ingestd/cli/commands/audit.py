@@ -28,6 +28,9 @@ _EXPLAINED = (
     "found but not delivered by the daemon: {:,} (imports, restored days, other programs: they have no account)"
 )
 
+_TO_PIPELINES = "pipeline"
+"""The output that hands events over; its ledger counts them by address."""
+
 _NOTHING = "there is nothing to audit: only a config with an input that listens keeps accounts"
 
 
@@ -47,6 +50,9 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
     compared with what the indices hold: with the files, not with what a manifest says. Damaged files are named. An
     output that was taken out of the config keeps its account, marked as removed; it goes on when an output with the
     same id comes back, without what was received meanwhile.
+
+    An event that one pipeline sends to another is in the accounts of both: delivered by the first, received by the
+    second.
 
     It covers everything that went through a journal: all inputs of a config that listens on something. A config with
     only inputs such as stdin, file and generator runs without a journal, and is not accounted for.
@@ -105,6 +111,7 @@ def _account_document(account: Account) -> dict[str, Any]:
         {"pipeline": account.pipeline, "output": account.output, "lost": account.lost}
         | ({"removed": True} if account.removed else {})
         | account.total.document()
+        | ({"addresses": addresses} if (addresses := _addresses(account)) else {})
         | {"days": days}
     )
 
@@ -113,6 +120,7 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
     if any(account.tallies for account in found):
         yield from _account_table(found)
         yield from _drops(found)
+        yield from _handed_over(found)
         yield ""
     if indices:
         yield from _index_table(indices)
@@ -145,6 +153,18 @@ def _drops(found: list[Account]) -> Iterator[str]:
         if dropped := account.total.dropped:
             parts = ", ".join(f"{name} {number:,}" for name, number in sorted(dropped.items()))
             yield f"dropped on the way to {account.output}: {parts}"
+
+
+def _handed_over(found: list[Account]) -> Iterator[str]:
+    for account in found:
+        if addresses := _addresses(account):
+            parts = ", ".join(f"{name} {number:,}" for name, number in sorted(addresses.items()))
+            yield f"{account.pipeline}/{account.output} handed over to other pipelines, by address: {parts}"
+
+
+def _addresses(account: Account) -> dict[str, int]:
+    """Return how many events the output ``pipeline`` has handed over to each address."""
+    return dict(account.indices) if account.plugin == _TO_PIPELINES else {}
 
 
 def _index_table(indices: Sequence[IndexCount]) -> Iterator[str]:
