@@ -6,6 +6,8 @@ They share a process, since each process costs memory, and both of them rest mos
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.processes.helpers import Helper, run_beside
@@ -23,11 +25,13 @@ def helpers(settings: Settings) -> list[Helper]:
     Raises:
         SettingsError: The schedule is wrong; the text says how.
     """
+    sealing = _Sealing(settings)
     if settings.schedule.cron == "off":
-        return [Helper("maintenance", lambda stop: _seal(settings, stop))]
+        return [Helper("maintenance", sealing.run, problems=sealing.problems)]
     if settings.explicit("schedule.cron"):
         _check_schedule(settings)
-    return [Helper("maintenance", lambda stop: _seal_and_schedule(settings, stop))]
+    run = partial(_seal_and_schedule, settings, sealing)
+    return [Helper("maintenance", run, problems=sealing.problems)]
 
 
 def _check_schedule(settings: Settings) -> None:
@@ -40,18 +44,36 @@ def _check_schedule(settings: Settings) -> None:
         raise SettingsError([f"{settings.origins['schedule.cron']}: error: {error}"]) from None
 
 
-def _seal(settings: Settings, stop: threading.Event) -> None:
-    from ingestd.stores.local import store_root  # noqa: PLC0415
-    from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
+class _Sealing:
+    """The sealer, and what it could not do in its last pass."""
 
-    interval_s = min(_SEAL_SECONDS, max(0.1, settings.seal_after / 3))
-    run(store_root(settings.data_dir), stop, interval_s=interval_s, policy=Policy(idle_s=settings.seal_after))
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._errors: Mapping[str, str] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Seal until ``stop`` is set."""
+        from ingestd.stores.local import store_root  # noqa: PLC0415
+        from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
+
+        seal_after = self._settings.seal_after
+        root, interval_s = store_root(self._settings.data_dir), min(_SEAL_SECONDS, max(0.1, seal_after / 3))
+        run(root, stop, interval_s=interval_s, policy=Policy(idle_s=seal_after), on_errors=self._note)
+
+    def problems(self) -> Sequence[str]:
+        """Return why indices cannot be sealed, in sentences."""
+        from ingestd.stores.local.files.sealing_errors import sentences  # noqa: PLC0415
+
+        return sentences(self._errors)
+
+    def _note(self, errors: Mapping[str, str]) -> None:
+        self._errors = errors
 
 
-def _seal_and_schedule(settings: Settings, stop: threading.Event) -> None:
+def _seal_and_schedule(settings: Settings, sealing: _Sealing, stop: threading.Event) -> None:
     """Run both: an upload that takes hours must not hold up a stop, and may break off anywhere."""
     from ingestd.lifecycle import build  # noqa: PLC0415
 
     scheduler = build.scheduler(settings)
     assert scheduler is not None  # noqa: S101 -- else the sealer is alone
-    run_beside(scheduler.run, lambda stop: _seal(settings, stop), stop, _BREAK_SECONDS)
+    run_beside(scheduler.run, sealing.run, stop, _BREAK_SECONDS)

@@ -23,6 +23,14 @@ def numbers(daemon: Daemon) -> list[int]:
     return sorted(int(row["value"]) for row in found)
 
 
+def reasons(daemon: Daemon) -> list[str]:
+    """Return what needs attention while the daemon is ready."""
+    health = json.loads(daemon.get("/health"))
+    assert health["ready"]
+    assert health["degraded"] == bool(health["reasons"])
+    return list(health["reasons"])
+
+
 def test_a_restart_continues_the_same_indices(tmp_path: Path) -> None:
     for first in (0, 100):
         with Daemon(tmp_path) as daemon:
@@ -102,4 +110,11 @@ def test_past_days_are_sealed_while_the_daemon_runs(tmp_path: Path) -> None:
         assert events(daemon) == {f"logstash-{day}": 100 for day in days}
         daemon.send([{"@timestamp": "2026-11-21T10:00:00.000Z", "n": 200}])
         wait_until(lambda: len(list(folders[1].glob("sealed-*.parquet"))) == 2, "the late event to be sealed")
+        [path, _] = sorted(folders[1].glob("sealed-*.parquet"))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        reason = f"logstash-{days[1]} cannot be sealed: {folders[1]} is damaged: {path.name} has "
+        wait_until(lambda: any(text.startswith(reason) for text in reasons(daemon)), "/health to show it")
+        path.write_bytes(whole)
+        wait_until(lambda: not any(text.startswith(reason) for text in reasons(daemon)), "/health to be well again")
     assert numbers(daemon) == list(range(201))

@@ -13,7 +13,7 @@ import resource
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd import metrics
@@ -41,6 +41,8 @@ class Helper:
     """How long it may take to return when it is asked to stop; then it is killed."""
     niceness: int = 10
     """Added to that of the workers, 0 to 19; see nice(2)."""
+    problems: Callable[[], Sequence[str]] = tuple
+    """Called in the forked process, on another thread than ``run``: what needs attention, in sentences."""
 
     def main(self, channel: Channel) -> int:
         """Be the process; returns its exit code."""
@@ -88,6 +90,7 @@ class Helper:
             "helper": self.name,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "metrics": metrics.snapshot(),
+            "problems": list(self.problems()),
         }
 
 

@@ -96,7 +96,8 @@ class _Workers:
         except TimeoutError:
             return Health(not_live=("a worker does not answer",))
         states = response["states"]
-        metrics.replace([state["metrics"] for state in (*states, *response["helpers"])])
+        reports = (*states, *response["helpers"])
+        metrics.replace([report["metrics"] for report in reports])
         for state in states:
             metrics.WORKER_CPU_SECONDS.add(state["cpu_seconds"], str(state["worker"]))
         reasons = []
@@ -108,7 +109,9 @@ class _Workers:
         text = "takes in nothing: its journal is full or cannot be written, or its dead letters cannot"
         reasons += [f"pipeline {name} {text}" for name in full]
         stalls = worst(Stall(**stall) for state in states for stall in state["stalls"])
-        problems = dict.fromkeys(text for state in states for text in state["problems"])  # workers share most of them
+        problems = dict.fromkeys(
+            text for report in reports for text in report["problems"]
+        )  # workers share most of them
         failures = self._last_run.failures() if self._last_run is not None else ()
         silent = [f"the process {name} does not answer" for name in response["silent"]]
         return Health(

@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from ingestd import metrics
 from ingestd.supervisor.processes import helpers
-from ingestd.supervisor.processes.channel import Channel
+from ingestd.supervisor.processes.channel import Channel, Message
 from ingestd.supervisor.processes.helpers import Helper, run_beside
 from tests.processes import rests
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
@@ -29,14 +29,14 @@ def hang(stop: threading.Event) -> None:
 class Process:
     """A helper in a forked process."""
 
-    def __init__(self, run: Callable[[threading.Event], None]) -> None:
+    def __init__(self, run: Callable[[threading.Event], None], problems: Callable[[], Sequence[str]] = tuple) -> None:
         self.channel, theirs = Channel.pair()
         self.pid = os.fork()
         if self.pid == 0:
             code = 3
             try:
                 self.channel.close()
-                code = Helper("test", run).main(theirs)
+                code = Helper("test", run, problems=problems).main(theirs)
             finally:
                 os._exit(code)
         theirs.close()
@@ -78,6 +78,18 @@ def test_thread_that_answers_the_supervisor_fails(monkeypatch: pytest.MonkeyPatc
     process = Process(wait)
     process.channel.send({"type": "ask"})
     assert process.exit_code() == 1
+
+
+def test_it_answers_what_needs_attention() -> None:
+    process = Process(wait, lambda: ("the disk is full",))
+    process.channel.send({"type": "ask"})
+    answers: list[Message] = []
+    while not answers:
+        answers += [message for message, _ in process.channel.receive() if message["type"] == "state"]
+        time.sleep(0.01)
+    assert answers[0]["state"]["problems"] == ["the disk is full"]
+    process.channel.send({"type": "stop"})
+    assert process.exit_code() == 0
 
 
 def test_it_returns_before_it_is_asked_to() -> None:

@@ -30,11 +30,19 @@ __all__ = ["NewFile", "Policy", "SealingError", "run", "seal_once"]
 _LOCK = ".sealer.lock"
 
 
-def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Policy | None = None) -> None:
+def run(
+    root: Path,
+    stop: threading.Event,
+    *,
+    interval_s: float = 30,
+    policy: Policy | None = None,
+    on_errors: Callable[[Mapping[str, str]], None] = lambda _: None,
+) -> None:
     """Seal until ``stop`` is set. Meant for a process of its own with low priority: a pass may take seconds.
 
     An index that cannot be sealed, for instance because the disk is full, is logged once, and tried again after a pause
-    that doubles each time.
+    that doubles each time. ``on_errors`` is called after each pass with the reasons, by index; the index is empty if
+    nothing could be sealed.
     """
     reported: dict[str, str] = {}
     sealing_errors.save(root, {})  # those of an earlier process
@@ -53,6 +61,7 @@ def run(root: Path, stop: threading.Event, *, interval_s: float = 30, policy: Po
         if errors != reported:
             _report(root, errors, reported)
         reported = errors
+        on_errors(errors)
         stop.wait(interval_s)
 
 

@@ -1,4 +1,7 @@
-"""What the sealer could not do in its last pass, for other processes to show: ``.sealer-errors.json`` in the root."""
+"""What the sealer could not do in its last pass, for other processes to show: ``.sealer-errors.json`` in the root.
+
+On a full disk the file may be missing, or that of an earlier pass.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import msgspec
 from ingestd.files import write_atomic
 
 _NAME = ".sealer-errors.json"
+
+_MAX_SENTENCES = 3
 
 
 def save(root: Path, errors: Mapping[str, str]) -> None:
@@ -29,3 +34,16 @@ def load(root: Path) -> dict[str, str]:
         return msgspec.json.decode((root / _NAME).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.MsgspecError):
         return {}
+
+
+def sentences(errors: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a sentence for each of the first indices that cannot be sealed, and one for the rest."""
+    shown = list(errors.items())[:_MAX_SENTENCES]
+    found = [f"{index or 'the built-in store'} cannot be sealed: {_reason(text)}" for index, text in shown]
+    if len(errors) > _MAX_SENTENCES:
+        found.append(f"{len(errors) - _MAX_SENTENCES} more indices cannot be sealed")
+    return tuple(found)
+
+
+def _reason(text: str) -> str:
+    return text.removeprefix("cannot seal: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -94,15 +95,32 @@ def test_indices_that_are_gone_are_forgotten() -> None:
 
 def test_a_full_disk_is_not_filled_at_each_pass(of_format_1: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
+    problems: list[tuple[str, ...]] = []
+
+    def note(errors: Mapping[str, str]) -> None:
+        problems.append(sealing_errors.sentences(errors))
+
     with mock.patch.object(ParquetWriter, "merge", side_effect=StoreFullError("cannot seal: full")) as merge:
-        run(of_format_1, Passes(5), interval_s=0, policy=NOW)
+        run(of_format_1, Passes(5), interval_s=0, policy=NOW, on_errors=note)
     assert merge.call_count == 1
     [error] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert (fields_of(error)["index"], fields_of(error)["error"]) == (INDICES[-1], "cannot seal: full")
     assert sealing_errors.load(of_format_1) == {INDICES[-1]: "cannot seal: full"}
-    run(of_format_1, Passes(9), interval_s=0, policy=NOW)
+    assert problems == 5 * [(f"{INDICES[-1]} cannot be sealed: full",)]
+    run(of_format_1, Passes(9), interval_s=0, policy=NOW, on_errors=note)
+    assert problems[5:] == 9 * [()]
     assert sealing_errors.load(of_format_1) == {}
     assert not list(of_format_1.glob(".sealer-errors*"))
+
+
+def test_only_some_indices_are_named() -> None:
+    errors = {"": "no lock"} | {f"logstash-2026.11.{day}": "cannot seal: full" for day in range(10, 14)}
+    assert sealing_errors.sentences(errors) == (
+        "the built-in store cannot be sealed: no lock",
+        "logstash-2026.11.10 cannot be sealed: full",
+        "logstash-2026.11.11 cannot be sealed: full",
+        "2 more indices cannot be sealed",
+    )
 
 
 def test_sealing_goes_on_while_files_cannot_be_rewritten(of_format_1: Path) -> None:
