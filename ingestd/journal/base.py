@@ -160,7 +160,8 @@ class RecordQueue(Protocol):
         Cheaper than ``sync``, for senders that wait for it.
 
         Raises:
-            JournalError: A disk error, see ``sync``.
+            JournalError: A disk error, see ``sync``; or there was one before, and a consumer has not committed yet
+                what was appended until then.
         """
 
     def read(self, position: Position, max_bytes: int) -> list[Entry]:

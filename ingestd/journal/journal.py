@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,13 @@ from ingestd.journal.base import (
     MAX_ABSENT,
     START,
     Entry,
+    JournalError,
     JournalSizeLimitError,
     Pending,
     Position,
     Repair,
 )
-from ingestd.journal.disk import disk_errors, duplicate, lock
+from ingestd.journal.disk import disk_errors, lock
 from ingestd.journal.format import encode
 from ingestd.journal.positions import (
     FILE_NAME,
@@ -41,10 +41,9 @@ from ingestd.journal.reader import Damage, read_segment
 from ingestd.journal.recovery import Recovered, positions_lost, recover, repair, resolve_commits
 from ingestd.journal.segment import Segment, SegmentWriter, remove
 from ingestd.journal.stream_ends import StreamEnds
+from ingestd.journal.unsynced import UnsyncedFiles
 
 _MIN_SEGMENT_BYTES = 4096
-_MAX_UNSYNCED = 16
-"""The most full segments that wait for the next ``sync``: each holds a descriptor."""
 
 
 class Journal:
@@ -71,8 +70,9 @@ class Journal:
         self._syncing = threading.Lock()  # one sync at a time: the next one relies on what the last one has synced
         self._mutex = threading.Lock()  # held by sync only while it reads or changes these:
         self._writer: SegmentWriter | None = None
-        self._unsynced: list[SegmentWriter] = []  # full segments
-        self._dirty, self._new_files, self._closed = False, True, False
+        self._unsynced = UnsyncedFiles(folder, self._mutex, lambda: self._writer)
+        self._unsafe_until = 0  # offset of the end when a sync failed last: the kernel tries no page again
+        self._closed = False
         with disk_errors(f"the journal {folder} cannot be opened"):
             if not folder.is_dir():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -160,7 +160,7 @@ class Journal:
                     self._retire()  # the next attempt uses a new file; this one is freed once it is consumed
                     raise
             self._size += size
-            self._end, self._dirty = end, True
+            self._end, self._unsynced.dirty = end, True
             self.streams.appended(chunks)
         return end
 
@@ -179,7 +179,7 @@ class Journal:
         self._next_number += 1
         self._size += writer.segment.size
         self._segments.append(writer.segment)
-        self._writer, self._new_files = writer, True
+        self._writer, self._unsynced.new_files = writer, True
         return writer
 
     def _retire(self) -> None:
@@ -193,10 +193,7 @@ class Journal:
             self._forget(writer.segment)
             self._next_number = writer.segment.number
             return
-        self._unsynced.append(writer)
-        if len(self._unsynced) > _MAX_UNSYNCED:
-            os.fdatasync(self._unsynced[0].fd)
-            os.close(self._unsynced.pop(0).fd)
+        self._unsynced.add(writer)
 
     def sync(self) -> Position:
         """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""
@@ -207,7 +204,7 @@ class Journal:
                     absent, ends = dict(self._absent), self.streams.snapshot()
                     stale = self._uncommitted or self._recorded_end != end
                     refused = self._write_positions() if stale else None
-                self._sync_files(positions=True)
+                self._sync_files(self._positions)
                 if refused:
                     raise refused
             if self._copy is not None:
@@ -218,41 +215,19 @@ class Journal:
     def sync_records(self) -> None:
         """Sync what was appended; see ``RecordQueue``."""
         with self._syncing, disk_errors(f"the journal {self._folder} cannot be synced"):
-            self._sync_files(positions=False)
+            self._sync_files()
+        with self._mutex:
+            least = min((commit.position.offset for commit in self._commits.values()), default=self._end.offset)
+        if least < self._unsafe_until:
+            text = "could not be synced before, and what outputs have yet to deliver of then may not be on the disk"
+            raise JournalError(f"the journal {self._folder} {text}")
 
-    def _sync_files(self, *, positions: bool) -> None:
-        """Sync the segments that have changed, and the file of the positions if that is wanted. Raises OSError."""
-        with ExitStack() as opened:
-            with self._mutex:
-                full, new_files = list(self._unsynced), self._new_files
-                fds = [duplicate(writer.fd, opened) for writer in full]
-                if self._writer and self._dirty:
-                    fds.append(duplicate(self._writer.fd, opened))
-                if positions and (fd := self._positions.begin_sync()) is not None:
-                    fds.append(duplicate(fd, opened))
-                self._dirty, self._new_files = False, False
-            done = False
-            try:
-                for fd in fds:
-                    os.fdatasync(fd)
-                if new_files:
-                    sync_folder(self._folder)
-                done = True
-            finally:
-                with self._mutex:
-                    if positions:
-                        self._positions.end_sync(done)
-                    self._synced(done, full, new_files)
-
-    def _synced(self, done: bool, full: list[SegmentWriter], new_files: bool) -> None:
-        """Note that the sync is done, or that all of it must be repeated."""
-        if not done:
-            self._dirty, self._new_files = True, self._new_files or new_files
-            return
-        for writer in full:
-            if writer in self._unsynced:
-                self._unsynced.remove(writer)
-                os.close(writer.fd)
+    def _sync_files(self, positions: PositionsFile | None = None) -> None:
+        try:
+            self._unsynced.sync(positions)
+        except OSError:
+            self._unsafe_until = self._end.offset
+            raise
 
     def _reclaim(self, durable: dict[str, Commit], ends: dict[str, int]) -> None:
         """Delete the segments that no consumer needs, now that ``durable`` and the ``ends`` of streams are safe."""
@@ -399,9 +374,10 @@ class Journal:
         try:
             self.sync()
         finally:
-            for writer in (*self._unsynced, *((self._writer,) if self._writer else ())):
-                os.close(writer.fd)
-            self._writer, self._unsynced = None, []
+            self._unsynced.close()
+            if self._writer is not None:
+                os.close(self._writer.fd)
+                self._writer = None
             self._positions.close()
             self.streams.close()
             if self._copy is not None:

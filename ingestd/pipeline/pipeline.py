@@ -102,6 +102,9 @@ class RunningPipeline:
         text = "the journal cannot be forced to the disk"
         self._sync_outage = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
 
+        text = "events are not acknowledged, as they may not be on the disk; their senders send them again"
+        self._refused_outage = Outage(log.error, text, log.info, "events are acknowledged again")
+
     @property
     def deliveries(self) -> list[Delivery]:
         """The delivery of each output."""
@@ -376,13 +379,15 @@ class RunningPipeline:
         """Return as soon as everything received before the call is on the disk.
 
         Raises:
-            OSError: It cannot be synced; that is logged.
+            OSError: It cannot be synced, or could not be before; that is logged.
         """
         try:
             await self._group_sync.wait()
         except OSError as error:
-            self._sync_outage.failed(pipeline=self.name, error=error)
+            self._refused_outage.failed(pipeline=self.name, error=error)
+            self.pause_for_disk()
             raise
+        self._refused_outage.recovered(pipeline=self.name)
 
     def _sync_received(self) -> None:
         if self._dead_letters.unsynced:

@@ -99,11 +99,10 @@ def openssl_suite(name: str) -> str:
     cipher = _AES.sub(r"\1\2", match[2].replace("_", "-"))
     if cipher == "3DES-EDE-CBC-SHA":
         return exchange + "DES-CBC3-SHA"
-    cipher = cipher.replace("-CBC-", "-")
-    for end in ("-POLY1305-SHA256", "-CCM-SHA256"):
-        if cipher.endswith(end):
-            cipher = cipher.removesuffix("-SHA256")
-    return exchange + cipher
+    cipher = cipher.replace("-CBC-", "-").replace("-CCM-8", "-CCM8")
+    if cipher.endswith("-POLY1305-SHA256"):
+        cipher = cipher.removesuffix("-SHA256")
+    return (exchange + cipher).replace("ECDHE-RSA-ARIA", "ECDHE-ARIA")
 
 
 def is_tls13_suite(name: str) -> bool:

@@ -124,10 +124,38 @@ def test_records_of_the_journal_are_synced(tmp_path: Path, monkeypatch: pytest.M
             journal.sync_records()
         broken = False
         del synced[:]
-        journal.sync_records()
+        with pytest.raises(JournalError, match="could not be synced before"):
+            journal.sync_records()
         assert sorted(synced) == [f"journal-0000000{number}.seg" for number in (1, 2, 3)]
     finally:
         journal.close()
+
+
+def test_what_a_failed_sync_left_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel does not write its pages again, so another sync proves nothing, until outputs have delivered them."""
+    real, broken = os.fdatasync, True
+
+    def fdatasync(fd: int) -> None:
+        if broken:
+            raise OSError(errno.EIO, "bad disk")
+        real(fd)
+
+    journal = Journal(tmp_path / "j")
+    journal.consumers(["out"])
+    monkeypatch.setattr("os.fdatasync", fdatasync)
+    end = journal.append([CHUNK])
+    with pytest.raises(JournalError, match="bad disk"):
+        journal.sync()
+    broken = False
+    journal.append([CHUNK])
+    with pytest.raises(JournalError, match="could not be synced before"):
+        journal.sync_records()
+    journal.sync()
+    with pytest.raises(JournalError, match="could not be synced before"):
+        journal.sync_records()
+    journal.commit("out", end)
+    journal.sync_records()
+    journal.close()
 
 
 def test_syncs_do_not_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import ssl
 from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._tcp_rejection import say_goodbye
-from ingestd.plugins.inputs._tcp_senders import ADVICE
+from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.protocols.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import ANSWERS, MAX_HEAD_BYTES, Sender, recognise
 
@@ -60,6 +60,7 @@ async def open_connection(
     sock: socket.socket,
     context: ssl.SSLContext | None,
     warnings: ClientWarnings,
+    reports: SenderReports,
 ) -> None:
     """Set up TLS, if there is a context; returns once the connection is open.
 
@@ -75,7 +76,7 @@ async def open_connection(
         warnings.warn(host, _NEEDS_TLS, kind=str(sender), help=_TURN_ON)
         raise RejectedError
     if context is None and speaks_tls and recognise(head) is Sender.TLS:
-        warnings.warn(host, ADVICE[Sender.TLS].message, kind=str(Sender.TLS), help=ADVICE[Sender.TLS].help)
+        reports.report(Sender.TLS, host)
         await say_goodbye(sock, ANSWERS[Sender.TLS])
         raise RejectedError
     loop = asyncio.get_running_loop()

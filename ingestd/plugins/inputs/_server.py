@@ -28,6 +28,7 @@ from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.inputs._connection import REST_SECONDS, SENDING_SECONDS, Connection
 from ingestd.plugins.inputs._opening import HANDSHAKE_SECONDS, RejectedError, first_bytes, open_connection
 from ingestd.plugins.inputs._streams import of_proxied_client
+from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tls import ServerContexts, TlsOptions
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, required
@@ -122,7 +123,7 @@ class ServerInput:
         self._read_bytes, self._keep_alive = read_bytes, keep_alive
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._labels = (context.pipeline_id, context.plugin_id)
-        self._warnings = ClientWarnings(*self._labels)
+        self._warnings, self._reports = ClientWarnings(*self._labels), SenderReports(*self._labels)
         self._tls = ServerContexts(options, *self._labels) if options.ssl_enabled else None
         self._tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._served: set[_Served] = set()
@@ -152,9 +153,12 @@ class ServerInput:
         """Serve until ``stop``, then finish what has begun."""
         self._sink = sink
         timer = self._tasks.start("connection timer", self._watch(), endless=True)
-        await self._tasks.until(self._ended.wait())
-        self._tasks.cancel(timer)
-        await self._tasks.until(self._end())
+        try:
+            await self._tasks.until(self._ended.wait())
+            self._tasks.cancel(timer)
+            await self._tasks.until(self._end())
+        finally:
+            await self._tasks.close()
 
     async def _watch(self) -> None:
         timeout = self._options.idle_timeout
@@ -246,7 +250,7 @@ class ServerInput:
         connection = Connection(sock, stream, self._sink, self._read_bytes, acknowledges=self._acknowledges)
         try:
             context = self._tls.current() if self._tls is not None else None
-            await open_connection(connection, sock, context, self._warnings)
+            await open_connection(connection, sock, context, self._warnings, self._reports)
         except RejectedError:
             return "rejected"
         except OSError:

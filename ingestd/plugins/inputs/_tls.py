@@ -30,6 +30,7 @@ from ingestd.protocols.certificates import (
 
 log = get_logger(__name__)
 
+_DAY_SECONDS = 86400.0
 _SOON_DAYS = 14
 """A certificate that ends so soon is warned of."""
 
@@ -297,6 +298,7 @@ class ServerContexts:
     def __init__(self, options: TlsOptions, pipeline: str, input_id: str) -> None:
         self._options, self._labels = options, {"pipeline": pipeline, "input": input_id}
         self._key = repr(options)
+        self._look_at_dates = 0.0  # when to look again whether a certificate expires soon
         self._outage = Outage(
             log.error,
             "the TLS files cannot be used; the ones before stay in use",
@@ -326,7 +328,10 @@ class ServerContexts:
             else:
                 self._outage.recovered(**self._labels)
                 log.info("new TLS files are in use", **self._labels)
-                _log_dates(self._options, self._labels)
+                self._look_at_dates = 0.0
+        if (now := time.monotonic()) >= self._look_at_dates:
+            self._look_at_dates = now + _DAY_SECONDS
+            _log_dates(self._options, self._labels)
         return _last_good[self._key][1]
 
 
