@@ -177,6 +177,12 @@ DATAGRAMS_DROPPED = Counter(
     "Datagrams that the kernel had no room for; senders do not learn of it.",
     ("pipeline", "input"),
 )
+HTTP_REQUESTS = Counter(
+    "ingestd_http_requests_total",
+    "Requests that an input of HTTP has answered. `status` is that of the answer: 429 means that the journal was full "
+    "or too many requests waited, 401 that a secret was wrong.",
+    ("pipeline", "input", "status"),
+)
 SENDERS_UNSUPPORTED = Counter(
     "ingestd_unsupported_connections_total",
     "Client connections whose first bytes are not what the input is for. `kind` is pickle, syslog, syslog_nul, "

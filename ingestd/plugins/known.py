@@ -28,7 +28,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "syslog": "let rsyslog or syslog-ng forward to the input tcp, and read the lines with grok and %{SYSLOGLINE}",
         "unix": f"over TCP {_TCP}",
         "gelf": "send GELF over TCP to the input tcp with the codec json_lines",
-        "http": f"over TCP {_TCP}, or POST the events to Elasticsearch's _bulk",
         "websocket": _QUEUE,
         "relp": "let rsyslog forward to the input tcp with omfwd",
         "journald": "`journalctl -f -o json | ingestd run -f ...` with the input stdin and the codec json",

@@ -69,8 +69,8 @@ ADVICE: dict[Sender, Advice] = {
     ),
     Sender.HTTP: Advice(
         "a client speaks HTTP to an input for log records; it got status 400 and was disconnected",
-        "the dashboard, /metrics and /health have a port of their own (setting http, default 9600); log records are "
-        f"sent as JSON lines over TCP: {_HANDLER}",
+        "the dashboard, /metrics and /health have a port of their own (setting http, default 9600); log records over "
+        f"HTTP are for the input http; this one takes JSON lines over TCP: {_HANDLER}",
     ),
     Sender.TLS: Advice(
         "a client speaks TLS to an input without it; it got an alert and was disconnected",

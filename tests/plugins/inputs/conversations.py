@@ -8,17 +8,23 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 
 from ingestd.event.chunk import Stream
+from ingestd.event.fields import Event
 from ingestd.plugins.inputs._server import ServerInput
 from ingestd.plugins.interfaces import Piece, StopMode
 
 
 class MemorySink:
-    """Keeps what is put, in ``put_at`` by stream and offset. While ``paused`` is set, nothing is taken."""
+    """Keeps what is put, in ``put_at`` by stream and offset. While ``paused`` is set, nothing is taken.
+
+    ``frames`` and ``fields``: how many frames that was, if the input counts them, and the stream's fields.
+    """
 
     joins_streams = False
 
     def __init__(self) -> None:
         self.put_at: dict[tuple[str, int], bytes] = {}
+        self.frames: dict[tuple[str, int], int] = {}
+        self.fields: dict[tuple[str, int], Event] = {}
         self.streams: dict[str, Stream] = {}
         self.rejected: list[tuple[bytes, str]] = []
         self.syncs = 0
@@ -44,11 +50,15 @@ class MemorySink:
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         if self.paused:
             return False
+        self.fields[stream.id, offset] = stream.fields
         self.put_at[stream.id, offset], self.streams[stream.id] = data, stream
         return True
 
     def put_all(self, pieces: Sequence[Piece]) -> bool:
-        return not self.paused and all(self.put(data, stream, offset) for data, stream, offset, _ in pieces)
+        for data, stream, offset, frames in pieces:
+            self.frames[stream.id, offset] = frames
+            self.put(data, stream, offset)
+        return not self.paused
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None

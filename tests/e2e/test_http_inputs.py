@@ -1,0 +1,206 @@
+"""The inputs that are HTTP servers, with the clients that people use, in one daemon; and workers that are killed."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import logging
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logstash_async.formatter import LogstashFormatter
+from logstash_async.handler import AsynchronousLogstashHandler
+from logstash_async.transport import HttpTransport
+
+from tests.e2e.chaos.tools import workers
+from tests.e2e.daemon import Daemon
+from tests.e2e.stub import StubElasticsearch
+from tests.plugins.inputs.authority import Authority
+from tests.processes import send_signal
+from tests.waiting import WAIT_SECONDS, wait_until
+
+OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
+LOCAL = 'host => "127.0.0.1" port => 0'
+CONFIG = f"""
+input {{
+  http {{ {LOCAL} id => "http" user => "joe" password => "secret" }}
+  http {{ {LOCAL} id => "https" ssl_enabled => true ssl_certificate => "%(certificate)s" ssl_key => "%(key)s"
+          user => "joe" password => "secret" }}
+}}
+output {{ %(output)s }}
+"""
+
+
+@dataclass
+class Running:
+    """A daemon, and the server that it delivers to."""
+
+    daemon: Daemon
+    stub: StubElasticsearch
+    authority: Authority
+
+    def port(self, input_id: str) -> int:
+        """Return the port of an input."""
+        [said] = [entry for entry in self.daemon.said("listening for events") if entry["input"] == input_id]
+        return int(said["port"])
+
+    def documents(self, name: str, value: Any, count: int) -> list[dict[str, Any]]:
+        """Wait until so many documents have a value in a field, and return them."""
+
+        def found() -> list[dict[str, Any]]:
+            with self.stub.lock:
+                return [document for document in self.stub.documents.values() if document.get(name) == value]
+
+        wait_until(lambda: len(found()) >= count, f"{count} documents with {name} {value!r}")
+        return found()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    certificate, key = authority.server
+    with StubElasticsearch() as stub:
+        config = CONFIG % {"certificate": certificate, "key": key, "output": OUTPUT % stub.url}
+        with Daemon(tmp_path_factory.mktemp("http_inputs"), config=config) as daemon:
+            yield Running(daemon, stub, authority)
+
+
+# http
+
+
+@pytest.mark.parametrize("input_id", ["http", "https"])
+def test_http_transport_of_python_logstash_async(running: Running, input_id: str) -> None:
+    transport = HttpTransport(
+        "127.0.0.1",
+        running.port(input_id),
+        ssl_enable=input_id == "https",
+        ssl_verify=str(running.authority.folder / "ca.crt"),
+        username="joe",
+        password="secret",
+        timeout=WAIT_SECONDS,
+    )
+    handler = AsynchronousLogstashHandler(
+        "127.0.0.1", running.port(input_id), database_path=None, transport=transport, enable=True
+    )
+    handler.setFormatter(LogstashFormatter(message_type=input_id))
+    logger = logging.getLogger(f"test.{input_id}")
+    logger.propagate = False
+    logger.addHandler(handler)
+    for number in range(200):
+        logger.warning("number %d", number, extra={"n": number})
+    handler.flush()
+    handler.close()
+    found = running.documents("type", input_id, 200)
+    assert Counter(event["message"] for event in found) == Counter(f"number {number}" for number in range(200))
+    assert {event["level"] for event in found} == {"WARNING"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
+def test_curl(running: Running, tmp_path: Path) -> None:
+    """A body so long that curl waits for ``100 Continue``, compressed, in chunks."""
+    lines = [json.dumps({"curl": True, "n": number, "message": "x" * 500}) for number in range(4000)]
+    (tmp_path / "body").write_bytes(gzip.compress("\n".join(lines).encode(), compresslevel=0))
+    headers = ["Content-Type: application/x-ndjson", "Content-Encoding: gzip", "Transfer-Encoding: chunked"]
+    command = ["curl", "-sS", "-u", "joe:secret", "--data-binary", "@body", "-w", " %{http_code}"]
+    command += [argument for header in headers for argument in ("-H", header)]
+    url = f"http://127.0.0.1:{running.port('http')}/"
+    done = subprocess.run(
+        [*command, url], cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
+    assert (done.stdout, done.stderr) == ("ok 200", "")
+    found = running.documents("curl", True, 4000)
+    assert sorted(event["n"] for event in found) == [*range(4000)]
+
+
+def test_a_client_without_a_password_is_refused_and_counted(running: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port("http"), timeout=WAIT_SECONDS)
+    connection.request("POST", "/", b"x")
+    response = connection.getresponse()
+    assert (response.status, response.getheader("WWW-Authenticate")) == (401, 'Basic realm="ingestd", charset="UTF-8"')
+    connection.close()
+    assert running.daemon.metric("ingestd_http_requests_total", input="http", status="401") == 1
+
+
+# Workers that are killed
+
+CLIENTS, EVENTS, KILLS = 4, 25, 6
+
+
+class RepeatingClient:
+    """Sends requests until each is answered with 200: the same again if the connection breaks, or it should wait."""
+
+    def __init__(self, port: int, *, keys: bool) -> None:
+        self._port, self._keys = port, keys
+        self.answered: list[int] = []
+
+    def send(self, number: int) -> None:
+        """Send request ``number``."""
+        numbers = range(number * EVENTS, (number + 1) * EVENTS)
+        body = json.dumps([{"n": n, "message": "x" * 200} for n in numbers]).encode()
+        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": f"r{number}"} if self._keys else {})
+        wait_until(lambda: self._try(body, headers), "an answer")
+        self.answered += numbers
+
+    def _try(self, body: bytes, headers: dict[str, str]) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=WAIT_SECONDS)
+        try:
+            connection.request("POST", "/", body, headers)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def kill_worker(daemon: Daemon) -> bool:
+    """Kill one of the workers; False: there is none at work."""
+    found = workers(daemon)
+    for pid in found[:1]:
+        send_signal(pid)
+    return bool(found)
+
+
+@pytest.mark.parametrize("keys", [True, False], ids=["keys", "no_keys"])
+def test_workers_that_are_killed_lose_nothing(tmp_path: Path, keys: bool) -> None:
+    """What was answered is there, and with keys, what was sent again because there was no answer is there once."""
+    config = f"input {{ http {{ {LOCAL} }} }} output {{ {OUTPUT} }}"
+    with StubElasticsearch() as stub, Daemon(tmp_path, config=config % stub.url, workers="2") as daemon:
+        clients = [RepeatingClient(daemon.port, keys=keys) for _ in range(CLIENTS)]
+        enough = threading.Event()
+
+        def answered() -> int:
+            return sum(len(client.answered) for client in clients)
+
+        def send(place: int) -> None:
+            number = place
+            while not enough.is_set():
+                clients[place].send(number)
+                number += CLIENTS
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            sending = [pool.submit(send, place) for place in range(CLIENTS)]
+            try:
+                for _ in range(KILLS):
+                    wait_until(lambda: kill_worker(daemon), "a worker")
+                    before = answered()
+                    wait_until(lambda: answered() > before, "an answer between two kills")  # noqa: B023
+            finally:
+                enough.set()
+            for task in sending:
+                task.result()
+        sent = {number for client in clients for number in client.answered}
+        wait_until(lambda: {*stub.values("n")} >= sent, "all events")
+        wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "an empty queue")
+        counts = Counter(stub.values("n"))
+        assert counts.keys() == sent
+        if keys:
+            assert {*counts.values()} == {1}
