@@ -12,10 +12,10 @@ import pytest
 
 
 class Authority:
-    """Files in ``folder``: ``NAME.crt`` and ``NAME.key`` of ``ca``, ``server``, ``client`` and ``stranger``.
+    """Files in ``folder``: ``NAME.crt`` and ``NAME.key`` of ``ca``, ``server``, ``client``, ``stranger`` and ``short``.
 
-    The last one is signed by nobody whom others know. Also ``server.der``, ``torn.crt``, and ``encrypted.key``, which
-    is the server's, with the passphrase ``secret``.
+    The last but one is signed by nobody whom others know, the last is valid for two days. Also ``server.der``,
+    ``torn.crt``, and ``encrypted.key``, which is the server's, with the passphrase ``secret``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,14 +26,15 @@ class Authority:
         self._make("stranger", "-addext", "subjectAltName=IP:127.0.0.1")
         for name in ("server", "client"):
             self._make(name, "-addext", "subjectAltName=IP:127.0.0.1", "-CA", "ca.crt", "-CAkey", "ca.key")
+        self._make("short", days=2)
         self._run("x509", "-in", "server.crt", "-outform", "der", "-out", "server.der")
         self._run("pkey", "-in", "server.key", "-aes256", "-passout", "pass:secret", "-out", "encrypted.key")
         pem = (folder / "server.crt").read_text().splitlines()
         (folder / "torn.crt").write_text("\n".join([*pem[:3], *pem[4:]]))
 
-    def _make(self, name: str, *more: str) -> None:
+    def _make(self, name: str, *more: str, days: int = 99) -> None:
         key = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt")
-        self._run("req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}", *more)
+        self._run("req", "-x509", *key, "-days", str(days), "-subj", f"/CN={name}", *more)
 
     def _run(self, *arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)

@@ -112,15 +112,15 @@ def test_place_of_an_error_in_the_config(authority: Authority) -> None:
 
 def test_expired_certificate(authority: Authority) -> None:
     config = f"""input {{ tcp {{ port => 1 ssl_enabled => true ssl_client_authentication => none
-      ssl_certificate => "{authority.folder / "server.crt"}" ssl_key => "{authority.folder / "server.key"}" }} }}
+      ssl_certificate => "{authority.folder / "short.crt"}" ssl_key => "{authority.folder / "short.key"}" }} }}
       output {{ null {{ }} }}"""
-    [soon] = inspect(parse(config, "main.conf", {}))  # it is valid for two days
+    [soon] = inspect(parse(config, "main.conf", {}))
     assert soon.severity == "warning"
     assert "expires in 1 days" in str(soon)
-    later = datetime.now(UTC).timestamp() + 3 * 86400
+    later = datetime.now(UTC).timestamp() + 100 * 86400
     [expired] = tls_warnings(options(authority), later)
     assert "has expired on" in expired.text
-    [early] = tls_warnings(options(authority), later - 9 * 86400)
+    [early] = tls_warnings(options(authority), later - 110 * 86400)
     assert "is not valid before" in early.text
 
 
