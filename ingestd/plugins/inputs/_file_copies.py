@@ -1,0 +1,117 @@
+"""Copies of files that are read: a rotation by copying and emptying makes them, and compression.
+
+A new file whose content is that of a known one is no new stream: what was read of the one is not read of the other, and
+what was not, as the file was emptied first, is read from the copy. Only files with a name that starts like the
+original's are compared, such as ``app.log.1.gz`` or ``app-20260131.log``, as any two files may have equal content.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from ingestd.plugins.inputs._file_content import Content, ContentError
+from ingestd.plugins.inputs._file_records import START_BYTES, TAIL_BYTES, FileRecord
+
+_BLOCK = 1 << 16
+
+ReadAt = Callable[[int, int], bytes]
+
+
+def is_compressed(start: bytes) -> bool:
+    """Return whether a file that starts with these bytes is gzip or zstd."""
+    return start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+
+
+class Verdict(NamedTuple):
+    """What a new file is: a copy of the file of ``record``, or new (None).
+
+    ``waits``: the original is still read, or the copy is still written: it is not known yet what to read of it.
+    """
+
+    record: FileRecord | None = None
+    waits: bool = False
+
+
+NEW = Verdict()
+
+
+class Sample:
+    """Parts of the content of a new file, by rising offsets.
+
+    Args:
+        path: The file.
+        fd: It, open.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path, self._fd = path, fd
+        self.compressed = is_compressed(os.pread(fd, 4, 0))
+        self._content: Content | None = None
+        self.cut_off = False
+        self._window, self._at = b"", 0  # the last content that was read, and its offset
+        self.start = self.read_at(START_BYTES, 0)
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        """Return content; of compressed files it must follow what was asked for before."""
+        if not self.compressed:
+            return os.pread(self._fd, size, offset)
+        if self._content is None:
+            self._content = Content(Path(self.path))
+        while self._at + len(self._window) < offset + size and (data := self._next()):
+            keep = self._window[max(len(self._window) - START_BYTES, 0) :]
+            self._at += len(self._window) - len(keep)
+            self._window = keep + data
+        return self._window[max(offset - self._at, 0) :][:size] if offset >= self._at else b""
+
+    def _next(self) -> bytes:
+        assert self._content is not None  # noqa: S101 -- see read_at
+        try:
+            return self._content.read(_BLOCK)
+        except ContentError:
+            self.cut_off = True
+            return b""
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self._content is not None:
+            self._content.close()
+
+
+def find_original(
+    sample: Sample, ended: Iterable[FileRecord], current: Iterable[tuple[FileRecord, ReadAt | None]], *, young: bool
+) -> Verdict:
+    """Return what a new file is.
+
+    Args:
+        sample: Its content.
+        ended: The records of files that do not exist any more.
+        current: Those of the others, with their content if they are open.
+        young: Whether the new file was written to within the last minute.
+    """
+    gone = [record for record in ended if _may_be_copy(sample, record)]
+    alive = {record.stream: read_at for record, read_at in current if _may_be_copy(sample, record)}
+    records = gone + [record for record, _ in current if record.stream in alive]
+    for record in sorted(records, key=lambda found: found.offset):
+        if record.has_start(sample.start) and record.has_tail(sample.read_at):
+            return Verdict(record, waits=record.stream in alive)
+    if young and sample.compressed and sample.cut_off:
+        return Verdict(None, waits=True)
+    for record in records:
+        read_at = alive.get(record.stream)
+        if young and read_at is not None and sample.start and read_at(len(sample.start), 0) == sample.start:
+            return Verdict(record, waits=True)  # only the start has been copied yet
+    return NEW
+
+
+def _may_be_copy(sample: Sample, record: FileRecord) -> bool:
+    name, original = os.path.basename(sample.path), os.path.basename(record.path)
+    named = sample.path != record.path and name.startswith(original.split(".")[0])
+    return named and record.offset >= TAIL_BYTES
+
+

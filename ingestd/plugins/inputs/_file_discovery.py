@@ -1,0 +1,89 @@
+"""Which files the patterns of the input ``file`` name."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+
+
+def with_braces(pattern: str) -> list[str]:
+    """Return the patterns that one with ``{a,b}`` stands for."""
+    match = _BRACES.search(pattern)
+    if match is None:
+        return [pattern]
+    before, after = pattern[: match.start()], pattern[match.end() :]
+    return [text for part in match[1].split(",") for text in with_braces(before + part + after)]
+
+
+class Discovery:
+    """Finds files.
+
+    Args:
+        patterns: Absolute paths with ``*``, ``?``, ``[...]``, ``{a,b}``, and ``**`` for folders at any depth.
+        exclude: Patterns of names, or of whole paths, that are left out.
+    """
+
+    def __init__(self, patterns: Iterable[str], exclude: Sequence[str]) -> None:
+        self._patterns = [text for pattern in patterns for text in with_braces(pattern)]
+        self._exclude = [re.compile(fnmatch.translate(text)) for pattern in exclude for text in with_braces(pattern)]
+
+    def find(self) -> tuple[dict[str, os.stat_result], dict[str, str]]:
+        """Return the files by their paths, and what is wrong with other paths. Folders are left out."""
+        found: dict[str, os.stat_result] = {}
+        problems: dict[str, str] = {}
+        for pattern in self._patterns:
+            if problem := _unreadable_folder(pattern):
+                problems[problem[0]] = problem[1]
+            for path in glob.iglob(pattern, recursive=True):
+                if path not in found and not self._excludes(path):
+                    _look(path, found, problems)
+        return found, problems
+
+    def _excludes(self, path: str) -> bool:
+        name = os.path.basename(path)
+        return any(pattern.match(name) or pattern.match(path) for pattern in self._exclude)
+
+
+def _look(path: str, found: dict[str, os.stat_result], problems: dict[str, str]) -> None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:  # it was renamed meanwhile, or is a symbolic link to nothing
+        return
+    except OSError as error:
+        problems[path] = f"{path} cannot be read: {error.strerror}"
+        return
+    if stat.S_ISREG(status.st_mode):
+        found[path] = status
+    elif not stat.S_ISDIR(status.st_mode):
+        problems[path] = f"{path} is not a regular file and is not read"
+
+
+def _unreadable_folder(pattern: str) -> tuple[str, str] | None:
+    """Return the folder of a pattern that exists and cannot be listed, and what is wrong."""
+    folder = Path(pattern)
+    while glob.has_magic(str(folder)):
+        folder = folder.parent
+    folder = folder if folder != Path(pattern) else folder.parent
+    try:
+        with os.scandir(folder):
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(folder), f"the folder {folder} cannot be read: {error.strerror}"
+
+
+def find_inode(folder: Path, inode: int) -> Path | None:
+    """Return the file in a folder that has this inode number: under which name it goes on after a rotation."""
+    try:
+        with os.scandir(folder) as entries:
+            return next((Path(entry.path) for entry in entries if entry.inode() == inode), None)
+    except OSError:
+        return None

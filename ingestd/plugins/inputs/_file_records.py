@@ -1,0 +1,188 @@
+"""What is known of the files that the input ``file`` reads, and the sincedb, where that is kept.
+
+A path may name one file today and another tomorrow, and a file may be emptied and written again. So what is read is a
+*generation* of a file: a device and an inode number, until the content starts anew. Each is a stream of its own, and
+the offset of an event is its place in the file. A generation is recognised by the bytes at its start and by those before
+the place that was read last: an inode number is used again, and a file that is emptied may grow beyond its old size.
+
+The sincedb is written before the first event of a generation is stored. How far it was read the journal knows exactly,
+whenever the process is killed: see ``ingestd.journal.stream_ends``. The sincedb has a copy of it, as of its last write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from ingestd.files import write_atomic
+
+START_BYTES = 1024
+"""How much of the start of a file is compared."""
+
+TAIL_BYTES = 64
+"""How much is compared before the place that was read last."""
+
+_MAX_ENDED = 4
+"""How many generations of a path are known after they ended, as copies of them may appear."""
+
+Key = tuple[int, int]
+"""Device and inode number."""
+
+
+class FileRecord(msgspec.Struct):
+    """A generation of a file: a line of the sincedb.
+
+    Attributes:
+        stream: The id of its stream.
+        device: Of the file.
+        inode: Of the file.
+        path: Its name when it was found.
+        offset: How far it was read.
+        start: Digest of the first ``start_bytes`` bytes, which are before ``offset``.
+        tail: The bytes before ``offset``, hexadecimal.
+        seen: When it last existed: seconds since the epoch.
+        state: ``open``; ``ended``, as there is no such file any more; ``done``, as it was read to its end and is not
+            expected to grow: compressed files, and all files in mode `read`.
+        size: Of a file that is ``done``.
+        mtime_ns: Of a file that is ``done``.
+    """
+
+    stream: str
+    device: int
+    inode: int
+    path: str
+    offset: int = 0
+    start: str = ""
+    start_bytes: int = 0
+    tail: str = ""
+    seen: float = 0
+    state: str = "open"
+    size: int = 0
+    mtime_ns: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Device and inode number."""
+        return self.device, self.inode
+
+    def note(self, offset: int, read_at: Callable[[int, int], bytes]) -> None:
+        """Note that the file was read up to ``offset``; ``read_at(size, offset)`` returns its content."""
+        size = min(offset, TAIL_BYTES)
+        self.offset, self.tail = offset, read_at(size, offset - size).hex()
+        if self.start_bytes < min(offset, START_BYTES):
+            start = read_at(min(offset, START_BYTES), 0)
+            self.start, self.start_bytes = digest(start), len(start)
+
+    def has_start(self, start: bytes) -> bool:
+        """Return whether content starts as the file did; ``start``: its first START_BYTES bytes."""
+        return len(start) >= self.start_bytes and digest(start[: self.start_bytes]) == self.start
+
+    def has_tail(self, read_at: Callable[[int, int], bytes]) -> bool:
+        """Return whether content has the bytes before ``offset`` that the file had."""
+        tail = bytes.fromhex(self.tail)
+        return not tail or read_at(len(tail), self.offset - len(tail)) == tail
+
+    def matches(self, read_at: Callable[[int, int], bytes]) -> bool:
+        """Return whether content may be that of the file."""
+        return self.has_tail(read_at) and (not self.start_bytes or self.has_start(read_at(self.start_bytes, 0)))
+
+
+def digest(data: bytes) -> str:
+    """Return a digest of bytes."""
+    return hashlib.blake2b(data, digest_size=10).hexdigest() if data else ""
+
+
+class Sincedb:
+    """The records, and the file that they are kept in.
+
+    Args:
+        path: The file; None: they are not kept.
+
+    Attributes:
+        current: The records of files that exist, by device and inode number.
+        ended: Those of files that exist no more, the latest last.
+        logstash: How far Logstash has read files, if it wrote the sincedb.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.current: dict[Key, FileRecord] = {}
+        self.ended: list[FileRecord] = []
+        self.logstash: dict[Key, int] = {}
+        self._lock = threading.Lock()
+        self._encoded = self._written = 0
+
+    def load(self) -> None:
+        """Read the file, if there is one. Raises OSError; ValueError if it is no sincedb."""
+        if self._path is None or not self._path.exists():
+            return
+        lines = self._path.read_bytes().split(b"\n")
+        decode = msgspec.json.Decoder(FileRecord).decode
+        for number, line in enumerate(lines, 1):
+            try:
+                if line.startswith(b"{"):
+                    self._add(decode(line))
+                elif line:
+                    key, offset = _logstash_record(line)
+                    self.logstash[key] = offset
+            except ValueError as error:
+                raise ValueError(f"line {number} is no record of a sincedb: {error}") from None
+
+    def _add(self, record: FileRecord) -> None:
+        if record.state == "ended":
+            self.ended.append(record)
+        else:
+            self.current[record.key] = record
+
+    def end(self, record: FileRecord) -> None:
+        """Note that there is no such file any more."""
+        record.state = "ended"
+        if self.current.get(record.key) is record:
+            del self.current[record.key]
+        self.ended.append(record)
+
+    def forget_old(self, before: float) -> list[FileRecord]:
+        """Remove and return the records of files that were last seen ``before``, and most of those that ended."""
+        by_path: dict[str, int] = {}
+        gone = [record for record in self.current.values() if record.seen < before]
+        for record in reversed(self.ended):
+            by_path[record.path] = by_path.get(record.path, 0) + 1
+            if by_path[record.path] > _MAX_ENDED or record.seen < before:
+                gone.append(record)
+        streams = {record.stream for record in gone}
+        self.current = {key: record for key, record in self.current.items() if record.stream not in streams}
+        self.ended = [record for record in self.ended if record.stream not in streams]
+        return gone
+
+    def encoded(self) -> tuple[int, bytes]:
+        """Return what is to be written, and its number: see ``write``."""
+        self._encoded += 1
+        records: Iterable[FileRecord] = [*self.ended, *self.current.values()]
+        return self._encoded, b"".join([msgspec.json.encode(record) + b"\n" for record in records])
+
+    def write(self, number: int, data: bytes) -> None:
+        """Replace the file, unless a later state is in it; from any thread. Raises OSError."""
+        with self._lock:
+            if self._path is None or number <= self._written:
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._path, data)
+            self._written = number
+
+
+def _logstash_record(line: bytes) -> tuple[Key, int]:
+    """Return device and inode number of a line of Logstash's sincedb, and the position. Raises ValueError.
+
+    The columns: inode number, major and minor number of the device, position, and since version 5 of the plugin the
+    time of the last activity and the path.
+    """
+    columns = line.split(b" ", 5)
+    if len(columns) < 4:
+        raise ValueError("it has fewer than four columns")
+    inode, major, minor, position = map(int, columns[:4])
+    return (os.makedev(major, minor) if major else minor, inode), position
