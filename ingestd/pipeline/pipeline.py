@@ -29,6 +29,7 @@ from ingestd.plugins.interfaces import (
     DatagramInput,
     HandsOver,
     ReceivesEvents,
+    ResumingInput,
     SocketInput,
     StopMode,
     WithProblems,
@@ -160,6 +161,8 @@ class RunningPipeline:
         first = min((delivery.position for delivery in self.deliveries), default=self.journal.end)
         self._repeated_until = self._dead_letters.recall(first)
         for sink in self._read_here().values():
+            if isinstance(sink.built.input, ResumingInput):
+                sink.built.input.resume(self.journal.streams)
             await sink.built.input.open()
         for name, sink in self._read_here().items():
             tasks = self._receivers if isinstance(sink.built.input, ReceivesEvents) else self._inputs

@@ -10,6 +10,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
+from ingestd.journal.base import KeptStreams
 from ingestd.protocols.grouping import Grouping
 
 
@@ -253,6 +254,14 @@ class ReceivesEvents(Input, Protocol):
         """Say where events go; before any pipeline of the process starts."""
 
 
+@runtime_checkable
+class ResumingInput(Input, Protocol):
+    """An input that goes on, after a restart, where the journal's records of its streams end."""
+
+    def resume(self, streams: KeptStreams) -> None:
+        """Take the streams of the journal; called before ``open``."""
+
+
 class Rejection(NamedTuple):
     """An event that an output cannot take, and why; it becomes a dead letter."""
 
@@ -350,7 +359,7 @@ class WithRetries(Protocol):
 
 @runtime_checkable
 class WithProblems(Protocol):
-    """An output that knows what needs attention although it accepts events; ``/health`` shows it."""
+    """An input or output that knows what needs attention although it works; ``/health`` shows it."""
 
     def problems(self) -> list[str]:
         """Return what it is, in sentences."""

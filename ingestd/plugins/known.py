@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ingestd.plugins.registry import Kind
 
 _TCP = "send the events to the input tcp, one a line"
-_FILE = "follow it with `tail -F FILE | ingestd run -f ...` and the input stdin, or read it once with `ingestd import`"
+_FILE = "use the input file, or read it once with `ingestd import`"
 _QUEUE = "let a consumer of it write one event a line to the input tcp"
 _POLL = "let a program fetch it and write one event a line to the input tcp or stdin"
 _SEARCH = "use the output elasticsearch, file or stdout"
@@ -22,7 +22,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
     "input": {
         "elastic_agent": "use the input beats, which has the same options",
         "lumberjack": "use the input beats, which takes both versions of the protocol",
-        "file": _FILE,
         "log4j": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
         "log4j2": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
         "syslog": "let rsyslog or syslog-ng forward to the input tcp, and read the lines with grok and %{SYSLOGLINE}",

@@ -197,6 +197,8 @@ class PluginSpec:
     """What `ingestd trace` says about an event that a filter gets."""
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
+    journaled: bool = False
+    """Whether an input needs a journal on disk, as it goes on where that ends (``ResumingInput``)."""
     stream: bool = False
     """Whether an input reads a stream that must be split into frames; else every message is one frame."""
     decodes: bool = True
@@ -284,6 +286,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     codec: str = "",
     stream: bool = False,
     listens: bool = False,
+    journaled: bool = False,
     decodes: bool = True,
     encodes: bool = True,
     messages_only: bool = False,
@@ -296,7 +299,11 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
         spec = dataclasses.replace(spec, encodes=encodes, messages_only=messages_only)
-        _register(dataclasses.replace(spec, listens=listens, option_warnings=option_warnings, legacy=legacy))
+        _register(
+            dataclasses.replace(
+                spec, listens=listens, journaled=journaled, option_warnings=option_warnings, legacy=legacy
+            )
+        )
         return build
 
     return register

@@ -197,6 +197,8 @@ class Supervisor:
                 self._acceptor.set_client(message["id"], message["client"])
             case "drops":
                 self._acceptor.set_drops(message["id"], message["drops"])
+            case "ended":
+                self._requests.add(Request.STOP, "all inputs have ended")
             case "missed":
                 self._workers.missed(message["id"], new=message["new"])
             case "ask":

@@ -31,7 +31,7 @@ _EXPLAINED = (
 _TO_PIPELINES = "pipeline"
 """The output that hands events over; its ledger counts them by address."""
 
-_NOTHING = "there is nothing to audit: only a config with an input that listens keeps accounts"
+_NOTHING = "there is nothing to audit: only a config with an input that listens, or with the input file, keeps accounts"
 
 
 @click.command()
@@ -54,8 +54,8 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
     An event that one pipeline sends to another is in the accounts of both: delivered by the first, received by the
     second.
 
-    It covers everything that went through a journal: all inputs of a config that listens on something. A config with
-    only inputs such as stdin, file and generator runs without a journal, and is not accounted for.
+    It covers everything that went through a journal: all inputs of a config that listens on something or reads files.
+    A config with only the inputs stdin and generator runs without a journal, and is not accounted for.
     """
     try:
         # before the indices, which only grow

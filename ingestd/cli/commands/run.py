@@ -73,7 +73,7 @@ def run(
         if check_only:
             _check(settings, configs)
             code = 0
-        elif _listens(configs):
+        elif _needs_daemon(configs):
             from ingestd.app.daemon import run_daemon  # noqa: PLC0415 -- only one of the two is needed
             from ingestd.app.helpers import helpers  # noqa: PLC0415
 
@@ -95,8 +95,8 @@ def run(
 
 
 def _check(settings: Settings, configs: Configs) -> None:
-    if not _listens(configs):
-        raise UpgradeError("the config has no input that listens: it is not for a daemon that keeps connections")
+    if not _needs_daemon(configs):
+        raise UpgradeError("the config has no input that listens or keeps its position: it is not for a daemon")
     from ingestd.app.daemon import make_plan  # noqa: PLC0415 -- as in ``run``
     from ingestd.app.helpers import helpers  # noqa: PLC0415
 
@@ -104,11 +104,11 @@ def _check(settings: Settings, configs: Configs) -> None:
     check_upgrade(settings, make_plan(settings, configs))
 
 
-def _listens(configs: Configs) -> bool:
-    """Return whether any input accepts connections: these must outlive the process that reads them."""
+def _needs_daemon(configs: Configs) -> bool:
+    """Return whether any input has connections or positions that must outlive the process that reads."""
     inputs = [node for config in configs.values() for node in config.inputs if isinstance(node, PluginBlock)]
     specs = [find("input", node.name) for node in inputs]
-    return any(spec is not None and spec.listens for spec in specs)
+    return any(spec is not None and (spec.listens or spec.journaled) for spec in specs)
 
 
 def _leave(code: int) -> None:

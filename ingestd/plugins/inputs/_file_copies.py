@@ -1,19 +1,20 @@
 """Copies of files that are read: a rotation by copying and emptying makes them, and compression.
 
 A new file whose content is that of a known one is no new stream: what was read of the one is not read of the other, and
-what was not, as the file was emptied first, is read from the copy. Only files with a name that starts like the
-original's are compared, such as ``app.log.1.gz`` or ``app-20260131.log``, as any two files may have equal content.
+what was not, as the file was emptied first, is read from the copy. Only files in the folder of the original with a name
+that starts like its own are compared, such as ``app.log.1.gz`` or ``app-20260131.log``: any two files may have equal
+content.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.plugins.inputs._file_content import Content, ContentError
-from ingestd.plugins.inputs._file_records import START_BYTES, TAIL_BYTES, FileRecord
+from ingestd.plugins.inputs._file_records import START_BYTES, TAIL_BYTES, FileRecord, digest
 
 _BLOCK = 1 << 16
 
@@ -54,6 +55,7 @@ class Sample:
         self.compressed = is_compressed(os.pread(fd, 4, 0))
         self._content: Content | None = None
         self.cut_off = False
+        self._digests: dict[int, str] = {}
         self._window, self._at = b"", 0  # the last content that was read, and its offset
         self.start = self.read_at(START_BYTES, 0)
 
@@ -69,6 +71,13 @@ class Sample:
             self._window = keep + data
         return self._window[max(offset - self._at, 0) :][:size] if offset >= self._at else b""
 
+    def has_start_of(self, record: FileRecord) -> bool:
+        """Return whether the content starts as that of another file."""
+        size = record.start_bytes
+        if size not in self._digests:
+            self._digests[size] = digest(self.start[:size])
+        return len(self.start) >= size and self._digests[size] == record.start
+
     def _next(self) -> bytes:
         assert self._content is not None  # noqa: S101 -- see read_at
         try:
@@ -83,35 +92,22 @@ class Sample:
             self._content.close()
 
 
-def find_original(
-    sample: Sample, ended: Iterable[FileRecord], current: Iterable[tuple[FileRecord, ReadAt | None]], *, young: bool
-) -> Verdict:
+def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | None]], *, young: bool) -> Verdict:
     """Return what a new file is.
 
     Args:
         sample: Its content.
-        ended: The records of files that do not exist any more.
-        current: Those of the others, with their content if they are open.
+        related: The records of files whose names its name starts like, with their content if they are open.
         young: Whether the new file was written to within the last minute.
     """
-    gone = [record for record in ended if _may_be_copy(sample, record)]
-    alive = {record.stream: read_at for record, read_at in current if _may_be_copy(sample, record)}
-    records = gone + [record for record, _ in current if record.stream in alive]
-    for record in sorted(records, key=lambda found: found.offset):
-        if record.has_start(sample.start) and record.has_tail(sample.read_at):
-            return Verdict(record, waits=record.stream in alive)
+    least = 1 if sample.compressed else TAIL_BYTES
+    records = [(record, read_at) for record, read_at in related if record.offset >= least]
+    for record, _ in sorted(records, key=lambda row: row[0].offset):
+        if sample.has_start_of(record) and record.has_tail(sample.read_at):
+            return Verdict(record, waits=record.state != "ended")
     if young and sample.compressed and sample.cut_off:
         return Verdict(None, waits=True)
-    for record in records:
-        read_at = alive.get(record.stream)
+    for record, read_at in records:
         if young and read_at is not None and sample.start and read_at(len(sample.start), 0) == sample.start:
             return Verdict(record, waits=True)  # only the start has been copied yet
     return NEW
-
-
-def _may_be_copy(sample: Sample, record: FileRecord) -> bool:
-    name, original = os.path.basename(sample.path), os.path.basename(record.path)
-    named = sample.path != record.path and name.startswith(original.split(".")[0])
-    return named and record.offset >= TAIL_BYTES
-
-

@@ -15,11 +15,11 @@ class DelimiterTranslator:
 
     def translate(self, data: bytes) -> bytes:
         """Return the next bytes, without those at the end that may be the start of a delimiter."""
-        data = self._held + data
-        sizes = range(min(len(self._delimiter) - 1, len(data)), 0, -1)
-        held = next((size for size in sizes if data.endswith(self._delimiter[:size])), 0)
-        data, self._held = data[: len(data) - held], data[len(data) - held :]
-        return data.replace(b"\n", b" ").replace(self._delimiter, b"\n" * len(self._delimiter))
+        *records, rest = (self._held + data).split(self._delimiter)
+        sizes = range(min(len(self._delimiter) - 1, len(rest)), 0, -1)
+        held = next((size for size in sizes if rest.endswith(self._delimiter[:size])), 0)
+        rest, self._held = rest[: len(rest) - held], rest[len(rest) - held :]
+        return (b"\n" * len(self._delimiter)).join([part.replace(b"\n", b" ") for part in [*records, rest]])
 
     def rest(self) -> bytes:
         """Return what was held back: nothing follows."""

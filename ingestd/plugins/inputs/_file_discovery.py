@@ -41,19 +41,19 @@ class Discovery:
         for pattern in self._patterns:
             if problem := _unreadable_folder(pattern):
                 problems[problem[0]] = problem[1]
-            for path in glob.iglob(pattern, recursive=True):
+            for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 -- a Path has no braces, and costs more
                 if path not in found and not self._excludes(path):
                     _look(path, found, problems)
         return found, problems
 
     def _excludes(self, path: str) -> bool:
-        name = os.path.basename(path)
+        name = path.rpartition("/")[2]
         return any(pattern.match(name) or pattern.match(path) for pattern in self._exclude)
 
 
 def _look(path: str, found: dict[str, os.stat_result], problems: dict[str, str]) -> None:
     try:
-        status = os.stat(path)
+        status = os.stat(path)  # noqa: PTH116 -- there may be thousands
     except FileNotFoundError:  # it was renamed meanwhile, or is a symbolic link to nothing
         return
     except OSError as error:

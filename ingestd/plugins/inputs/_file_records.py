@@ -2,8 +2,9 @@
 
 A path may name one file today and another tomorrow, and a file may be emptied and written again. So what is read is a
 *generation* of a file: a device and an inode number, until the content starts anew. Each is a stream of its own, and
-the offset of an event is its place in the file. A generation is recognised by the bytes at its start and by those before
-the place that was read last: an inode number is used again, and a file that is emptied may grow beyond its old size.
+the offset of an event is its place in the file. A generation is recognised by the bytes at its start and by those
+before the place that was read last: an inode number is used again, and a file that is emptied may grow beyond its old
+size.
 
 The sincedb is written before the first event of a generation is stored. How far it was read the journal knows exactly,
 whenever the process is killed: see ``ingestd.journal.stream_ends``. The sincedb has a copy of it, as of its last write.
@@ -47,9 +48,10 @@ class FileRecord(msgspec.Struct):
         tail: The bytes before ``offset``, hexadecimal.
         seen: When it last existed: seconds since the epoch.
         state: ``open``; ``ended``, as there is no such file any more; ``done``, as it was read to its end and is not
-            expected to grow: compressed files, and all files in mode `read`.
-        size: Of a file that is ``done``.
-        mtime_ns: Of a file that is ``done``.
+            expected to grow: compressed files, and all files in mode `read`; ``finished``, as what the config wants
+            then was done.
+        size: Of a file that is done.
+        mtime_ns: Of a file that is done.
     """
 
     stream: str
@@ -70,6 +72,11 @@ class FileRecord(msgspec.Struct):
         """Device and inode number."""
         return self.device, self.inode
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was read to its end and is not expected to grow."""
+        return self.state in {"done", "finished"}
+
     def note(self, offset: int, read_at: Callable[[int, int], bytes]) -> None:
         """Note that the file was read up to ``offset``; ``read_at(size, offset)`` returns its content."""
         size = min(offset, TAIL_BYTES)
@@ -78,10 +85,6 @@ class FileRecord(msgspec.Struct):
             start = read_at(min(offset, START_BYTES), 0)
             self.start, self.start_bytes = digest(start), len(start)
 
-    def has_start(self, start: bytes) -> bool:
-        """Return whether content starts as the file did; ``start``: its first START_BYTES bytes."""
-        return len(start) >= self.start_bytes and digest(start[: self.start_bytes]) == self.start
-
     def has_tail(self, read_at: Callable[[int, int], bytes]) -> bool:
         """Return whether content has the bytes before ``offset`` that the file had."""
         tail = bytes.fromhex(self.tail)
@@ -89,7 +92,13 @@ class FileRecord(msgspec.Struct):
 
     def matches(self, read_at: Callable[[int, int], bytes]) -> bool:
         """Return whether content may be that of the file."""
-        return self.has_tail(read_at) and (not self.start_bytes or self.has_start(read_at(self.start_bytes, 0)))
+        return self.has_tail(read_at) and digest(read_at(self.start_bytes, 0)) == self.start
+
+
+def _stem(path: str) -> str:
+    """Return a path up to the first dot of the name."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.split(".")[0]
 
 
 def digest(data: bytes) -> str:
@@ -114,6 +123,7 @@ class Sincedb:
         self.current: dict[Key, FileRecord] = {}
         self.ended: list[FileRecord] = []
         self.logstash: dict[Key, int] = {}
+        self._by_stem: dict[str, dict[str, FileRecord]] = {}
         self._lock = threading.Lock()
         self._encoded = self._written = 0
 
@@ -136,8 +146,21 @@ class Sincedb:
     def _add(self, record: FileRecord) -> None:
         if record.state == "ended":
             self.ended.append(record)
+            self._by_stem.setdefault(_stem(record.path), {})[record.stream] = record
         else:
-            self.current[record.key] = record
+            self.add(record)
+
+    def add(self, record: FileRecord) -> None:
+        """Note a file that exists."""
+        self.current[record.key] = record
+        self._by_stem.setdefault(_stem(record.path), {})[record.stream] = record
+
+    def related(self, path: str) -> list[FileRecord]:
+        """Return the records of other names in the same folder that the name starts like, up to their first dots."""
+        name = path.rpartition("/")[2]
+        stems = [path[: len(path) - len(name) + size] for size in range(len(name) + 1)]
+        found = [record for stem in stems for record in self._by_stem.get(stem, {}).values()]
+        return [record for record in found if record.path != path]
 
     def end(self, record: FileRecord) -> None:
         """Note that there is no such file any more."""
@@ -145,6 +168,20 @@ class Sincedb:
         if self.current.get(record.key) is record:
             del self.current[record.key]
         self.ended.append(record)
+
+    def drop(self, record: FileRecord) -> None:
+        """Forget a file."""
+        if self.current.get(record.key) is record:
+            del self.current[record.key]
+        self.ended = [other for other in self.ended if other is not record]
+        self._remove_stem(record)
+
+    def _remove_stem(self, record: FileRecord) -> None:
+        stem = _stem(record.path)
+        records = self._by_stem.get(stem, {})
+        records.pop(record.stream, None)
+        if not records:
+            self._by_stem.pop(stem, None)
 
     def forget_old(self, before: float) -> list[FileRecord]:
         """Remove and return the records of files that were last seen ``before``, and most of those that ended."""
@@ -155,6 +192,8 @@ class Sincedb:
             if by_path[record.path] > _MAX_ENDED or record.seen < before:
                 gone.append(record)
         streams = {record.stream for record in gone}
+        for record in gone:
+            self._remove_stem(record)
         self.current = {key: record for key, record in self.current.items() if record.stream not in streams}
         self.ended = [record for record in self.ended if record.stream not in streams]
         return gone

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,7 @@ class Reading:
         chunk_bytes: How much is read at a time.
         turn_bytes: How much of a file is read before it is the turn of the next.
         complete: Whether files are complete: the end of a file ends its last line.
+        check_archives: Whether compressed files are read as a whole before their first line is stored.
     """
 
     sink: Sink
@@ -57,6 +59,7 @@ class Reading:
     chunk_bytes: int
     turn_bytes: int
     complete: bool
+    check_archives: bool = False
 
 
 class WatchedFile:
@@ -75,6 +78,7 @@ class WatchedFile:
         behind: Whether the last turn ended before its end.
         rotated: Since when its path is another file's, on the monotonic clock; 0: it is not.
         grown: When it last grew, or was first seen.
+        retry: When to try again, as it could not be read; 0: it could.
     """
 
     def __init__(self, record: FileRecord, path: str, reading: Reading, position: int, now: float) -> None:
@@ -82,7 +86,7 @@ class WatchedFile:
         self._reading = reading
         self._stream = Stream(record.stream, reading.fields(record.path))
         self.look, self.read = Look(0, 0), Look(-1, -1)
-        self.behind, self.rotated, self.grown = False, 0.0, now
+        self.behind, self.rotated, self.grown, self.retry = False, 0.0, now, 0.0
         self.fd = -1
         self._reader: FileReader | None = None
         self._at = position  # of the next byte to read
@@ -181,9 +185,7 @@ class WatchedFile:
 
     def _start(self) -> None:
         reading = self._reading
-        self._reader = FileReader(
-            reading.sink, self._stream, reading.max_line_bytes, reading.grouping, self.position
-        )
+        self._reader = FileReader(reading.sink, self._stream, reading.max_line_bytes, reading.grouping, self.position)
         self._at = self.position
         self._translator = DelimiterTranslator(reading.delimiter) if reading.delimiter else None
 
@@ -229,6 +231,8 @@ class CompressedFile(WatchedFile):
         self.inspect()
         look = self.look
         if self._content is None:
+            if self._reading.check_archives:
+                await self._check()
             self._content = Content(Path(self.path))
             self._start()
             await self._skip(self._content)
@@ -249,6 +253,11 @@ class CompressedFile(WatchedFile):
         finally:
             self.position = self._at = self._reader.position
         self.record.offset, self.read = self.position, look
+
+    async def _check(self) -> None:
+        with closing(Content(Path(self.path))) as content:
+            while content.read(self._reading.chunk_bytes):  # noqa: ASYNC110 -- it lets others run
+                await asyncio.sleep(0)
 
     async def _skip(self, content: Content) -> None:
         """Skip what is stored."""

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingestd.logs import get_logger
+from ingestd.plugins.inputs._file_adoption import YOUNG_SECONDS, Adoption, key_of
 from ingestd.plugins.inputs._file_completion import Completion
 from ingestd.plugins.inputs._file_content import ContentError
-from ingestd.plugins.inputs._file_copies import NEW, Sample, Verdict, find_original
+from ingestd.plugins.inputs._file_copies import ReadAt, Sample
 from ingestd.plugins.inputs._file_discovery import find_inode
 from ingestd.plugins.inputs._file_positions import Positions
 from ingestd.plugins.inputs._file_problems import Problems
@@ -34,8 +35,8 @@ _ROTATED_SECONDS = 60.0
 _DELETED_SECONDS = 5.0
 """The same for a file that was deleted: as long as it is open, its space is not free."""
 
-_YOUNG_SECONDS = 60.0
-"""A file that was written to within this time may not be complete."""
+_RETRY_SECONDS = 30.0
+"""When a file that cannot be read is tried again, although it has not changed."""
 
 
 class FileWatcher:
@@ -47,6 +48,7 @@ class FileWatcher:
         positions: Where each was read to.
         problems: Takes what is wrong.
         completion: What to do with a file that was read in mode `read`.
+        clock: Seconds since any moment.
     """
 
     def __init__(
@@ -56,64 +58,64 @@ class FileWatcher:
         positions: Positions,
         problems: Problems,
         completion: Completion,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._reading, self._positions = settings, reading, positions
         self._problems, self._completion = problems, completion
         self.files: dict[Key, WatchedFile] = {}
         self._paths: dict[str, Key] = {}
-        self._ignored: dict[str, tuple[Key, Look]] = {}  # too old, until they change
-        self._copies: dict[str, tuple[Key, Look, FileRecord | None]] = {}  # not known yet what to read of them
-        self._clock: Callable[[], float] = time.monotonic
-        self._first = True
+        self._adoption = Adoption(settings, positions, self._content_of)
+        self._clock = clock
 
     @property
     def behind(self) -> bool:
         """Whether there is more to read now."""
         return any(file.behind for file in self.files.values())
 
+    @property
+    def all_read(self) -> bool:
+        """Whether every file was read to its end, or cannot be read."""
+        return not any(file.changed for file in self.files.values())
+
     async def discover(self) -> None:
         """Look for new files."""
         found, problems = await asyncio.to_thread(self._settings.discovery.find)
         self._problems.replace("discovery", problems)
-        for path, status in self._in_order(found):
-            self._seen(path, status)
-        for path in [path for path in (*self._ignored, *self._copies) if path not in found]:
-            self._ignored.pop(path, None)
-            self._copies.pop(path, None)
+        for path in self._settings.sorted_paths(found):
+            self._seen(path, found[path])
+        for path in self._adoption.forget_missing(found):
             self._problems.clear(path)
-        if self._first:
-            self._first = False
+        if self._adoption.first:
+            self._adoption.first = False
             self._find_rotated()
         await self._positions.save_new()
 
-    def _in_order(self, found: dict[str, os.stat_result]) -> list[tuple[str, os.stat_result]]:
-        return sorted(found.items(), key=self._settings.order)
-
     async def look(self) -> None:
-        """Look at every file: which has changed, and which was rotated."""
+        """Find out which files have changed, and which were rotated."""
         for path, key in list(self._paths.items()):
             try:
-                status = os.stat(path)
+                status = os.stat(path)  # noqa: PTH116 -- there may be thousands
             except (FileNotFoundError, NotADirectoryError):
                 self._rotated(path, key)
                 continue
             except OSError as error:
                 self._problems.add(path, f"{path} cannot be read: {error.strerror}")
                 continue
-            if (status.st_dev, status.st_ino) == key:
+            if key_of(status) == key:
                 self.files[key].look = Look(status.st_size, status.st_mtime_ns)
             else:
                 self._rotated(path, key)
                 self._seen(path, status)
-        for file in [file for file in self.files.values() if file.rotated]:
-            file.inspect()
+        for file in self.files.values():
+            if file.rotated:
+                file.inspect()
         await self._positions.save_new()
 
     # New files
 
     def _seen(self, path: str, status: os.stat_result) -> None:
         """Take note of a file that has this name."""
-        key, look = (status.st_dev, status.st_ino), Look(status.st_size, status.st_mtime_ns)
+        key = key_of(status)
         if self._paths.get(path) == key or not stat.S_ISREG(status.st_mode):
             return
         if path in self._paths:
@@ -123,7 +125,7 @@ class FileWatcher:
                 self._paths = {name: known for name, known in self._paths.items() if known != key} | {path: key}
                 file.path, file.rotated = path, 0.0
             return
-        if self._is_too_old(path, key, look, status) or self._is_waiting_copy(path, key, look):
+        if self._adoption.is_put_off(path, status):
             return
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,79 +140,27 @@ class FileWatcher:
         finally:
             os.close(fd)
 
-    def _is_too_old(self, path: str, key: Key, look: Look, status: os.stat_result) -> bool:
-        limit = self._settings.ignore_older
-        if self._ignored.get(path) == (key, look):
-            return True
-        known = self._ignored.pop(path, None) is not None or key in self._positions.records
-        if known or not limit or time.time() - status.st_mtime <= limit:
-            return False
-        self._ignored[path] = key, look
-        return True
-
-    def _is_waiting_copy(self, path: str, key: Key, look: Look) -> bool:
-        known = self._copies.get(path)
-        if known is None or known[:2] != (key, look):
-            return False
-        record = known[2]
-        return record is not None and record.state != "ended"
-
     def _adopt(self, path: str, fd: int) -> None:
         """Start to read an open file, from where it was read before if it was."""
         status, sample = os.fstat(fd), Sample(path, fd)
-        key, look = (status.st_dev, status.st_ino), Look(status.st_size, status.st_mtime_ns)
         try:
-            known = self._positions.records.get(key)
-            if known is not None and self._goes_on(known, look, sample):
-                self._watch(known, path, sample.compressed, look)
-                return
-            if known is not None:
-                self._positions.end(known)
-            verdict = self._verdict(path, key, look, sample, status)
-            if verdict.waits:
-                self._copies[path] = key, look, verdict.record
-                return
-            self._copies.pop(path, None)
-            record = verdict.record
-            if record is not None:
-                self._positions.go_on(record, key)
-            else:
-                start = self._settings.first_position(sample, status, first=self._first)
-                record = self._positions.new(path, key, start, sample.read_at)
-                if sample.compressed and start:
-                    record.state, record.size, record.mtime_ns = "done", *look
-            self._watch(record, path, sample.compressed, look)
+            record = self._adoption.record_of(path, sample, status)
         finally:
             sample.close()
+        if record is not None:
+            self._watch(record, path, sample.compressed, Look(status.st_size, status.st_mtime_ns))
 
-    def _goes_on(self, record: FileRecord, look: Look, sample: Sample) -> bool:
-        if sample.compressed:
-            return record.state == "done" and (record.size, record.mtime_ns) == look or record.has_start(sample.start)
-        return look.size >= self._positions.position(record) and record.matches(sample.read_at)
-
-    def _verdict(self, path: str, key: Key, look: Look, sample: Sample, status: os.stat_result) -> Verdict:
-        files = {file.record.stream: file for file in self.files.values() if file.is_open}
-        current = [
-            (record, files[record.stream].read_at if record.stream in files else None)
-            for record in self._positions.records.values()
-        ]
-        young = time.time() - status.st_mtime < _YOUNG_SECONDS
-        verdict = find_original(sample, self._positions.ended, current, young=young)
-        known = self._copies.get(path)
-        if verdict is NEW and known is not None and known[:2] == (key, look) and known[2] is not None:
-            # The original was read beyond the copy before it ended: there is nothing left to read.
-            record = self._positions.new(path, key, look.size, sample.read_at)
-            record.state, record.size, record.mtime_ns = "done", *look
-            return Verdict(record)
-        return verdict
+    def _content_of(self, record: FileRecord) -> ReadAt | None:
+        file = self.files.get(record.key)
+        return file.read_at if file is not None and file.record is record and file.is_open else None
 
     def _watch(self, record: FileRecord, path: str, compressed: bool, look: Look) -> None:
         kind = CompressedFile if compressed else WatchedFile
         file = kind(record, path, self._reading, self._positions.position(record), self._clock())
         file.look = look
-        if record.state == "done" and (record.size, record.mtime_ns) == look:
+        if record.is_done and (record.size, record.mtime_ns) == look:
             file.read = look
-            self._completion.again(file)
+            self._completion.add(file)
         self.files[record.key], self._paths[path] = file, record.key
 
     # Files that lost their name
@@ -221,7 +171,9 @@ class FileWatcher:
             if record.key in self.files:
                 continue
             path = find_inode(Path(record.path).parent, record.inode)
-            if path is None or record.state == "done" or not self._follow(record, str(path)):
+            if record.is_done:
+                self._positions.drop(record)
+            elif path is None or not self._follow(record, str(path)):
                 self._positions.end(record)
 
     def _follow(self, record: FileRecord, path: str) -> bool:
@@ -261,7 +213,7 @@ class FileWatcher:
     def _lost(self, file: WatchedFile) -> None:
         """Give up a file that cannot be opened any more."""
         unread = file.look.size - file.position
-        if unread > 0 and file.record.state != "done":
+        if unread > 0 and not file.record.is_done:
             text = "a file was removed before it was read to its end; a copy is read on if the input finds one"
             log.error(text, path=file.path, bytes=unread)
         self._forget(file)
@@ -269,13 +221,21 @@ class FileWatcher:
     def _forget(self, file: WatchedFile) -> None:
         file.close()
         del self.files[file.key]
-        if self._positions.records.get(file.key) is file.record:
+        if file.record.is_done:
+            self._positions.drop(file.record)
+        elif self._positions.records.get(file.key) is file.record:
             self._positions.end(file.record)
+
+    def _patience(self, file: WatchedFile) -> float:
+        with contextlib.suppress(OSError):
+            if file.inspect().st_nlink == 0:
+                return _DELETED_SECONDS
+        return max(_ROTATED_SECONDS, 2 * self._settings.discover_seconds)
 
     async def _give_up(self, file: WatchedFile) -> None:
         """Store what is left of a file that was rotated, and forget it."""
         await self._turn(file, last=True)
-        if not file.behind:
+        if not file.behind and self.files.get(file.key) is file:
             self._forget(file)
 
     # Reading
@@ -283,17 +243,22 @@ class FileWatcher:
     async def read(self) -> None:
         """Give every file that has changed its turn."""
         now, flush_seconds = self._clock(), self._flush_seconds
-        changed = [file for file in self.files.values() if file.changed and self._positions.is_saved(file.record)]
-        for file in sorted(changed, key=self._settings.turn_order):
+        changed = [file for file in self.files.values() if self._is_due(file, now)]
+        for file in self._settings.sorted_files(changed):
             await self._turn(file)
         for file in list(self.files.values()):
-            quiet = now - file.grown
+            quiet = now - max(file.grown, file.rotated)
             if flush_seconds and file.waits and quiet >= flush_seconds:
                 await self._turn(file, flush=True)
-            if file.rotated and not file.behind and quiet >= _patience(file):
+            if file.rotated and not file.behind and quiet >= self._patience(file):
                 await self._give_up(file)
             elif file.is_open and not file.rotated and not file.changed and quiet >= self._settings.close_older:
                 file.close()
+        await self._positions.save_new()
+
+    def _is_due(self, file: WatchedFile, now: float) -> bool:
+        changed = file.changed or (file.retry and now >= file.retry)
+        return bool(changed) and self._positions.is_saved(file.record)
 
     @property
     def _flush_seconds(self) -> float:
@@ -313,20 +278,22 @@ class FileWatcher:
         except (OSError, ContentError) as error:
             self._failed(file, error)
             return
+        file.retry = 0.0
         self._problems.clear(file.path)
         if file.read.size != size:
             file.grown = self._clock()
-        if file.record.state == "done" and not file.behind:
+        if file.record.is_done and not file.behind:
             file.close()
-            self._completion.completed(file)
+            self._completion.add(file)
 
-    def _failed(self, file: WatchedFile, error: Exception) -> None:
-        text = str(error) if isinstance(error, ContentError) else f"{file.path} cannot be read: {error.strerror}"  # type: ignore[attr-defined]
-        file.read, file.behind = file.look, False  # tried again when it changes
+    def _failed(self, file: WatchedFile, error: OSError | ContentError) -> None:
+        """Try again when the file changes, or later."""
+        file.read, file.behind, file.retry = file.look, False, self._clock() + _RETRY_SECONDS
         file.close()
-        young = time.time() - file.look.mtime_ns / 1e9 < _YOUNG_SECONDS
-        if not (isinstance(error, ContentError) and young):  # it is still being written
-            self._problems.add(file.path, text)
+        if isinstance(error, OSError):
+            self._problems.add(file.path, f"{file.path} cannot be read: {error.strerror}")
+        elif time.time() - file.look.mtime_ns / 1e9 >= YOUNG_SECONDS:  # else it is still being written
+            self._problems.add(file.path, str(error))
 
     def _replaced(self, file: WatchedFile) -> None:
         """Go on with the content that took the place of the one that was read."""
@@ -334,8 +301,8 @@ class FileWatcher:
         self._forget(file)
         self._paths.pop(path, None)
         with contextlib.suppress(OSError):
-            status = os.stat(path)
-            if (status.st_dev, status.st_ino) == key:
+            status = Path(path).stat()
+            if key_of(status) == key:
                 log.info("a file was emptied or written anew; it is read from its start", path=path)
             self._seen(path, status)
 
@@ -346,8 +313,9 @@ class FileWatcher:
         opened = [other for other in self.files.values() if other.is_open]
         if len(opened) < self._settings.max_open_files:
             return
-        closable = [other for other in opened if not other.rotated] or opened
-        min(closable, key=lambda other: other.grown).close()
+        closable = [other for other in opened if not other.rotated]
+        if closable:
+            min(closable, key=lambda other: other.grown).close()
 
     def close(self) -> None:
         """Close all files."""
@@ -357,13 +325,6 @@ class FileWatcher:
 
 def _is_same(path: str, key: Key) -> bool:
     with contextlib.suppress(OSError):
-        status = os.stat(path)
-        return (status.st_dev, status.st_ino) == key
+        status = Path(path).stat()
+        return key_of(status) == key
     return False
-
-
-def _patience(file: WatchedFile) -> float:
-    with contextlib.suppress(OSError):
-        if file.inspect().st_nlink == 0:
-            return _DELETED_SECONDS
-    return _ROTATED_SECONDS

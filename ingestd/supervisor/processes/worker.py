@@ -108,6 +108,8 @@ class Worker:
         tasks = BackgroundTasks(f"worker {self._number}", expected=(Exception,))  # the pipelines log what ends them
         for pipeline in self._pipelines.values():
             tasks.start(f"pipeline {pipeline.name}", pipeline.failed())
+        if self._number == 0 and self._pipelines and all(pipeline.finite for pipeline in self._pipelines.values()):
+            tasks.start("end of the inputs", self._report_end())
         tasks.start("heartbeat", self._send_heartbeats(), endless=True)
         try:
             await tasks.until(self._stop.wait())
@@ -117,6 +119,12 @@ class Worker:
         finally:
             await tasks.close()
         return 0
+
+    async def _report_end(self) -> None:
+        """Let the daemon stop when all inputs have ended; the first worker reads those that can end."""
+        for pipeline in self._pipelines.values():
+            await pipeline.inputs_ended()
+        self._send({"type": "ended"})
 
     async def _send_heartbeats(self) -> None:
         """Show the supervisor that the event loop turns, and what it reports to systemd."""

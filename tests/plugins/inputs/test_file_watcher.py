@@ -1,0 +1,526 @@
+"""Which lines of which files the input ``file`` stores: growth, rotations, restarts, kills; each line once."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestd.plugins.inputs._file_completion import CompletedAction
+from ingestd.plugins.inputs._file_delimiter import DelimiterTranslator
+from ingestd.protocols.grouping import LineGrouping
+from tests.plugins.inputs.file_site import FileSite
+from tests.random_cases import sampled
+
+LONG = "".join(f"a line of the file, number {number}\n" for number in range(100))
+LINES = LONG.splitlines()
+
+
+def more(count: int, start: int = 0) -> str:
+    """Return lines of their own."""
+    return "".join(f"line {number} and some text after it\n" for number in range(start, start + count))
+
+
+async def test_lines_as_they_come(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "one\ntwo\nhal")
+    site.write("b.txt", "not read\n")
+    assert await site.round() == ["one", "two"]
+    assert await site.round() == []
+    site.write("a.log", "f\n")
+    site.write("c.log", "new\n")
+    assert await site.round() == ["half", "new"]
+    (stream, offset, _), *_ = [chunk for chunk in site.stored.chunks if chunk[2] == b"half\n"]
+    assert offset == len("one\ntwo\n"), "the place of an event is that in the file"
+    assert site.stored.fields[stream] == {"path": str(site.logs / "a.log")}
+
+
+async def test_renamed_while_it_grows(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "one\n")
+    await site.round()
+    site.write("a.log", "two\n")
+    site.rename("a.log", "a.log.1")
+    site.write("a.log", "three\n")
+    assert sorted(await site.round()) == ["three", "two"]
+    site.write("a.log.1", "its writer has it open\n")
+    assert await site.round(seconds=30) == ["its writer has it open"]
+    site.write("a.log.1", "and never ends this line")
+    assert await site.round(seconds=30) == []
+    assert await site.rounds(3, seconds=61) == ["and never ends this line"]
+    assert [file.path for file in site.watcher.files.values()] == [str(site.logs / "a.log")]
+
+
+async def test_renamed_to_a_name_that_is_read(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", "one\n")
+    await site.round()
+    for number in range(4):
+        for old in range(number, 0, -1):
+            site.rename(f"a.log.{old}", f"a.log.{old + 1}")
+        site.rename("a.log", "a.log.1")
+        site.write("a.log", f"new {number}\n")
+        assert await site.rounds() == [f"new {number}"]
+    site.write("a.log.2", "late\n")
+    assert await site.rounds() == ["late"]
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+@pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
+async def test_rotated_by_copying_and_emptying(tmp_path: Path, compressed: bool, killed: bool) -> None:
+    """What was written and not read yet is in the copy, and read from there if the copy has a name that is read."""
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", more(20))
+    await site.round()
+    site.write("a.log", more(5, 20))
+    site.copy_and_empty("a.log", "a.log.1")
+    if compressed:
+        site.compress("a.log.1")
+    site.write("a.log", more(3, 25))
+    if killed:
+        site.kill()
+    await site.rounds(4)
+    site.assert_once(more(28).splitlines())
+    site.kill()
+    site.write("a.log", more(1, 28))
+    await site.rounds()
+    site.assert_once(more(29).splitlines())
+
+
+async def test_emptied_and_longer_at_once(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "old one\nold two\n")
+    await site.round()
+    (site.logs / "a.log").write_text("new one\nnew two\nnew three\n")
+    assert await site.rounds() == ["new one", "new two", "new three"]
+    assert len(site.stored.ends) == 2, "it is another stream: its offsets start again"
+
+
+async def test_inode_numbers_are_used_again(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "old one\nold two\n")
+    await site.round()
+    await site.stop()
+    (site.logs / "a.log").write_text("new one\nnew two\nnew three\n")  # the same inode number, while nothing runs
+    site.start()
+    assert await site.rounds() == ["new one", "new two", "new three"]
+
+
+async def test_compressed_after_its_rotation(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", LONG)
+    await site.round()
+    site.rename("a.log", "a.log.1")
+    site.write("a.log", "new\n")
+    assert await site.rounds() == ["new"]
+    site.compress("a.log.1")
+    assert await site.rounds(4, seconds=10) == []
+    site.kill()
+    assert await site.rounds() == []
+
+
+async def test_compressed_while_nothing_runs(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", more(20))
+    await site.round()
+    site.watcher.close()
+    site.write("a.log", more(3, 20))
+    site.rename("a.log", "a.log.1")
+    site.compress("a.log.1")
+    site.write("a.log", more(2, 23))
+    site.start()
+    await site.rounds(4)
+    site.assert_once(more(25).splitlines())
+
+
+async def test_a_compressed_file_that_is_still_written(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    data = gzip.compress(os.urandom(30000).hex().encode() + b"\nlast\n")
+    (site.logs / "a.gz").write_bytes(data[:20000])
+    assert await site.rounds() == []
+    assert site.problems.sentences() == []
+    (site.logs / "a.gz").write_bytes(data)
+    await site.rounds()
+    assert site.stored.lines == ["last"]
+    assert len(site.stored.rejected) == 1, "the first line is too long"
+
+
+async def test_a_compressed_file_that_stays_cut_off(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    (site.logs / "a.gz").write_bytes(gzip.compress(LONG.encode())[:-9])
+    site.make_old("a.gz")
+    await site.rounds()
+    assert len(site.problems.sentences()) == 1
+    assert "cut off" in site.problems.sentences()[0]
+
+
+async def test_equal_content_is_no_copy(tmp_path: Path) -> None:
+    """Only names that start like the original's are compared."""
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", LONG)
+    site.write("b.log", LONG)
+    assert len(await site.rounds()) == 200
+    site.rename("a.log", "gone")
+    site.write("c.log", LONG)
+    assert len(await site.rounds()) == 100
+
+
+async def test_renamed_while_nothing_runs(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "one\n")
+    await site.round()
+    site.watcher.close()
+    site.write("a.log", "two\n")
+    site.rename("a.log", "a.log.1")
+    site.write("a.log", "three\n")
+    site.start()
+    assert sorted(await site.rounds()) == ["three", "two"]
+
+
+@pytest.mark.parametrize("from_end", [False, True])
+async def test_where_files_start(tmp_path: Path, from_end: bool) -> None:
+    site = FileSite(tmp_path, "*.log", from_end=from_end)
+    site.write("a.log", "old\nhal")
+    (site.logs / "z.log").write_bytes(gzip.compress(b"compressed\n"))
+    assert await site.round() == ([] if from_end else ["old", "compressed"])
+    site.write("a.log", "f\n")
+    site.write("b.log", "new\n")
+    assert await site.round() == ["half", "new"]
+    site.kill()
+    site.write("c.log", "while nothing ran\n")
+    assert await site.rounds() == ["while nothing ran"]
+
+
+async def test_positions_of_logstash(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_text("read\nnot read\n")
+    status = (tmp_path / "logs" / "a.log").stat()
+    text = f"{status.st_ino} 0 {status.st_dev} 5 1764000000.5 {tmp_path}/logs/a.log\n77 0 1 5\n"
+    (tmp_path / "sincedb").write_text(text)
+    (tmp_path / "logs" / "a.log").rename(tmp_path / "a.log")
+    (tmp_path / "logs").rmdir()
+    site = FileSite(tmp_path, "*.log")
+    (tmp_path / "a.log").rename(site.logs / "a.log")
+    assert await site.round() == ["not read"]
+
+
+async def test_ignore_older(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, ignore_older=600)
+    site.write("old.log", "old\n")
+    site.make_old("old.log")
+    site.write("new.log", "new\n")
+    assert await site.rounds() == ["new"]
+    site.write("old.log", "changed\n")
+    assert await site.rounds() == ["old", "changed"]
+
+
+async def test_exclude_and_patterns(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "**/*.{log,txt}", exclude=["*.tmp.log"])
+    for name in ("a.log", "sub/b.txt", "sub/deeper/c.log", "sub/d.gz", "e.tmp.log"):
+        site.write(name, f"{name}\n")
+    assert sorted(await site.round()) == ["a.log", "sub/b.txt", "sub/deeper/c.log"]
+
+
+async def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, max_open_files=3)
+    for turn in range(3):
+        for number in range(10):
+            site.write(f"{number}.log", f"{turn} {number}\n")
+        assert sorted(await site.round()) == [f"{turn} {number}" for number in range(10)]
+        assert sum(file.is_open for file in site.watcher.files.values()) == 3
+    for number in range(10):
+        site.write(f"{number}.log", f"last {number}\n")
+        site.rename(f"{number}.log", f"old.{number}")
+    assert sorted(await site.rounds()) == [f"last {number}" for number in range(10)], "found by its inode number"
+
+
+async def test_close_older(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, close_older=100)
+    site.write("a.log", "one\n")
+    await site.rounds(3, seconds=60)
+    assert not any(file.is_open for file in site.watcher.files.values())
+    site.write("a.log", "two\n")
+    assert await site.round() == ["two"]
+
+
+async def test_turns_are_bounded(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, turn_bytes=300, chunk_bytes=100)
+    site.write("a.log", LONG)
+    site.write("b.log", "short\n")
+    lines = await site.round()
+    assert "short" in lines
+    assert len(lines) < 20
+    while site.watcher.behind:
+        lines += await site.round()
+    assert sorted(lines) == sorted(["short", *LINES])
+
+
+async def test_long_lines(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    site.write("a.log", "one\n" + "x" * 5000)
+    assert await site.round() == ["one"]
+    for _ in range(3):
+        site.write("a.log", "x" * 5000)
+        assert await site.round() == []
+    site.write("a.log", "x\ntwo\n")
+    assert await site.round() == ["two"]
+    assert [(offset, raw[:3]) for _, offset, raw in site.stored.rejected] == [(4, b"xxx")]
+
+
+def _grouping(flush_seconds: float) -> LineGrouping:
+    return LineGrouping(
+        lambda line: line.startswith(b" "),
+        following=False,
+        max_lines=100,
+        max_bytes=1 << 20,
+        longest=1000,
+        flush_seconds=flush_seconds,
+    )
+
+
+async def test_messages_of_several_lines(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, grouping=_grouping(0))
+    site.write("a.log", "error\n  at one\n")
+    site.write("b.log", "other\n")
+    assert await site.rounds() == []
+    site.write("a.log", "  at two\nnext\n")
+    await site.round()
+    assert [data for _, _, data in site.stored.chunks] == [b"error\n  at one\n  at two\n"]
+    site.kill()
+    site.write("a.log", "  of next\nlast\n")
+    await site.rounds()
+    assert [data for _, _, data in site.stored.chunks][1:] == [b"next\n  of next\n"]
+
+
+async def test_a_message_that_waits_long_enough(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, grouping=_grouping(5))
+    site.write("a.log", "error\n  at one\n  hal")
+    assert await site.rounds(2) == []
+    await site.rounds(2, seconds=5)
+    assert [data for _, _, data in site.stored.chunks] == [b"error\n  at one\n"]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "text", "expected"),
+    [
+        ("\0", "a\0b\nc\0d", ["a", "b c"]),
+        ("||", "a||b|c||d|", ["a", "b|c"]),
+        ("<e>", "a<e>b<e", ["a"]),
+    ],
+    ids=["nul", "two", "three"],
+)
+async def test_delimiters(tmp_path: Path, delimiter: str, text: str, expected: list[str]) -> None:
+    site = FileSite(tmp_path, delimiter=delimiter.encode(), chunk_bytes=1)
+    site.write("a.log", text)
+    assert await site.rounds() == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "left", "logged"),
+    [
+        (CompletedAction(delete=True), [], False),
+        (CompletedAction(delete=False), ["a.log", "b.gz"], True),
+        (CompletedAction(delete=True), [], True),
+    ],
+    ids=["delete", "log", "log_and_delete"],
+)
+async def test_complete_files(tmp_path: Path, action: CompletedAction, left: list[str], logged: bool) -> None:
+    log = tmp_path / "read.log"
+    site = FileSite(tmp_path, action=CompletedAction(action.delete, log if logged else None))
+    site.write("a.log", "one\nlast")
+    (site.logs / "b.gz").write_bytes(gzip.compress(b"two\nend"))
+    assert sorted(await site.rounds()) == ["end", "last", "one", "two"]
+    assert sorted(path.name for path in site.logs.iterdir()) == left
+    if logged:
+        assert log.read_text().split() == [str(site.logs / "a.log"), str(site.logs / "b.gz")]
+    await site.stop()
+    site.start()
+    assert await site.rounds() == []
+    if logged:
+        assert len(log.read_text().split()) == 2
+
+
+async def test_a_file_that_was_read_before_a_kill_is_deleted_after_it(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, action=CompletedAction(delete=True))
+    site.write("a.log", "one\n")
+    await site.watcher.discover()
+    await site.watcher.look()
+    await site.watcher.read()
+    assert site.stored.lines == ["one"]
+    site.kill()
+    assert await site.rounds() == []
+    assert list(site.logs.iterdir()) == []
+
+
+async def test_a_damaged_archive_is_not_read_at_all(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, action=CompletedAction(delete=True), check_archives=True)
+    (site.logs / "a.gz").write_bytes(gzip.compress(LONG.encode())[:-9])
+    site.make_old("a.gz")
+    assert await site.rounds() == []
+    assert (site.logs / "a.gz").exists()
+    assert "cut off" in site.problems.sentences()[0]
+
+
+async def test_what_is_no_file(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    os.mkfifo(site.logs / "fifo.log")
+    (site.logs / "folder.log").mkdir()
+    site.write("a.log", "one\n")
+    assert await site.rounds() == ["one"]
+    assert site.problems.sentences() == [f"{site.logs}/fifo.log is not a regular file and is not read"]
+    (site.logs / "fifo.log").unlink()
+    await site.round()
+    assert site.problems.sentences() == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_a_missing_permission(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    site.write("a.log", "one\n")
+    (site.logs / "a.log").chmod(0)
+    assert await site.rounds() == []
+    assert site.problems.sentences() == [f"{site.logs}/a.log cannot be read: Permission denied"]
+    (site.logs / "a.log").chmod(0o600)
+    assert await site.round() == ["one"]
+    assert site.problems.sentences() == []
+
+
+async def test_a_folder_that_vanishes(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "sub/*.log")
+    site.write("sub/a.log", "one\n")
+    await site.round()
+    site.write("sub/a.log", "two\n")
+    (site.logs / "sub").rename(tmp_path / "elsewhere")
+    assert await site.rounds() == ["two"]
+    (tmp_path / "elsewhere").rename(site.logs / "sub")
+    site.write("sub/a.log", "three\n")
+    assert await site.rounds() == ["three"]
+
+
+async def test_no_event_is_stored_before_its_stream_is_in_the_sincedb(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    site.sincedb.mkdir()  # it cannot be written
+    site.write("a.log", "one\n")
+    assert await site.rounds() == []
+    assert "sincedb cannot be written" in site.problems.sentences()[0]
+    site.sincedb.rmdir()
+    assert await site.rounds() == ["one"]
+    assert site.problems.sentences() == []
+
+
+async def test_a_line_that_was_stored_is_not_stored_again_after_a_kill(tmp_path: Path) -> None:
+    """The sincedb knows the files, the journal how far they were read."""
+    site = FileSite(tmp_path)
+    lines: list[str] = []
+    for turn in range(20):
+        text = more(3, 3 * turn)
+        site.write("a.log", text)
+        lines += text.splitlines()
+        await site.round()
+        site.kill()
+    await site.round()
+    site.assert_once(lines)
+
+
+async def test_records_of_files_that_are_gone_do_not_pile_up(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log")
+    for turn in range(20):
+        site.write("a.log", more(1, turn))
+        await site.rounds(2)
+        site.rename("a.log", "old")
+        await site.rounds(2, seconds=61)
+    await site.stop()
+    assert len(site.sincedb.read_text().splitlines()) < 8
+    assert len(site.stored.ends) < 8, "nor in the journal"
+    site.assert_once(more(20).splitlines())
+
+
+SORTED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("path", {"by_path": True}, ["a", "b", "c"]),
+    ("path_desc", {"by_path": True, "descending": True}, ["c", "b", "a"]),
+    ("last_modified", {"by_path": False}, ["c", "a", "b"]),
+    ("last_modified_desc", {"by_path": False, "descending": True}, ["b", "a", "c"]),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), [row[1:] for row in SORTED], ids=[row[0] for row in SORTED])
+async def test_the_order_of_files(tmp_path: Path, options: dict[str, Any], expected: list[str]) -> None:
+    site = FileSite(tmp_path, **options)
+    for age, name in enumerate("bac"):
+        site.write(name, f"{name}\n")
+        site.make_old(name, 100 * (age + 1))
+    assert await site.round() == expected
+
+
+@given(st.text("|<\nab", max_size=40), st.sampled_from(["|", "||", "|<|", "aba"]), st.integers(1, 9))
+def test_a_delimiter_may_be_cut_anywhere(text: str, delimiter: str, step: int) -> None:
+    data = text.encode()
+    whole, parts = DelimiterTranslator(delimiter.encode()), DelimiterTranslator(delimiter.encode())
+    cut = b"".join(parts.translate(data[at : at + step]) for at in range(0, len(data), step)) + parts.rest()
+    assert cut == whole.translate(data) + whole.rest()
+    assert len(cut) == len(data), "every byte keeps its offset"
+    assert cut.split(b"\n" * len(delimiter)) == [part.replace(b"\n", b" ") for part in data.split(delimiter.encode())]
+
+
+_NAMES = ("app", "web")
+
+
+class _Site:
+    """Programs that log and rotate in random order, and an input that is killed now and then."""
+
+    def __init__(self, folder: Path, random: Random) -> None:
+        self.site, self._random = FileSite(folder, "*.log*"), random
+        self.lines: list[str] = []
+
+    def log(self) -> None:
+        """Write some lines, perhaps in two pieces."""
+        name = self._random.choice(_NAMES)
+        count = self._random.randint(1, 5)
+        text = "".join(f"{name} line {len(self.lines) + number} {'x' * 30}\n" for number in range(count))
+        self.lines += text.splitlines()
+        self.site.write(f"{name}.log", text)
+
+    def rotate(self) -> None:
+        """Rename, as logrotate does, the oldest compressed, or deleted if it was read."""
+        name = self._random.choice(_NAMES)
+        logs = self.site.logs
+        for old in (logs / f"{name}.log.2.gz", logs / f"{name}.log.2"):
+            old.unlink(missing_ok=True)
+        if (logs / f"{name}.log.1").exists():
+            self.site.rename(f"{name}.log.1", f"{name}.log.2")
+            if self._random.random() < 0.6:
+                self.site.compress(f"{name}.log.2")
+        if (logs / f"{name}.log").exists():
+            self.site.rename(f"{name}.log", f"{name}.log.1")
+
+    async def act(self) -> None:
+        """Do anything."""
+        action = self._random.choices(("log", "rotate", "kill", "round", "stop"), (6, 2, 2, 5, 1))[0]
+        if action == "log":
+            self.log()
+        elif action == "rotate":
+            await self.site.rounds(2, seconds=self._random.choice((1, 70)))  # else a deleted file may be unread
+            self.rotate()
+        elif action == "kill":
+            self.site.kill()
+        elif action == "stop":
+            await self.site.stop()
+            self.site.start()
+        else:
+            await self.site.round(discover=self._random.random() < 0.5)
+
+
+@pytest.mark.parametrize("row", sampled(range(60)))
+async def test_every_line_once_whatever_happens(tmp_path: Path, row: int) -> None:
+    random = Random(row)
+    site = _Site(tmp_path, random)
+    for _ in range(60):
+        await site.act()
+    await site.site.rounds(4)
+    site.site.assert_once(site.lines)
