@@ -14,6 +14,8 @@ import pytest
 from ingestd.compiler.projection import ALWAYS
 from ingestd.event.fields import FieldRef
 from ingestd.event.sprintf import Template
+from ingestd.plugins.inputs._server import ServerOptions
+from ingestd.plugins.inputs._tls import TLS_LEGACY
 from ingestd.plugins.registry import PluginSpec, Touch, load_all, names, option_name
 from tests.plugins.filters.tables import SPAN, Case, build, containers, node, options_of, run
 from tests.random_cases import sampled
@@ -83,6 +85,16 @@ def test_legacy_options_have_a_successor_or_advice(spec: PluginSpec) -> None:
     for name, legacy in spec.legacy.items():
         assert name not in declared
         assert legacy.successor in declared if legacy.successor else legacy.note, name
+
+
+SERVERS = [spec for spec in SPECS if issubclass(spec.options, ServerOptions)]
+
+
+@pytest.mark.parametrize("spec", SERVERS, ids=ids(SERVERS))
+def test_inputs_with_tls_take_logstashs_names_and_warn(spec: PluginSpec) -> None:
+    assert spec.legacy.items() >= TLS_LEGACY.items()
+    [warning] = spec.option_warnings(spec.options(port=1, ssl_certificate="/cert.pem"))
+    assert warning.text == "ssl_certificate has no effect: ssl_enabled is not set, so the port takes no TLS"
 
 
 @pytest.mark.parametrize("spec", FILTERS, ids=ids(FILTERS))

@@ -21,6 +21,7 @@ from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.inputs._beats_events import BeatsDecoder, Enrichment
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._server import ProtocolError, ServerInput, ServerOptions
+from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, refused
 from ingestd.protocols.lumberjack import Decoder, Events, LumberjackError, OversizedEvent, WindowEnd
@@ -73,6 +74,7 @@ class Options(ServerOptions):
 
 _NO_EFFECT = ignored("the setting workers says how many processes serve connections")
 _LEGACY = {
+    **TLS_LEGACY,
     "executor_threads": _NO_EFFECT,
     "event_loop_threads": _NO_EFFECT,
     "congestion_threshold": ignored("clients that wait for a slow output are kept waiting, and told so"),
@@ -180,7 +182,7 @@ class _Conversation:
             task.cancel()
 
 
-@plugin("input", "beats", Options, codec="plain", listens=True, legacy=_LEGACY)
+@plugin("input", "beats", Options, codec="plain", listens=True, legacy=_LEGACY, option_warnings=tls_warnings)
 def build(opts: Options, context: BuildContext) -> BeatsInput:
     """Events of Beats, acknowledged when they are on the disk."""
     if context.codec is not None and grouping_of(context.codec) is not None:

@@ -62,7 +62,7 @@ class Options(ServerOptions):
 
 
 _LEGACY = {
-    **{name: TLS_LEGACY[name] for name in ("ssl_enable", "ssl_cert", "ssl_verify", "ssl_verification_mode")},
+    **TLS_LEGACY,
     "dns_reverse_lookup_enabled": ignored("`host` is always the address; the filter dns finds its name"),
     "data_timeout": replaced("idle_timeout"),
 }
