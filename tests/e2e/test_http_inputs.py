@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elasticsearch import Elasticsearch, helpers
 from logstash_async.formatter import LogstashFormatter
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import HttpTransport
@@ -35,6 +36,7 @@ input {{
   http {{ {LOCAL} id => "http" user => "joe" password => "secret" }}
   http {{ {LOCAL} id => "https" ssl_enabled => true ssl_certificate => "%(certificate)s" ssl_key => "%(key)s"
           user => "joe" password => "secret" }}
+  elasticsearch_bulk {{ {LOCAL} id => "bulk" tokens => ["secret"] }}
 }}
 output {{ %(output)s }}
 """
@@ -128,6 +130,28 @@ def test_a_client_without_a_password_is_refused_and_counted(running: Running) ->
     assert (response.status, response.getheader("WWW-Authenticate")) == (401, 'Basic realm="ingestd", charset="UTF-8"')
     connection.close()
     assert running.daemon.metric("ingestd_http_requests_total", input="http", status="401") == 1
+
+
+# elasticsearch_bulk
+
+
+def test_bulk_helper_of_the_client_of_elasticsearch(running: Running) -> None:
+    """What has an ``_id`` and is sent again is there once."""
+    client = Elasticsearch(f"http://127.0.0.1:{running.port('bulk')}", api_key="secret", request_timeout=WAIT_SECONDS)
+    with_id = [{"_op_type": "index", "_index": "a", "_id": f"{n}", "bulk": "id", "n": n} for n in range(700)]
+    without_id = [{"_op_type": "create", "_index": "a", "bulk": "no id", "n": n} for n in range(700)]
+    actions = [action for pair in zip(with_id, without_id, strict=True) for action in pair]
+    assert helpers.bulk(client, actions, chunk_size=300) == (1400, [])
+    assert helpers.bulk(client, with_id) == (700, [])
+    assert client.index(index="a", document={"bulk": "single"})["result"] == "created"
+    assert client.info()["version"]["number"] == "8.19.0"
+    client.close()
+    for kind in ("id", "no id"):
+        found = running.documents("bulk", kind, 700)
+        assert sorted(event["n"] for event in found) == [*range(700)]
+    running.documents("bulk", "single", 1)
+    wait_until(lambda: running.daemon.metric("ingestd_queue_events") == 0, "an empty queue")
+    assert len(running.documents("bulk", "id", 700)) == 700
 
 
 # Workers that are killed

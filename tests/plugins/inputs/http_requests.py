@@ -13,6 +13,7 @@ import h11
 from ingestd.compiler.pipeline import BuiltInput, compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk
+from ingestd.event.table import Table
 from ingestd.plugins.inputs._server import ServerInput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -50,16 +51,19 @@ class HttpServing:
         """Send one request on a connection of its own."""
         return await self.connect().request(body, headers, **more)
 
-    def events(self) -> list[dict[str, Any]]:
-        """Return everything that was put, decoded."""
-        found: list[dict[str, Any]] = []
+    def tables(self) -> list[tuple[Table, str]]:
+        """Return everything that was put, decoded, with the id of its stream."""
+        found: list[tuple[Table, str]] = []
         for (stream_id, offset), data in self.sink.put_at.items():
             frames = self.sink.frames.get((stream_id, offset), 0)
             fields = self.sink.fields[stream_id, offset]
             chunk = Chunk("http_0", stream_id, fields, offset, TIME_NS, frames, data)
-            table = self.built.codec.decode(chunk)
-            found += [table.whole(row) for row in table.rows]
+            found.append((self.built.codec.decode(chunk), stream_id))
         return found
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events of everything that was put."""
+        return [table.whole(row) for table, _ in self.tables() for row in table.rows]
 
 
 class HttpClient:

@@ -1,0 +1,169 @@
+"""Requests to Elasticsearch's ``_bulk``, as a server reads and answers them.
+
+Follows https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk. Only documents are taken in: the
+actions ``index`` and ``create``. An action has a result of its own, so a bad one does not stop the others.
+
+A document that is taken in becomes a line: what its action says, a tab, the document. See ``metadata_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+_NAMES = ("index", "create", "update", "delete")
+_DONE = b'"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":0,"_primary_term":1'
+
+_decode_action = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+_decode_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class BulkError(ValueError):
+    """The request as a whole cannot be read; status 400."""
+
+
+class Action(NamedTuple):
+    """One document of a request."""
+
+    name: str
+    """``index`` or ``create``, or that of an action that is refused."""
+    index_name: str
+    id: str
+    """Empty if the client leaves it to the server."""
+    line: bytes
+    """The document with its metadata, without a line end; of a refused one as it came."""
+    error: str = ""
+    """Why it is refused: a sentence."""
+    kept: bool = False
+    """Whether a refused one is a document that would be lost."""
+
+
+class _Metadata(NamedTuple):
+    """A line with an action."""
+
+    name: str
+    index_name: str
+    id: str
+    prefix: bytes
+
+
+def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[Action]:
+    """Return the actions of a request.
+
+    Args:
+        body: Lines; empty ones between actions are skipped.
+        index: For actions that name none.
+        max_bytes: Longest document with its metadata; longer ones are refused.
+
+    Raises:
+        BulkError: A line that should be an action is none, so that it is not known what the lines after it are.
+    """
+    actions: list[Action] = []
+    known: dict[bytes, _Metadata] = {}
+    lines = enumerate(body.split(b"\n"), 1)
+    for number, text in lines:
+        if not text.strip():
+            continue
+        if (metadata := known.get(text)) is None:
+            metadata = _metadata(text, index, number)
+            if not metadata.id:
+                known[text] = metadata
+        if metadata.name == "delete":
+            actions.append(Action(*metadata[:3], b"", "documents cannot be deleted here"))
+            continue
+        _, document = next(lines, (0, b""))
+        if not document.strip():
+            raise BulkError(f"the action in line {number} has no document")
+        actions.append(_action(metadata, document, max_bytes))
+    return actions
+
+
+def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> Action:
+    name, index, id_, prefix = metadata
+    text = document.strip()
+    if name == "update":
+        return Action(name, index, id_, text, "documents cannot be updated here: send them with index or create")
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return Action(name, index, id_, text, "the document is no JSON object", kept=True)
+    if len(prefix) + len(text) > max_bytes:
+        error = f"the document is too long: {len(text)} of {max_bytes} bytes allowed (max_line_bytes)"
+        return Action(name, index, id_, text, error, kept=True)
+    return Action(name, index, id_, prefix + text)
+
+
+def _metadata(text: bytes, index: str, number: int) -> _Metadata:
+    try:
+        [(name, given)] = _decode_action(text).items()
+    except (*_ERRORS, ValueError):
+        raise BulkError(f"malformed action in line {number}: it is no JSON object with one action") from None
+    if name not in _NAMES:
+        raise BulkError(f"malformed action in line {number}: there is no action {name!r}")
+    found = {"action": name, **({"_index": index} if index else {})}
+    found |= {key: value for key, value in given.items() if value is not None}
+    try:
+        prefix = orjson.dumps(found) + b"\t"
+    except TypeError as error:
+        raise BulkError(f"malformed action in line {number}: {error}") from None
+    return _Metadata(name, str(found.get("_index", "")), str(found.get("_id", "")), prefix)
+
+
+def single(name: str, index: str, id_: str, document: bytes, max_bytes: int = 1 << 20) -> Action:
+    """Return the action of a request for one document, whose body it is; line ends in it become spaces."""
+    found = {"action": name, "_index": index} | ({"_id": id_} if id_ else {})
+    text = document.replace(b"\r", b" ").replace(b"\n", b" ")
+    return _action(_Metadata(name, index, id_, orjson.dumps(found) + b"\t"), text, max_bytes)
+
+
+class MetadataReader:
+    """Splits lines of documents; what the actions of a batch have in common is decoded once."""
+
+    def __init__(self) -> None:
+        self._last, self._metadata = b"", dict[str, Any]()
+
+    def split(self, line: bytes) -> tuple[dict[str, Any], bytes]:
+        """Return what the action of a line says, not to be changed, and the document."""
+        text, _, document = line.partition(b"\t")
+        if text != self._last:
+            try:
+                self._metadata, self._last = _decode_metadata(text), text
+            except _ERRORS:  # what the option redact made of it
+                return {}, document
+        return self._metadata, document
+
+
+def results(actions: Sequence[Action], ids: Sequence[str], took_ms: int) -> bytes:
+    """Return the answer: a result for each action.
+
+    Args:
+        actions: Of the request.
+        ids: The ids of their documents.
+        took_ms: How long it took.
+    """
+    items = [_result(action, id_) for action, id_ in zip(actions, ids, strict=True)]
+    failed = b"true" if any(action.error for action in actions) else b"false"
+    return b'{"took":%d,"errors":%b,"items":[%b]}' % (took_ms, failed, b",".join(items))
+
+
+def _result(action: Action, id_: str) -> bytes:
+    index, text = orjson.dumps(action.index_name), orjson.dumps(id_)
+    name = action.name.encode()
+    if not action.error:
+        return b'{"%b":{"_index":%b,"_id":%b,%b,"status":201}}' % (name, index, text, _DONE)
+    kind = b"mapper_parsing_exception" if action.kept else b"illegal_argument_exception"
+    error = b'{"type":"%b","reason":%b}' % (kind, orjson.dumps(action.error))
+    return b'{"%b":{"_index":%b,"_id":%b,"status":400,"error":%b}}' % (name, index, text, error)
+
+
+def single_result(action: Action, id_: str) -> bytes:
+    """Return the answer to a request for one document that was taken in."""
+    return b'{"_index":%b,"_id":%b,%b}' % (orjson.dumps(action.index_name), orjson.dumps(id_), _DONE)
+
+
+def error_body(status: int, kind: str, reason: str) -> bytes:
+    """Return an error as Elasticsearch writes it."""
+    cause = {"type": kind, "reason": reason}
+    return orjson.dumps({"error": {"root_cause": [cause], **cause}, "status": status})

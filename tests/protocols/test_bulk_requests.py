@@ -1,0 +1,131 @@
+"""Requests to ``_bulk``: each document with what its action says, and a result for each."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ingestd.protocols.bulk_requests import (
+    Action,
+    BulkError,
+    MetadataReader,
+    error_body,
+    parse_bulk,
+    results,
+    single,
+    single_result,
+)
+
+CREATE = b'{"create":{"_index":"a"}}\n'
+LINE = b'{"action":"create","_index":"a"}\t{"n":1}'
+
+CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the path, actions
+    ("create", CREATE + b'{"n":1}\n', "", [Action("create", "a", "", LINE)]),
+    ("no_last_line_end", CREATE + b'{"n":1}', "", [Action("create", "a", "", LINE)]),
+    ("crlf_and_blanks", b"\r\n" + CREATE.rstrip() + b'\r\n {"n":1} \r\n\n', "", [Action("create", "a", "", LINE)]),
+    ("of_path", b'{"create":{}}\n{"n":1}\n', "a", [Action("create", "a", "", LINE)]),
+    ("own_index", CREATE + b'{"n":1}\n', "b", [Action("create", "a", "", LINE)]),
+    ("null_index", b'{"create":{"_index":null}}\n{"n":1}\n', "a", [Action("create", "a", "", LINE)]),
+    (
+        "id",
+        b'{"index":{"_index":"a","_id":"i\\t1","pipeline":"p"}}\n{}\n',
+        "",
+        [Action("index", "a", "i\t1", b'{"action":"index","_index":"a","_id":"i\\t1","pipeline":"p"}\t{}')],
+    ),
+    ("number_as_id", b'{"index":{"_id":7}}\n{}\n', "", [Action("index", "", "7", b'{"action":"index","_id":7}\t{}')]),
+    (
+        "delete_and_create",
+        b'{"delete":{"_index":"a","_id":"1"}}\n' + CREATE + b'{"n":1}\n',
+        "",
+        [Action("delete", "a", "1", b"", "documents cannot be deleted here"), Action("create", "a", "", LINE)],
+    ),
+    (
+        "update",
+        b'{"update":{"_index":"a","_id":"1"}}\n{"doc":{}}\n',
+        "",
+        [
+            Action(
+                "update",
+                "a",
+                "1",
+                b'{"doc":{}}',
+                "documents cannot be updated here: send them with index or create",
+            )
+        ],
+    ),
+    (
+        "no_object",
+        CREATE + b"[1]\n" + CREATE + b'{"n":1}\n',
+        "",
+        [
+            Action("create", "a", "", b"[1]", "the document is no JSON object", kept=True),
+            Action("create", "a", "", LINE),
+        ],
+    ),
+    ("damaged_object", CREATE + b"{no}\n", "", [Action("create", "a", "", LINE.replace(b'{"n":1}', b"{no}"))]),
+    ("empty", b"\n", "", []),
+]
+
+
+@pytest.mark.parametrize(("body", "index", "actions"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_parse_bulk(body: bytes, index: str, actions: list[Action]) -> None:
+    assert parse_bulk(body, index) == actions
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"no\n{}\n", "line 1"),
+        (CREATE + b"{}\n{}\n{}\n", "line 3"),
+        (b'{"create":1}\n{}\n', "line 1"),
+        (b'{"create":{},"index":{}}\n{}\n', "line 1"),
+        (b'{"get":{}}\n', "'get'"),
+        (b'{"create":{"_id":99999999999999999999}}\n{}\n', "line 1"),
+        (CREATE, "has no document"),
+        (b"\xff\n", "line 1"),
+        (b"[" * 10_000, "line 1"),
+    ],
+    ids=["text", "third_line", "no_metadata", "two", "other", "huge_id", "no_document", "no_utf8", "deep"],
+)
+def test_requests_that_cannot_be_read(body: bytes, text: str) -> None:
+    with pytest.raises(BulkError, match=text):
+        parse_bulk(body)
+
+
+def test_metadata_and_documents_of_lines() -> None:
+    reader = MetadataReader()
+    actions = parse_bulk(CREATE + b'{"n":1}\n' + CREATE + b'{"a":\t"b"}\n{"index":{"_id":"1"}}\n{}\n')
+    found = [reader.split(action.line) for action in actions]
+    first = {"action": "create", "_index": "a"}
+    assert found == [(first, b'{"n":1}'), (first, b'{"a":\t"b"}'), ({"action": "index", "_id": "1"}, b"{}")]
+    assert reader.split(b"***\t{}") == ({}, b"{}"), "masked"
+
+
+def test_results() -> None:
+    actions = parse_bulk(CREATE + b'{"n":1}\n{"delete":{"_index":"\\"","_id":"1"}}\n' + CREATE + b"1\n")
+    found = json.loads(results(actions, ["x", "1", ""], 3))
+    statuses = [(name, item["_id"], item["status"]) for result in found["items"] for name, item in result.items()]
+    assert (found["took"], found["errors"]) == (3, True)
+    assert statuses == [("create", "x", 201), ("delete", "1", 400), ("create", "", 400)]
+    assert found["items"][0]["create"]["result"] == "created"
+    assert found["items"][2]["create"]["error"]["type"] == "mapper_parsing_exception"
+    assert json.loads(results(actions[:1], ["x"], 0))["errors"] is False
+
+
+def test_documents_that_are_too_long() -> None:
+    found = parse_bulk(CREATE + b'{"n":1}\n' + CREATE + b'{"n":10}\n', max_bytes=len(LINE))
+    assert [(bool(action.error), action.kept) for action in found] == [(False, False), (True, True)]
+
+
+def test_a_single_document() -> None:
+    action = single("index", "a", "1", b'{\n"n":\r\n1}')
+    assert action == Action("index", "a", "1", b'{"action":"index","_index":"a","_id":"1"}\t{ "n":  1}')
+    assert json.loads(single_result(action, "1")).items() >= {"_index": "a", "_id": "1", "result": "created"}.items()
+    assert single("create", "a", "", b"no").error
+
+
+def test_an_error() -> None:
+    found = json.loads(error_body(400, "t", "r"))
+    cause = {"type": "t", "reason": "r"}
+    assert found == {"error": {"root_cause": [cause], **cause}, "status": 400}
