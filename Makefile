@@ -2,7 +2,8 @@
 # make test     install what the tests need and run them, in several processes (ARGS="tests/config -x")
 # make test-fast   the tests that need no server and no browser, with a tenth of the kills, random cases and combinations
 # make coverage    the same tests, and how much of the code they run
-# make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak")
+# make chaos    the long form of tests/e2e/chaos: kills, faults, full disks, a 10-minute soak (ARGS="-k soak"); and each
+#               step and combination, and ten times the random cases, of what `make test` tries in part
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
 # make dist     build the sdist and the wheel in dist/, and check them
@@ -20,6 +21,9 @@ BIN = $(VENV)/bin
 PYTHON_COMPILED = PYTHONDONTWRITEBYTECODE= $(BIN)/python
 PYTEST = $(PYTHON_COMPILED) -m pytest
 ESLINT = tools/eslint
+# Besides tests/e2e/chaos.
+LONG_FORMS = tests/stores tests/lifecycle tests/grok tests/cli/common tests/cli/test_damaged_folder.py \
+	tests/plugins/test_compliance.py
 ARGS ?=
 
 run: $(VENV)/installed
@@ -35,7 +39,7 @@ coverage: $(VENV)/installed-dev
 	@$(PYTEST) -n auto --fast --ignore tests/e2e --cov --cov-report=term:skip-covered $(ARGS)
 
 chaos: $(VENV)/installed-dev
-	@INGESTD_TEST_CHAOS=long $(PYTEST) -rP tests/e2e/chaos $(ARGS)
+	@INGESTD_TEST_CHAOS=long $(PYTEST) -rP tests/e2e/chaos $(LONG_FORMS) $(ARGS)
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

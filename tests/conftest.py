@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import random
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
 from tests.leftovers import mark_processes, remove_leftovers
-from tests.random_cases import use_a_tenth
+from tests.random_cases import share, use_a_tenth
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
@@ -45,6 +46,10 @@ def _temporary_files_in_memory() -> None:
 
 
 _temporary_files_in_memory()
+
+# Thousands of tests are collected, of which nothing is garbage: looking for it takes longer than collecting them.
+gc.disable()
+atexit.register(gc.unfreeze)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: commands would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -81,7 +86,7 @@ _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
-    kills = "Tests that kill a process at each step of its work do so at every tenth step, from a random one."
+    kills = "Tests that kill a process at steps of its work do so at a tenth of the steps, from a random one."
     cases = "Properties are tried with a tenth of the random cases, stores with a tenth of the questions."
     tables = "Of large tables of combinations a tenth is tried, other rows each time."
     parser.addoption("--fast", action="store_true", help=f"{kills} {cases} {tables}")
@@ -92,15 +97,24 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("fast"):
         use_a_tenth()
     mark_processes()
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
+    if hasattr(config, "workerinput"):
+        atexit.register(_leave, os.getpid())
+    elif not config.option.collectonly:
         remove_leftovers()
         remove_left_machines()
 
 
+def _leave(pid: int) -> None:
+    """End a process of pytest-xdist, which has reported everything: to free every object takes more than a second."""
+    if os.getpid() == pid:
+        os._exit(0)
+
+
 @pytest.fixture
-def kill_steps(pytestconfig: pytest.Config) -> list[str]:
+def kill_steps() -> list[str]:
     """The first step at which a process is killed, and how many further the next is, as arguments of a command."""
-    return [str(random.randint(1, 10)), "10"] if pytestconfig.getoption("fast") else ["1", "1"]
+    further = share(usual=3)
+    return [str(random.randint(1, further)), str(further)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -133,6 +147,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the servers that the chosen tests need, so that they are up when the first of these comes."""
+    gc.freeze()
+    gc.enable()
     if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
         _start(session.config, [item.nodeid for item in session.items])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.local import store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from tests.cli.commands.test_audit import Worker
-from tests.random_cases import sampled
+from tests.random_cases import LONG, sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, Fault, fill, folder_instead, garbage
 
 FILES = [  # in the data folder
@@ -47,7 +46,6 @@ COMMANDS = [
 ]
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
-LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
 EXACT = {BEFORE: EVENTS, AFTER: EVENTS}
 
 
@@ -89,7 +87,7 @@ def test_a_whole_folder(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS if LONG else [garbage, folder_instead])
-@pytest.mark.parametrize("name", sampled(FILES))
+@pytest.mark.parametrize("name", sampled(FILES, usual=2))
 def test_every_command(whole: Path, tmp_path: Path, name: str, fault: Fault) -> None:
     data_dir = tmp_path / "data"
     shutil.copytree(whole, data_dir)

@@ -311,13 +311,13 @@ def rows(table: dict[str, list[str]]) -> list[Any]:
 
 
 @ENGINES
-@pytest.mark.parametrize(("name", "text"), sampled(rows(WHOLE)))
+@pytest.mark.parametrize(("name", "text"), sampled(rows(WHOLE), usual=2))
 def test_takes_whole(engine: Any, name: str, text: str) -> None:
     assert search(engine, name, text, r"\A%{{{}:x}}\z") == text
 
 
 @ENGINES
-@pytest.mark.parametrize(("name", "text"), sampled(rows(NOT_WHOLE)))
+@pytest.mark.parametrize(("name", "text"), sampled(rows(NOT_WHOLE), usual=2))
 def test_does_not_take_whole(engine: Any, name: str, text: str) -> None:
     assert search(engine, name, text, r"\A%{{{}:x}}\z") is None
 
@@ -335,7 +335,7 @@ def test_finds(engine: Any, name: str, text: str, expected: str) -> None:
 
 
 def test_every_stock_pattern_compiles_for_re() -> None:
-    for name in LIBRARY.patterns:
+    for name in sampled([*LIBRARY.patterns]):
         assert compile_grok(f"%{{{name}}}", LIBRARY).program.fast is not None, name
 
 

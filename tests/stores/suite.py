@@ -486,11 +486,13 @@ def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUES
     return wrong
 
 
-def check_texts(ask: Callable[[str], Sequence[str]]) -> dict[str, tuple[bool, bool]]:
-    """Search for each wanted text of `TEXTS`; ``ask`` returns the ids of the texts that are found."""
+def check_texts(
+    ask: Callable[[str], Sequence[str]], texts: Sequence[tuple[str, str, str, bool]] = tuple(TEXTS)
+) -> dict[str, tuple[bool, bool]]:
+    """Search for each wanted text of some `TEXTS`; ``ask`` returns the ids of the texts that are found."""
     wrong: dict[str, tuple[bool, bool]] = {}
-    answers = {wanted: ask(wanted) for _, wanted, _, _ in TEXTS}
-    for id_, wanted, _, expected in TEXTS:
+    answers = {wanted: ask(wanted) for _, wanted, _, _ in texts}
+    for id_, wanted, _, expected in texts:
         got = id_ in answers[wanted]
         if got != expected:
             wrong[id_] = (expected, got)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import conditions as local_conditions
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
-from tests.random_cases import random_cases
+from tests.random_cases import random_cases, sampled
 from tests.stores import suite
 from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
@@ -74,16 +73,15 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
-def test_all_stores_give_the_same_answers(store: LocalStore, pytestconfig: pytest.Config) -> None:
-    questions = suite.QUESTIONS
-    if pytestconfig.getoption("fast"):
-        questions = random.sample(questions, len(questions) // 10)
+def test_all_stores_give_the_same_answers(store: LocalStore, request: pytest.FixtureRequest) -> None:
+    """All questions are asked where there are files of both kinds, some of each kind alone."""
+    questions = sampled(suite.QUESTIONS, usual=1 if request.node.callspec.id == "both" else 3)
     assert suite.check(store, "local", questions) == {}
 
 
-def test_without_a_limit(store: LocalStore, pytestconfig: pytest.Config) -> None:
+def test_without_a_limit(store: LocalStore) -> None:
     """The other way of the built-in store to read: some questions, others each time."""
-    ids = random.sample([case[0] for case in suite.FOUND], 2 if pytestconfig.getoption("fast") else 20)
+    ids = sampled([case[0] for case in suite.FOUND], usual=9)
     assert suite.check(store, "local", [suite.to_the_end(*ids)]) == {}
 
 
@@ -112,7 +110,7 @@ def test_texts(tmp_path: Path) -> None:
     writer.close()
     store = LocalStore(tmp_path, threads=1)
     wrong = suite.check_texts(
-        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)]
+        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)], sampled(TEXTS)
     )
     store.close()
     assert wrong == {}

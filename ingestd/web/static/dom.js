@@ -76,9 +76,10 @@ export async function copy(text, button, done) {
     button.focus();
   }
   const label = button.querySelector("[data-label]") ?? button;
+  announce(done);
+  if (label.textContent === done) return; // pressed again meanwhile
   const before = label.textContent;
   label.textContent = done;
-  announce(done);
   setTimeout(() => (label.textContent = before), 1600);
 }
 

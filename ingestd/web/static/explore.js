@@ -56,7 +56,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   const charts = new Map();
   let hits = [],
     cursor = null,
-    asked = null,
+    listed = null, // the question whose events are shown
     seen = new Set(),
     hints = [],
     shown = null;
@@ -82,17 +82,18 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   /** Load everything. */
   async function load(question, signal) {
-    asked = question;
     layout(question.state);
     const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
     const over = loadHistogram(question, signal);
     // The live tail delivers the events; only the rest is queried again.
     const follows = question.state.live && tail.follows(question.q);
-    if (!follows) tail.stop();
-    const found = follows ? redraw(question.state) : loadEvents(question, signal);
-    await found;
+    if (follows) redraw(question.state);
+    else {
+      tail.stop();
+      await loadEvents(question, signal);
+    }
     // From where the search result ends, so that no event is missed.
-    if (question.state.live && !signal.aborted) tail.follow(question.q, question.until);
+    if (question.state.live && listed === question) tail.follow(question.q, question.until);
     await Promise.all([...tops, over]);
     if (!signal.aborted && (await over) === 0) await nothing(question, signal);
   }
@@ -136,11 +137,13 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     levels.show({ field: "level", values: values.slice(0, 7) });
   }
 
-  async function loadEvents({ q, since, until, state }, signal) {
+  async function loadEvents(question, signal) {
+    const { q, since, until, state } = question;
     table.element.setAttribute("aria-busy", "true");
     try {
       const answer = await ask("search", { q, since, until, limit: PAGE }, signal);
       ({ hits, next: cursor, hints = [] } = answer);
+      listed = question;
       seen = new Set(hits.map(key));
       shown = state;
       table.show(hits, state);
@@ -151,7 +154,9 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
       else {
-        table.show([], state);
+        hits = [];
+        listed = null;
+        table.show(hits, state);
         table.foot(h("p", { class: "muted" }, failureText(error)));
       }
     } finally {
@@ -168,11 +173,11 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   async function older(button) {
     button.disabled = true;
-    const { q, since, until } = asked,
-      from = asked;
+    const question = listed;
+    const { q, since, until } = question;
     try {
       const answer = await ask("search", { q, since, until, limit: PAGE, after: cursor });
-      if (asked !== from) return; // the query has changed
+      if (listed !== question) return; // the list is another one by now
       const first = hits.length;
       const fresh = answer.hits.filter((hit) => !seen.has(key(hit)));
       for (const hit of fresh) seen.add(key(hit));
@@ -183,6 +188,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       footer();
       element.querySelectorAll("tr.row .open")[first]?.focus({ preventScroll: true });
     } catch (error) {
+      if (listed !== question) return;
       button.disabled = false;
       table.foot(failure(error, () => older(button)));
     }

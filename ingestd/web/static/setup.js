@@ -27,10 +27,11 @@ export function createSetup({ onFirst }) {
     steps,
     h("p", { class: "muted", role: "status" }, t("setup.watch")),
   );
+  const watching = new AbortController();
   let timer = 0;
 
   async function describe() {
-    const status = await ask("status");
+    const status = await ask("status", {}, watching.signal);
     const inputs = status.pipelines.flatMap((pipeline) => pipeline.inputs);
     const tcp = inputs.find((input) => input.kind === "tcp" && input.port);
     if (!tcp) return put(steps, h("p", { class: "notice notice-error" }, t("setup.nowhere")));
@@ -44,23 +45,27 @@ export function createSetup({ onFirst }) {
         t("setup.listening", { address: `${host}:${tcp.port}` }),
       ),
       step("1", t("setup.step1"), "pip install python-logstash"),
-      servers((await ask("recipes", { host, port: tcp.port })).recipes),
+      servers((await ask("recipes", { host, port: tcp.port }, watching.signal)).recipes),
       step("", t("setup.or"), trial(host, tcp.port)),
     );
   }
   async function look() {
     try {
       if (!steps.childElementCount) await describe();
-      const { indices } = document.hidden ? { indices: [] } : await ask("indices");
+      const { indices } = document.hidden ? { indices: [] } : await ask("indices", {}, watching.signal);
       if (indices.some((index) => index.events > 0)) return onFirst();
     } catch {
       // ingestd may be restarting; the next poll will show.
     }
-    timer = setTimeout(look, EVERY_MS);
+    if (!watching.signal.aborted) timer = setTimeout(look, EVERY_MS);
     return undefined;
   }
+  function stop() {
+    watching.abort();
+    clearTimeout(timer);
+  }
   look();
-  return { element, stop: () => clearTimeout(timer) };
+  return { element, stop };
 }
 
 /** The tabs: for each server, what to copy where. */

@@ -43,20 +43,24 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
   );
   let many = false,
     asked = null,
+    loads = 0, // they are numbered: answers may arrive in another order
     known = null;
 
   async function load(question, signal) {
     asked = question;
+    const turn = ++loads;
     element.setAttribute("aria-busy", "true");
     try {
       const answer = await first(question, signal);
+      if (turn !== loads) return;
       known = answer.values.length ? answer.field : null;
       show(answer);
     } catch (error) {
       // An invalid query is reported below the query box.
-      if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none muted" }, failureText(error)));
+      if (turn === loads && !aborted(error) && error.status !== 400)
+        put(list, h("li", { class: "top-none muted" }, failureText(error)));
     }
-    if (asked === question) element.removeAttribute("aria-busy");
+    if (turn === loads) element.removeAttribute("aria-busy");
   }
 
   async function first(question, signal) {

@@ -21,7 +21,7 @@ STAMPS = (
 )
 
 
-@pytest.fixture(params=sampled(["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"]))
+@pytest.fixture(params=sampled(["UTC", "Asia/Seoul", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12"], usual=2))
 def _zone(request: pytest.FixtureRequest, set_zone: Callable[[str], None]) -> None:
     set_zone(request.param)
 

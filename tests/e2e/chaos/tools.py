@@ -18,9 +18,9 @@ from tests.e2e.chaos.client import STRIDE
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import SearchServer
 from tests.processes import children, open_files, resident_bytes, rests, send_signal
+from tests.random_cases import LONG
 from tests.waiting import WAIT_SECONDS, wait_until
 
-LONG = os.environ.get("INGESTD_TEST_CHAOS") == "long"
 ROOT = Path(__file__).parents[3]
 CLIENTS = 4
 OTHERS = ("HTTP", "the sealer", "the scheduler")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import APIResponse, ConsoleMessage, Locator, Page, Request, Route, expect
 
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 FOLDER = Path(os.environ.get("INGESTD_TEST_ARTIFACTS") or ".pytest_cache/screenshots")
 """Where screenshots are kept."""
@@ -112,3 +115,39 @@ class Dashboard:
         self.page.get_by_label("To", exact=True).fill(until)
         self.page.get_by_role("button", name="Show", exact=True).click()
         return self.settled()
+
+
+class LateAnswer:
+    """The answer to the next request that ``pattern`` fits: it is there, and the page gets it when the test says so."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self._page = page
+        self._held: list[tuple[Route, APIResponse]] = []
+        self._ended: list[Request] = []
+        for event in ("requestfinished", "requestfailed"):
+            page.on(event, self._note)
+        page.route(re.compile(pattern), self._hold, times=1)
+
+    def _note(self, request: Request) -> None:
+        self._ended.append(request)
+
+    def _hold(self, route: Route) -> None:
+        self._held.append((route, route.fetch(timeout=WAIT_MS)))
+
+    def wait(self) -> None:
+        """Wait until the request was made and answered."""
+        self._wait(lambda: bool(self._held))
+
+    def _wait(self, holds: Callable[[], bool]) -> None:
+        def meanwhile() -> bool:
+            self._page.wait_for_timeout(20)  # the handlers of events run
+            return holds()
+
+        wait_until(meanwhile, "a request of the page")
+
+    def arrive(self, **changes: Any) -> None:
+        """Let the page have it, with another ``status`` or ``json`` if these are given, unless it has given up."""
+        route, answer = self._held.pop()
+        route.fulfill(response=answer, **changes)
+        self._wait(lambda: route.request in self._ended)
+        self._page.wait_for_timeout(100)  # for a page that does what it should not

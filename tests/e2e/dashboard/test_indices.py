@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Route, expect
 
 from ingestd.lifecycle.state import State
 from tests.e2e.daemon import Daemon, ingestd
-from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.browser import Dashboard, LateAnswer
 from tests.e2e.dashboard.conftest import Open
 from tests.waiting import today, wait_until
 
@@ -215,18 +215,14 @@ class TestActions:
         card.button(f"Back up {name()}").click()
         card.answer("Back up")
         expect(card.row()).to_contain_text("Verified")
-        late: list[tuple[Route, Any]] = []
-        card.page.route("**/api/actions", lambda route: late.append((route, route.fetch())), times=1)
+        late = LateAnswer(card.page, "/api/actions$")
         card.page.evaluate("document.activeElement.blur()")
-        while not late:  # the page polls every few seconds, unless something in it has the focus
-            card.page.wait_for_timeout(100)
+        late.wait()  # the page polls every few seconds, unless something in it has the focus
         card.button(f"Delete {name()}").click()
         card.answer("Delete")
         expect(card.said).to_have_text(f"{name()} is deleted.")
         with card.page.expect_response("**/api/indices"):
-            route, answer_before_deletion = late.pop()
-            route.fulfill(response=answer_before_deletion)
-        card.page.wait_for_timeout(100)
+            late.arrive()
         expect(card.said).to_have_text(f"{name()} is deleted.")
         expect(card.row()).to_have_count(0)
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.e2e.daemon import Daemon, free_port
-from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.browser import Dashboard, LateAnswer
 from tests.e2e.dashboard.conftest import Open, Site, running
 from tests.e2e.dashboard.history import HOSTILE
 from tests.processes import sleeping
@@ -175,6 +175,47 @@ class TestEvents:
             page.page.wait_for_function("count => document.querySelectorAll('tr.row').length > count", arg=before)
         assert page.rows.count() == len(site.history.sent)
 
+    def test_a_late_failure_is_not_shown_below_other_events(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        late = LateAnswer(page.page, "/api/search.*after=")
+        page.page.get_by_role("button", name="Load older events").click()
+        late.wait()
+        page.ask("level:ERROR")
+        foot = page.page.locator(".table-foot").inner_text()
+        late.arrive(status=503)
+        expect(page.page.locator(".table-foot")).to_have_text(foot)
+
+    def test_older_events_come_during_the_live_tail(self, site: Site, visit: Open) -> None:
+        """It asks again every few seconds, for everything but the events."""
+        page = visit(site.url, "range=30d")
+        page.page.get_by_role("button", name="Live", exact=True).click()
+        page.settled()
+        late = LateAnswer(page.page, "/api/search.*after=")
+        page.page.get_by_role("button", name="Load older events").click()
+        late.wait()
+        page.page.get_by_role("button", name="Refresh", exact=True).click()
+        page.settled()
+        late.arrive()
+        expect(page.rows).to_have_count(200)
+        expect(page.page.get_by_role("button", name="Load older events")).to_be_enabled()
+
+    def test_the_live_tail_starts_once_the_events_are_there(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "tab=status")
+        late = LateAnswer(page.page, "/api/search")
+        page.page.evaluate("location.hash = 'range=30d&live'")
+        late.wait()
+        late.arrive(status=503)
+        expect(page.rows).to_have_count(100)  # the next refresh asks again
+
+    def test_a_late_answer_does_not_hide_the_values_of_another_query(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&charts=message")
+        late = LateAnswer(page.page, "/api/top.*n=50")
+        page.panel("Top message").get_by_role("button", name="More", exact=True).click()
+        late.wait()
+        page.ask("level:ERROR")
+        late.arrive()
+        assert [value for value, _ in page.values("Top message")] == ["Internal Server Error: /checkout"]
+
     def test_data_is_text_and_nothing_else(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "cols=search_word,message")
         assert HOSTILE in dict(page.values("Top search words"))
@@ -317,11 +358,15 @@ class TestEmptyStore:
             steps = page.page.locator(".step")
             expect(steps).to_have_count(3)
             page.shot("empty")
-            steps.nth(1).get_by_role("button", name="Copy").click()
+            copy = steps.nth(1).get_by_role("button", name="Copy")
+            copy.click()
             pasted = page.page.evaluate("navigator.clipboard.readText()")
             block = re.search(r"```python\n(LOGGING = .*?)```", README.read_text("utf-8"), re.DOTALL)
             assert block is not None
             assert pasted == block[1].replace("5959", str(port))
+            copied = steps.nth(1).locator("[data-label]")
+            copied.click()  # once more, while it says that it is done
+            expect(copied).to_have_text("Copy")
             gunicorn = page.page.get_by_role("tab", name="gunicorn")
             gunicorn.click()
             expect(gunicorn).to_have_attribute("aria-selected", "true")
@@ -337,6 +382,16 @@ class TestEmptyStore:
             subprocess.run(["sh", "-c", trial], check=True, timeout=WAIT_SECONDS)
             expect(page.rows).to_have_count(1)
             assert page.settled().values("Top search words") == [("hello", 1)]
+
+    def test_a_page_that_was_left_stays_left(self, tmp_path: Path, visit: Open) -> None:
+        with Daemon(tmp_path) as daemon:
+            page = visit(daemon.url)
+            late = LateAnswer(page.page, "/api/indices$")
+            late.wait()
+            page.page.get_by_role("link", name="Status").click()
+            page.settled()
+            late.arrive(json={"indices": [{"index": "logstash-2026.11.22", "day": "2026-11-22", "events": 1}]})
+            assert page.state == "tab=status"
 
 
 class TestDoctor:
@@ -379,12 +434,13 @@ class TestAccess:
 
 
 class TestAway:
-    @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
-    def test_a_daemon_that_is_gone_is_reported(self, tmp_path: Path, visit: Open, tab: str) -> None:
+    def test_a_daemon_that_is_gone_is_reported(self, tmp_path: Path, visit: Open) -> None:
         with Daemon(tmp_path) as daemon:
             page = visit(daemon.url, "tab=status")
             daemon.stop()
-            page.page.evaluate("tab => { location.hash = `tab=${tab}&range=1h`; }", tab)
-            alert = page.settled().page.get_by_role("alert").filter(has_text="ingestd does not respond")
-            expect(alert).to_be_visible()
-            page.shot("away")
+            for tab in ("logs", "visitors", "status"):
+                page.page.evaluate("tab => { location.hash = `tab=${tab}&range=1h`; }", tab)
+                page.page.wait_for_selector(f"[data-tab={tab}][aria-current]")
+                alert = page.settled().page.get_by_role("alert").filter(has_text="ingestd does not respond")
+                expect(alert).to_be_visible()
+                page.shot(f"away-{tab}")

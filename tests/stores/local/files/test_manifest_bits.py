@@ -71,7 +71,7 @@ def test_a_manifest_that_names_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "key"), sampled([*enumerate(["files", "sealed", "next", *manifest.SealedFile.__slots__])])
+    ("position", "key"), sampled([*enumerate(["files", "sealed", "next", *manifest.SealedFile.__slots__])], usual=2)
 )
 def test_a_bit_of_each_key_of_a_manifest_without_a_checksum(tmp_path: Path, position: int, key: str) -> None:
     body = bytearray(older(manifest.load(fill(tmp_path / "first"))))

@@ -97,7 +97,7 @@ def close(one: tuple[float | None, ...], other: tuple[float | None, ...], events
     )
 
 
-@random_cases(25)
+@random_cases(10)
 @given(events=_events, sealed=st.booleans())
 def test_any_values(events: list[dict[str, Any]], sealed: bool) -> None:
     with stored(events, sealed=sealed) as store:

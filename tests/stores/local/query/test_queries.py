@@ -55,7 +55,7 @@ def pages(store: LocalStore, query: Query, size: int) -> list[Hit]:
 TIMES = st.sampled_from(["2026-11-21T23:00:00.000Z", "2026-11-22T10:00:00.000123Z", "2026-11-22T10:00:00.001Z", None])
 
 
-@random_cases(15)
+@random_cases(8)
 @given(
     events=st.lists(st.tuples(TIMES, st.sampled_from(["", "a", "b", "c"])), max_size=12),
     size=st.integers(1, 5),

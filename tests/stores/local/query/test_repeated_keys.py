@@ -133,7 +133,7 @@ def _text(value: Any) -> str:
 
 
 @pytest.mark.usefixtures("shared_duckdb")
-@random_cases(25)
+@random_cases(10)
 @given(events=st.lists(_members, min_size=1, max_size=20), sealed=st.booleans())
 def test_any_field_has_the_value_that_is_shown(
     events: list[Any], sealed: bool, tmp_path_factory: pytest.TempPathFactory

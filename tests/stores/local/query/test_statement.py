@@ -112,7 +112,7 @@ ANSWERS: list[tuple[str, str, list[Any]]] = [
 ]  # fmt: skip
 
 
-ASKED = sampled(ANSWERS)
+ASKED = sampled(ANSWERS, usual=2)
 
 
 @pytest.mark.parametrize(("text", "expected"), [case[1:] for case in ASKED], ids=[case[0] for case in ASKED])
