@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.chaos.tools import (
-    LONG,
     Clients,
     check_balance,
     check_exactly,
@@ -23,6 +22,7 @@ from tests.e2e.chaos.tools import (
 )
 from tests.e2e.daemon import Daemon
 from tests.e2e.servers import SearchServer
+from tests.random_cases import LONG
 
 EVENTS = scaled(3000, 50_000)
 SECONDS = scaled(5, 120)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.chaos.tools import (
-    LONG,
     Clients,
     check_balance,
     check_exactly,
@@ -27,6 +26,7 @@ from tests.e2e.gate import Gate
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.processes import is_alive, send_signal
+from tests.random_cases import LONG
 from tests.waiting import wait_until
 
 EVENTS = scaled(3000, 50_000)
