@@ -58,6 +58,8 @@ class Step:
     def touch(self) -> Touch:
         """Return what the plugin and its common options read, set and remove."""
         touched = self.spec.touches(self.options) | self.common_options.touch()
+        if self.codec is not None and self.spec.kind == "output":
+            touched |= self.codec.spec.touches(self.codec.options)
         if self.spec.kind == "filter" and self.spec.outcome == "one":
             touched |= Touch(reads=frozenset({"tags"}), sets=frozenset({"tags"}))  # the failure tag
         return touched

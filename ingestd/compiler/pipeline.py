@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,15 @@ from ingestd.compiler.places import place_of, place_of_error
 from ingestd.compiler.projection import Projection, project
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config, texts
-from ingestd.event.fields import Event, FieldError, add_tag
+from ingestd.event.chunk import STREAM_FIELDS, Chunk
+from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
 from ingestd.event.sprintf import TIME_NOW
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.interfaces import BringsCodec, Codec, Input, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
+from ingestd.plugins.stream_fields import METADATA, fields_read, stream_field_maker
 
 if TYPE_CHECKING:  # only `ingestd trace` and `ingestd test` need it
     from ingestd.compiler.trace import Tracer
@@ -39,13 +41,20 @@ FailureHandler = Callable[[Step, Event, Exception], None]
 class BuiltInput:
     """An input, the codec that decodes its chunks (``BringsCodec``), and its common options.
 
-    ``decorate`` applies these to every event.
+    ``decorate`` applies these to every event. ``fields_of``: see ``stream_field_maker``.
     """
 
     step: Step
     input: Input
     codec: Codec
     decorate: Decorate | None
+    fields_of: Callable[[Event], Event] | None = None
+
+    def decode(self, chunk: Chunk) -> Table:
+        """Return the events of a chunk."""
+        if self.fields_of is not None:
+            chunk = chunk._replace(fields=self.fields_of(chunk.fields))
+        return self.codec.decode(chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,7 @@ def compile_pipeline(
         errors,
         on_failure or _ignore,
         config.sources,
+        None if projection.touch.unknown else projection.touch.reads,
     )
     code.names.values.update(builder.filters(bound) | code.fields)
     inputs = [built for step in bound.inputs if (built := builder.input(step)) is not None]
@@ -186,8 +196,10 @@ class _PluginBuilder:
         errors: list[ConfigError],
         on_failure: FailureHandler,
         sources: Mapping[str, str],
+        reads: frozenset[str] | None = frozenset(),
     ) -> None:
         self._context, self._errors, self._on_failure, self._sources = context, errors, on_failure, sources
+        self._reads = reads
 
     def filters(self, bound: BoundPipeline) -> dict[str, Any]:
         """Return the global names of the generated code, except those of its conditions."""
@@ -218,7 +230,9 @@ class _PluginBuilder:
 
     def input(self, step: Step) -> BuiltInput | None:
         """Return a built input, None on errors."""
-        codec = self._codec(step)
+        names = None if step.spec.stream_fields is None else step.spec.stream_fields(step.options)
+        fields = None if names is None else fields_read(names, self._reads)
+        codec = self._codec(step, fields)
         built = self._build(step, replace(self._context, codec=codec))
         change = step.common_options.build()
         decorate = None
@@ -226,19 +240,25 @@ class _PluginBuilder:
             decorate = _for_rows(_guarded(change, self._failed(step)), step.touch())
         if built is None:
             return None
-        return BuiltInput(step, built, built.codec if isinstance(built, BringsCodec) else codec, decorate)
+        fields_of = None if fields is None else stream_field_maker(fields)
+        return BuiltInput(step, built, built.codec if isinstance(built, BringsCodec) else codec, decorate, fields_of)
 
     def output(self, step: Step) -> BuiltOutput | None:
         """Return a built output, None on errors."""
         built = self._build(step, replace(self._context, codec=self._codec(step)))
         return None if built is None else BuiltOutput(step, built)
 
-    def _codec(self, step: Step) -> Any:
+    def _codec(self, step: Step, fields: Mapping[str, Sequence[FieldRef]] | None = None) -> Any:
+        """Return a built codec, None on errors; ``fields``: those that an input knows of a stream."""
         if step.codec is None:
             return None
         codec, context = step.codec, self._context
-        if not step.spec.listens:  # only what comes over a network has a sender
-            context = replace(context, reads=frozenset())
+        reads = context.reads & STREAM_FIELDS
+        if fields is not None:
+            refs = [ref for given in fields.values() for ref in given]
+            reads = frozenset(ref.top for ref in refs if ref.top == METADATA or ref.top in context.reads)
+        # only what comes over a network has a sender
+        context = replace(context, reads=reads if step.spec.listens else frozenset())
         return self._guarded(step, codec.spec.build, codec.options, context, codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
@@ -115,13 +115,14 @@ class Tracing:
             UnknownInputError: The config has no such input.
         """
         built = self._input(name)
-        codec = self._json_codec() if isinstance(built.input, ReceivesEvents) else built.codec
+        if isinstance(built.input, ReceivesEvents):
+            built = replace(built, codec=self._json_codec())
         sender = _SENDER if built.step.spec.listens else {"host": _SENDER["host"]}
         chunk = _chunk(built.step.plugin_id, b"", {**(sender if fields is None else fields)}, received_ns)
         traces: list[Trace] = []
-        for offset, message in _messages(codec, data):
+        for offset, message in _messages(built.codec, data):
             part = chunk._replace(data=message, offset=offset)
-            traces += self._run(codec.decode(part), built.decorate, part)
+            traces += self._run(built.decode(part), built.decorate, part)
         return traces
 
     def _input(self, name: str) -> BuiltInput:
@@ -138,7 +139,7 @@ class Tracing:
     def _json_codec(self) -> Codec:
         spec, projection = find("codec", "json_lines"), self.pipeline.projection
         assert spec is not None  # noqa: S101 -- one of ours
-        context = BuildContext(fields=projection.fields, whole=projection.touch.whole, reads=projection.reads)
+        context = BuildContext(fields=projection.fields, whole=projection.touch.whole)
         codec: Codec = spec.build(spec.options(), context)
         return codec
 

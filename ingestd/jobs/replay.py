@@ -138,7 +138,7 @@ class Route:
         stream_id, offset = _stream_position(dead_letter)
         received_ns = dead_letter.received if dead_letter.received is not None else _ns(dead_letter.time)
         chunk = Chunk(dead_letter.input, stream_id, dead_letter.fields, offset, received_ns, 1, dead_letter.content)
-        table = built.codec.decode(chunk)
+        table = built.decode(chunk)
         routes = self.pipeline.process(table, built.decorate, received_ns, Tally())
         found = [
             (output, chosen)

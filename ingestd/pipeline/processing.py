@@ -97,7 +97,7 @@ class Processing:
 
     def _run(self, chunks: Sequence[Chunk], built: BuiltInput) -> tuple[Routes, Tally]:
         chunk = join_chunks(chunks)
-        table = built.codec.decode(chunk)
+        table = built.decode(chunk)
         if len(chunks) > 1 and not table.has_ids:
             table.keys = stream_keys(table.keys, chunks)
         tally = Tally(received=len(table))

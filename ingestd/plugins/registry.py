@@ -19,6 +19,7 @@ from ingestd.dead_letters.base import DeadLetters, NullDeadLetters
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Rows, Table
 from ingestd.plugins.pipeline_bus import PipelineBus
+from ingestd.plugins.stream_fields import FieldNames
 from ingestd.settings import Settings
 
 Kind = Literal["input", "codec", "filter", "output"]
@@ -82,7 +83,7 @@ class BuildContext:
     """What a plugin may use while it is built.
 
     ``writer_id``: which of several processes this is, for files that each of them needs. ``fields``: the top-level
-    names that a codec must decode, None: all. ``reads``: those that the config is known to read.
+    names that a codec must decode, None: all. ``reads``: those that a codec gives records of their stream.
     ``common_options(event)`` runs the common options of the filter being built; only filters whose outcome is not
     ``one`` call it themselves. ``again``: the events have been through filters before, which have left their fields;
     what is captured once more takes the place of what is there. ``spans``: where the values of the plugin's options
@@ -199,6 +200,8 @@ class PluginSpec:
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     journaled: bool = False
     """Whether an input needs a journal on disk, as it goes on where that ends (``ResumingInput``)."""
+    stream_fields: Callable[[Any], FieldNames] | None = None
+    """Options of an input to the fields that its events get of their stream; None: those it names itself."""
     stream: bool = False
     """Whether an input reads a stream that must be split into frames; else every message is one frame."""
     decodes: bool = True
@@ -287,6 +290,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     stream: bool = False,
     listens: bool = False,
     journaled: bool = False,
+    stream_fields: Callable[[Any], FieldNames] | None = None,
     decodes: bool = True,
     encodes: bool = True,
     messages_only: bool = False,
@@ -299,11 +303,8 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
         spec = dataclasses.replace(spec, encodes=encodes, messages_only=messages_only)
-        _register(
-            dataclasses.replace(
-                spec, listens=listens, journaled=journaled, option_warnings=option_warnings, legacy=legacy
-            )
-        )
+        spec = dataclasses.replace(spec, listens=listens, journaled=journaled, stream_fields=stream_fields)
+        _register(dataclasses.replace(spec, option_warnings=option_warnings, legacy=legacy))
         return build
 
     return register

@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import STREAM_FIELDS, Chunk
+from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import Key
 from ingestd.event.fields import Event, FieldError, FieldRef, legal_tags
 from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, loads
@@ -59,7 +59,7 @@ class JsonDecoder:
         target: Field for the record; None: the record becomes the event.
         ecs: Keep the text of a record in ``[event][original]``.
         whole: A record with one of these top-level fields is decoded in full.
-        reads: Top-level fields that the config reads: a record that lacks one of the stream's gets it.
+        reads: Top-level fields that records get of their stream if they lack them.
     """
 
     def __init__(  # noqa: PLR0913 -- declarations, each by name
@@ -73,7 +73,7 @@ class JsonDecoder:
         whole: frozenset[str] = frozenset(),
         reads: frozenset[str] = frozenset(),
     ) -> None:
-        self.stream_fields = sorted(reads & STREAM_FIELDS)
+        self.stream_fields = sorted(reads)
         self._target, self._ecs = target, ecs
         self._not_raw = frozenset({"@metadata", "@fields", *whole})
         self._utf8 = find_charset(charset) == "utf-8"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Protocol
 
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
@@ -13,6 +14,7 @@ from ingestd.event.sprintf import Template
 from ingestd.event.table import Table
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time
+from ingestd.plugins.registry import Touch
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 """Logstash's format."""
@@ -43,7 +45,7 @@ class TextDecoder:
         text = self._text(frame)
         event: Event = {"message": text, **chunk.fields}
         if self._ecs:
-            event["event"] = {"original": text}
+            event["event"] = {**chunk.fields.get("event", {}), "original": text}
         return complete(event, receive_time(chunk))
 
     def table(self, frames: Sequence[bytes], keys: Sequence[Key], chunk: Chunk) -> Table:
@@ -58,6 +60,19 @@ class TextDecoder:
             with contextlib.suppress(UnicodeDecodeError):
                 return b"\n".join(frames).decode().split("\n")
         return [self._text(frame) for frame in frames]
+
+
+class HasFormat(Protocol):
+    """The options of a codec that writes events with a format."""
+
+    @property
+    def format(self) -> str:
+        """Empty: the default one."""
+
+
+def format_reads(options: HasFormat) -> Touch:
+    """Return the fields that the format of an output's codec reads."""
+    return Touch(reads=Template(options.format or _DEFAULT_FORMAT).reads)
 
 
 class TextEncoder:

@@ -12,7 +12,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
-from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.codecs._text import TextDecoder, TextEncoder, format_reads
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -51,7 +51,7 @@ class LineCodec:
         return self.encoder.encode(batch, b"\n")
 
 
-@plugin("codec", "line", Options)
+@plugin("codec", "line", Options, touches=format_reads)
 def build(opts: Options, context: BuildContext) -> LineCodec:
     """Text lines: ``message`` is the line; inputs add the fields of the sender."""
     decoder = TextDecoder(

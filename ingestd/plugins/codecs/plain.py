@@ -13,7 +13,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
-from ingestd.plugins.codecs._text import TextDecoder, TextEncoder
+from ingestd.plugins.codecs._text import TextDecoder, TextEncoder, format_reads
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
 
@@ -57,7 +57,7 @@ class PlainCodec:
         return self.encoder.encode(batch, b"")
 
 
-@plugin("codec", "plain", Options)
+@plugin("codec", "plain", Options, touches=format_reads)
 def build(opts: Options, context: BuildContext) -> PlainCodec:
     """Plain text: ``message`` is the whole message."""
     decoder = TextDecoder(

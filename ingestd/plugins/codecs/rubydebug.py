@@ -12,7 +12,7 @@ from typing import Any
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.registry import BuildContext, option, plugin
+from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,11 @@ def _value(value: Any, depth: int) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-@plugin("codec", "rubydebug", Options, decodes=False)
+def _touches(opts: Options) -> Touch:
+    return Touch(reads=frozenset({"@metadata"})) if opts.metadata else Touch()
+
+
+@plugin("codec", "rubydebug", Options, decodes=False, touches=_touches)
 def build(opts: Options, context: BuildContext) -> RubyDebugCodec:
     """Events as Ruby prints them, with aligned names; for outputs only."""
     return RubyDebugCodec(opts.metadata)

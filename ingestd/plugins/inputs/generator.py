@@ -12,9 +12,11 @@ import sys
 from dataclasses import dataclass
 
 from ingestd.event.chunk import Stream
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._streams import StreamIds, put
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.plugins.registry import BuildContext, option, plugin
+from ingestd.plugins.stream_fields import FieldNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,16 @@ class Options:
     lines: list[str] = option([], "Texts to send in turn; `message` is then ignored.")
     count: int = option(0, "How often to send the message, or all the lines; 0 never ends.")
     threads: int = option(1, "Accepted for compatibility with Logstash; it changes nothing.")
+    ecs_compatibility: str = ecs_option(
+        "With `v1` or `v8`, `host` is `[host][name]`, and `sequence` is `[event][sequence]`."
+    )
+
+
+def _stream_fields(opts: Options) -> FieldNames:
+    return {
+        "host": [ecs_select(opts, disabled="host", ecs="[host][name]")],
+        "sequence": [ecs_select(opts, disabled="sequence", ecs="[event][sequence]")],
+    }
 
 
 class Generator:
@@ -56,7 +68,7 @@ class Generator:
         self._stopped = True
 
 
-@plugin("input", "generator", Options, codec="plain")
+@plugin("input", "generator", Options, codec="plain", stream_fields=_stream_fields)
 def build(opts: Options, context: BuildContext) -> Generator:
     """Events with a given text, any number of them."""
     message = sys.stdin.readline().rstrip("\n") if opts.message == "stdin" and not opts.lines else opts.message

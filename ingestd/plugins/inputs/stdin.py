@@ -13,9 +13,11 @@ import stat
 import sys
 from dataclasses import dataclass
 
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._streams import LineStream, StreamIds
 from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, plugin
+from ingestd.plugins.stream_fields import FieldNames
 from ingestd.protocols.grouping import Grouping
 
 _READ_BYTES = 1 << 16
@@ -23,7 +25,13 @@ _READ_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The input ``stdin`` has no options of its own."""
+    """Options of the input ``stdin``."""
+
+    ecs_compatibility: str = ecs_option("With `v1` or `v8`, `host` is `[host][hostname]`.")
+
+
+def _stream_fields(opts: Options) -> FieldNames:
+    return {"host": [ecs_select(opts, disabled="host", ecs="[host][hostname]")]}
 
 
 class Stdin:
@@ -88,7 +96,7 @@ class Stdin:
         self._wake.set()
 
 
-@plugin("input", "stdin", Options, codec="line", stream=True)
+@plugin("input", "stdin", Options, codec="line", stream=True, stream_fields=_stream_fields)
 def build(opts: Options, context: BuildContext) -> Stdin:
     """Lines of the standard input; the pipeline ends with it."""
     return Stdin(context.settings.max_line_bytes, grouping_of(context.codec))

@@ -29,6 +29,7 @@ from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
+from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._server import ServerOptions, check_port
 from ingestd.plugins.inputs._streams import of_proxied_client
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
@@ -42,6 +43,7 @@ from ingestd.plugins.inputs._tcp_tls import tls_lines
 from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_warnings
 from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
+from ingestd.plugins.stream_fields import FieldNames
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
@@ -59,6 +61,30 @@ class Options(ServerOptions):
     mode: str = option("server", "Only `server`, which listens.", choices=("server",))
     tcp_keep_alive: bool = option(False, "Ask the system to probe idle connections.")
     ssl_client_authentication: str = client_authentication("required")
+    ecs_compatibility: str = ecs_option(
+        "With `v1` or `v8`, the sender is in `[@metadata][input][tcp][source]` (`name`, `ip` and `port`) and a proxy in"
+        " `[@metadata][input][tcp][proxy]`, instead of `host`, `port`, `proxy_host` and `proxy_port`."
+    )
+
+
+def _stream_fields(opts: Options) -> FieldNames:
+    """Return the fields that the reference of Logstash's input names."""
+    source, proxy = "[@metadata][input][tcp][source]", "[@metadata][input][tcp][proxy]"
+    return ecs_select(
+        opts,
+        disabled={
+            "host": ["host", "[@metadata][ip_address]"],
+            "port": ["port"],
+            "proxy_host": ["proxy_host"],
+            "proxy_port": ["proxy_port"],
+        },
+        ecs={
+            "host": [f"{source}[name]", f"{source}[ip]"],
+            "port": [f"{source}[port]"],
+            "proxy_host": [f"{proxy}[ip]"],
+            "proxy_port": [f"{proxy}[port]"],
+        },
+    )
 
 
 _LEGACY = {
@@ -216,7 +242,17 @@ def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
-@plugin("input", "tcp", Options, codec="line", stream=True, listens=True, legacy=_LEGACY, option_warnings=tls_warnings)
+@plugin(
+    "input",
+    "tcp",
+    Options,
+    codec="line",
+    stream=True,
+    listens=True,
+    stream_fields=_stream_fields,
+    legacy=_LEGACY,
+    option_warnings=tls_warnings,
+)
 def build(opts: Options, context: BuildContext) -> SocketInput:
     """Lines from TCP connections, any number of clients, as long as the daemon runs."""
     check_port(opts.port)
