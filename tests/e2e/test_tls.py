@@ -48,10 +48,14 @@ class Site:
         self.daemon = Daemon(folder, config=config, **settings)
 
     def install(self, name: str) -> None:
-        """Replace the files, first the key: both by renaming, as certbot does."""
+        """Replace the files, first the key."""
         for source, target in reversed([*zip(self.authority.files(name), self.files, strict=True)]):
-            shutil.copy(source, target.with_suffix(".new"))
-            target.with_suffix(".new").rename(target)
+            self.replace(target, source)
+
+    def replace(self, file: Path, source: Path) -> None:
+        """Replace a file by renaming, as certbot does."""
+        shutil.copy(source, file.with_suffix(".new"))
+        file.with_suffix(".new").rename(file)
 
     def port(self, name: str = "tls") -> int:
         entries = self.daemon.said("listening for events")
@@ -125,7 +129,7 @@ def test_clients_with_a_certificate(site: Site) -> None:
 REFUSED = {  # id: input, client, reason in the log
     "no_certificate": ("mtls", {}, "the client has no certificate"),
     "stranger": ("mtls", {"certificate": "stranger"}, "the certificate of the client is not trusted"),
-    "old_version": ("tls", {"maximum_version": ssl.TLSVersion.TLSv1_1}, "the client has no TLS 1.2 or newer"),
+    "old_version": ("tls", {"old": True}, "the client has no TLS 1.2 or newer"),
     "not_trusted": ("tls", {"trusts": "stranger"}, "the client does not trust the certificate of this input"),
 }
 
@@ -171,7 +175,7 @@ def test_new_certificates(site: Site) -> None:
         try:
             site.install("client")
             assert served() == "client"
-            site.files[1].write_bytes(site.authority.files("stranger")[1].read_bytes())
+            site.replace(site.files[1], site.authority.files("stranger")[1])
             assert [served(), served()] == ["client", "client"]
             text = "the TLS files cannot be used; the ones before stay in use"
             entries = site.warnings(text)
@@ -240,10 +244,10 @@ class Sender:
     def count(self) -> int:
         return sum(map(len, self.sent))
 
-    def wait_for(self, more: int) -> None:
-        """Wait until that many more lines were sent."""
-        wanted = self.count + more
-        wait_until(lambda: self.count >= wanted, "lines to be sent")
+    def wait_for_delivery(self) -> None:
+        """Wait until lines are delivered that were sent after the call."""
+        wanted = self._next + 20
+        wait_until(lambda: max(self._site.numbers(), default=0) >= wanted, "lines to be delivered")
 
     def check(self, most_lost: int) -> int:
         """Check that of each connection all lines are there but for the last ones; returns how many are missing."""
@@ -257,33 +261,29 @@ class Sender:
 
 
 def test_reload_takes_in_what_was_sent(site: Site) -> None:
-    """At most the one line is missing that was sent when the connection had ended already."""
+    """Of each connection, at most the one line is missing that was sent when it had ended already."""
     with Sender(site, 1000) as sender:
         for number in (1, 2):
-            sender.wait_for(50)
+            sender.wait_for_delivery()
             site.daemon.process.send_signal(signal.SIGHUP)
             text = "every process runs the new config"
             wait_until(lambda: len(site.daemon.said(text)) >= number, "the reload")  # noqa: B023
-        sender.wait_for(50)
-    last = sender.sent[-1][-1]
-    wait_until(lambda: last in site.numbers(), "the last line")
-    assert len(sender.sent) == 3
+        sender.wait_for_delivery()
+    wait_until(lambda: sender.sent[-1][-1] in site.numbers(), "the last line")
+    assert len(sender.sent) >= 3
     sender.check(most_lost=1)
 
 
 def test_workers_are_killed(tmp_path: Path, authority: Authority) -> None:
-    """What was stored before is there, once; of what was under way whole lines, and none is missing between others."""
+    """What was stored before is delivered, once; of what was under way whole lines, and none between others is lost."""
     with StubElasticsearch() as stub:
         site = Site(tmp_path, authority, stub, workers="2")
         with site.daemon, Sender(site, 0) as sender:
             for _ in range(4):
-                sender.wait_for(50)
-                connections, before = len(sender.sent), sender.sent[-1][-1]
-                wait_until(lambda: before in site.numbers(), "what was sent before")  # noqa: B023
+                sender.wait_for_delivery()
                 for worker in workers(site.daemon):
                     send_signal(worker)
-                wait_until(lambda: len(sender.sent) > connections, "the client to connect again")  # noqa: B023
-            sender.wait_for(50)
+            sender.wait_for_delivery()
         assert sender.sent[-1][-1] in site.numbers(), "the stop takes in what was sent before"
         lost = sender.check(most_lost=1 << 30)
         audit = json.loads(ingestd(site.daemon.data_dir, "audit", "--json"))

@@ -48,15 +48,18 @@ class Authority:
         """The files of the server."""
         return self.files("server")
 
-    def client_context(
-        self, *, trusts: str = "ca", certificate: str = "", maximum_version: ssl.TLSVersion | None = None
-    ) -> ssl.SSLContext:
-        """Return the context of a client that trusts an authority; ``certificate``: its own, if it has one."""
+    def client_context(self, *, trusts: str = "ca", certificate: str = "", old: bool = False) -> ssl.SSLContext:
+        """Return the context of a client that trusts an authority.
+
+        ``certificate``: its own, if it has one. ``old``: it has no TLS 1.2.
+        """
         context = ssl.create_default_context(cafile=str(self.folder / f"{trusts}.crt"))
-        if maximum_version is not None:
+        if old:
+            if not ssl.HAS_TLSv1_1:
+                pytest.skip("this Python has no TLS 1.1")
             context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL 3 has older versions only so
             with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-                context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, maximum_version
+                context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         if certificate:
             context.load_cert_chain(*self.files(certificate))
         return context

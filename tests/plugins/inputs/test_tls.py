@@ -197,27 +197,27 @@ async def test_stop_takes_in_what_was_sent(authority: Authority) -> None:
         assert b"".join(running.sink.data) == b"first\n" + sent
 
 
-REFUSED = {  # id: of the server, of the client, the reason in the log
-    "old_version": (
-        {},
-        {"maximum_version": ssl.TLSVersion.TLSv1_1},
-        "the client has no TLS 1.2 or newer",
-    ),
-    "no_certificate": ({"ssl_client_authentication": "required"}, {}, "the client has no certificate"),
+REFUSED = {  # id: of the server, of the client, possible reasons in the log
+    "old_version": ({}, {"old": True}, ["the client has no TLS 1.2 or newer"]),
+    "no_certificate": ({"ssl_client_authentication": "required"}, {}, ["the client has no certificate"]),
     "other_authority": (
         {"ssl_client_authentication": "optional"},
         {"certificate": "stranger"},
-        "the certificate of the client is not trusted",
+        ["the certificate of the client is not trusted"],
     ),
-    "not_trusted": ({}, {"trusts": "stranger"}, "the client hung up"),  # as asyncio does
+    "not_trusted": (
+        {},
+        {"trusts": "stranger"},
+        ["the client hung up", "the client does not trust the certificate of this input"],  # asyncio sends no alert
+    ),
 }
 
 
-@pytest.mark.parametrize(("server", "client", "reason"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("server", "client", "reasons"), REFUSED.values(), ids=REFUSED.keys())
 async def test_refused(
     server: dict[str, Any],
     client: dict[str, Any],
-    reason: str,
+    reasons: list[str],
     authority: Authority,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -233,10 +233,8 @@ async def test_refused(
         assert {connected.reason for connected in refused} <= {"rejected", "error"}
         assert running.sink.data == []
     [record] = caplog.records
-    assert (record.message, record.__dict__["fields"]["reason"]) == (
-        "a TLS handshake failed; the client was disconnected",
-        reason,
-    )
+    assert record.message == "a TLS handshake failed; the client was disconnected"
+    assert record.__dict__["fields"]["reason"] in reasons
 
 
 @pytest.mark.parametrize("needed", ["optional", "required"])
