@@ -1,0 +1,77 @@
+"""Workers and the daemon are killed while programs log to files that are rotated: no line is lost, none comes twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.e2e.chaos.file_writer import PATTERNS
+from tests.e2e.chaos.tools import ROOT, check_balance, figure, kill_children, scaled
+from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.waiting import wait_until
+
+FILES = scaled(16, 500)
+SECONDS = scaled(12, 600)
+PER_SECOND = scaled(1500, 20_000)
+KILLS = scaled(6, 50)
+ROTATION_SECONDS = scaled(4, 20)
+_NUMBER = re.compile(rb'"n":(\d+)')
+
+
+def _config(logs: Path) -> str:
+    paths = ", ".join(f'"{logs}/{pattern}"' for pattern in PATTERNS)
+    return (
+        f"input {{ file {{ path => [{paths}] start_position => beginning codec => json_lines "
+        'stat_interval => "200 ms" discover_interval => 5 } tcp { port => 0 host => "127.0.0.1" } } '
+        "output { store { } }"
+    )
+
+
+def _received(daemon: Daemon) -> tuple[int, int]:
+    found = json.loads(ingestd(daemon.data_dir, "audit", "--json"))
+    return found["received"], found["queued"]
+
+
+def _check_numbers(data_dir: Path, sent: int) -> None:
+    """Every number from 0 to ``sent`` is in the store, once."""
+    seen = bytearray(sent)
+    command = [sys.executable, "-m", "ingestd", "export"]
+    with subprocess.Popen(command, env=environment(data_dir), stdout=subprocess.PIPE) as export:
+        assert export.stdout is not None
+        for line in export.stdout:
+            match = _NUMBER.search(line)
+            assert match is not None, line
+            seen[int(match[1])] += 1
+    assert export.returncode == 0
+    lost, twice = seen.count(0), sent - seen.count(0) - seen.count(1)
+    figure(events=sent, lost=lost, twice=twice)
+    assert (lost, twice) == (0, 0), [n for n, count in enumerate(seen) if count != 1][:10]
+
+
+def test_files_that_are_rotated(tmp_path: Path) -> None:
+    logs, events, rnd = tmp_path / "logs", SECONDS * PER_SECOND, random.Random(3)
+    logs.mkdir()
+    with Daemon(tmp_path, config=_config(logs), workers="2") as daemon:
+        module = [sys.executable, "-m", "tests.e2e.chaos.file_writer", str(logs)]
+        numbers = [str(FILES), str(events), str(PER_SECOND), str(ROTATION_SECONDS)]
+        with subprocess.Popen([*module, *numbers], cwd=ROOT) as writer:
+            for kill in range(KILLS):
+                time.sleep(rnd.uniform(0.2, 1.8) * SECONDS / KILLS)
+                if kill % 2:
+                    daemon.kill_with_children()
+                    daemon.start()
+                    daemon.__enter__()
+                else:
+                    kill_children(daemon, 1, rnd, (0, 0.1))
+            assert writer.wait() == 0
+        wait_until(lambda: _received(daemon) >= (events, 0), "all lines to be received")
+        wait_until(lambda: _received(daemon)[1] == 0, "all lines to be delivered")
+        daemon.stop()
+    _check_numbers(daemon.data_dir, events)
+    check_balance(daemon.data_dir, events)
+    assert daemon.dead_letters() == []
