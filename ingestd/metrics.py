@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
-_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|info"
+_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|files|info"
 _NAME = re.compile(rf"ingestd_[a-z][a-z0-9_]*?_({_UNITS})(_total)?")
 _LABEL = re.compile(r"(?!le$)[a-z][a-z0-9_]*")
 
@@ -210,6 +210,12 @@ BATCH_EVENTS = Histogram(
     "Events per batch passed to the filters.",
     ("pipeline",),
     buckets=(1, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10_000),
+)
+FILES_WATCHED = Gauge("ingestd_watched_files", "Files that an input reads or waits for.", ("pipeline", "input"))
+FILES_UNREAD_BYTES = Gauge(
+    "ingestd_unread_file_bytes",
+    "Bytes in files that are not stored yet, of compressed files not counted; half a line waits for its end.",
+    ("pipeline", "input"),
 )
 QUEUE_EVENTS = Gauge("ingestd_queue_events", "Events received but not yet delivered by every output.", ("pipeline",))
 QUEUE_BYTES = Gauge(

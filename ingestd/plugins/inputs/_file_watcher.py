@@ -73,6 +73,12 @@ class FileWatcher:
         return any(file.behind for file in self.files.values())
 
     @property
+    def unread_bytes(self) -> int:
+        """How many bytes of plain files are there and not stored."""
+        plain = [file for file in self.files.values() if not isinstance(file, CompressedFile)]
+        return sum(max(file.look.size - file.position, 0) for file in plain)
+
+    @property
     def all_read(self) -> bool:
         """Whether every file was read to its end, or cannot be read."""
         return not any(file.changed for file in self.files.values())

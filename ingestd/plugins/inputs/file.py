@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestd import metrics
 from ingestd.event.fields import Event
 from ingestd.journal.base import KeptStreams
 from ingestd.plugins.ecs import ecs_option, ecs_select
@@ -157,6 +158,7 @@ class FileInput:
             await watcher.look()
             await watcher.read()
             await completion.finish()
+            self._measure(watcher)
             if self.finite and watcher.all_read:
                 self._ended.set()
                 return
@@ -165,6 +167,11 @@ class FileInput:
                 next_write = started + self._write_seconds
             if not watcher.behind:
                 await asyncio.sleep(max(started + self._stat_seconds - time.monotonic(), 0.01))
+
+    def _measure(self, watcher: FileWatcher) -> None:
+        labels = self._context.pipeline_id, self._context.plugin_id
+        metrics.FILES_WATCHED.set(len(watcher.files), *labels)
+        metrics.FILES_UNREAD_BYTES.set(watcher.unread_bytes, *labels)
 
     def _reading(self, sink: Sink) -> Reading:
         opts = self._opts
