@@ -6,7 +6,6 @@ from ingestd.plugins.registry import Legacy, ignored, replaced
 
 _STORE = ignored("Java key stores cannot be read; convert it to PEM files for ssl_certificate and ssl_key")
 _TRUST = ignored("Java key stores cannot be read; convert it to a PEM file for ssl_certificate_authorities")
-_PEERS = ignored("requests go to all nodes in hosts, and one that fails is left out for a while")
 _DEAD = ignored("whatever the server refuses becomes a dead letter, with its reason")
 
 SHARED: Legacy = {
@@ -21,11 +20,7 @@ SHARED: Legacy = {
     "truststore": _TRUST,
     "truststore_password": _TRUST,
     "ssl_cipher_suites": ignored("the suites of the system's TLS library are used"),
-    "healthcheck_path": _PEERS,
-    "absolute_healthcheck_path": _PEERS,
-    "resurrect_delay": _PEERS,
     "validate_after_inactivity": ignored("a connection that broke is opened again"),
-    "pool_max": ignored("pool_max_per_route bounds the connections to each node"),
     "failure_type_logging_whitelist": _DEAD,
     "silence_errors_in_log": _DEAD,
     "dlq_custom_codes": _DEAD,

@@ -75,6 +75,14 @@ class Options:
     sniffing_delay: float = option(5, "Seconds between two questions for them.")
     sniffing_path: str = option("", "Path of the question; default: /_nodes/http.")
     pool_max_per_route: int = option(100, "Connections to one node.")
+    pool_max: int = option(1000, "Connections in use at a time, to all nodes together.")
+    healthcheck_path: str = option(
+        "",
+        "Path of a HEAD request: a node that failed is used again once it answers that with success. By default it is"
+        " used again after a while, up to 30 seconds.",
+    )
+    absolute_healthcheck_path: bool = option(False, "The path of `hosts` or `path` is no prefix of it.")
+    resurrect_delay: float = option(5, "Seconds between two of these requests.")
     manage_template: bool = option(True, "Install an index template at the first contact; never for data streams.")
     template: str = option("", "JSON file with a template of your own.")
     template_name: str = option("", "Name of the template; default: ingestd, with ILM the alias.")
@@ -182,6 +190,9 @@ class Options:
             timeout=self.timeout,
             compression_level=level if self.http_compression else 0,
             pool_max_per_route=self.pool_max_per_route,
+            pool_max=self.pool_max,
+            healthcheck_path=self.healthcheck_path,
+            absolute_healthcheck_path=self.absolute_healthcheck_path,
         )
         connection.tls_context()
         return connection

@@ -110,6 +110,8 @@ class ElasticsearchOutput:
         self._tasks.keep_running("list of indices", self._list_indices, _RECONNECT_SECONDS)
         if self._opts.sniffing:
             self._tasks.keep_running("sniffing", self._sniff, _RECONNECT_SECONDS)
+        if self._opts.healthcheck_path:
+            self._tasks.keep_running("health check of nodes", self._check_nodes, _RECONNECT_SECONDS)
         self._tasks.keep_running("check of fields", self._check_fields, _RECONNECT_SECONDS)
 
     async def _install_template(self) -> None:
@@ -144,6 +146,13 @@ class ElasticsearchOutput:
             ):  # delivery says so, or a privilege lacks
                 await self._client.find_nodes(self._opts.sniffing_path or SNIFFING_PATH)
             await asyncio.sleep(max(self._opts.sniffing_delay, 1))
+
+    async def _check_nodes(self) -> None:
+        """Ask nodes that failed whether they are well again."""
+        await self._connector.ready.wait()
+        while True:
+            await asyncio.sleep(max(self._opts.resurrect_delay, 0.1))
+            await self._client.check_failed_nodes()
 
     async def _check_fields(self) -> None:
         """Find the indices of the last events that have no room for new fields."""

@@ -16,9 +16,8 @@ OUTPUTS = [  # settings of the output elasticsearch, part of the message, part o
     ("truststore => '/t.jks'", "'truststore' of output", "ssl_certificate_authorities"),
     ("workers => 4", "'workers' of output 'elasticsearch' has no effect", "concurrency"),
     ("flush_size => 500", "'flush_size' of output", "batch.max_bytes"),
-    ("healthcheck_path => '/x'", "'healthcheck_path' of output", "hosts"),
+    ("validate_after_inactivity => 5", "'validate_after_inactivity' of output", "opened again"),
     ("codec => json", "'codec' of output 'elasticsearch' has no effect", "leave it out"),
-    ("pool_max => 50", "'pool_max' of output", "pool_max_per_route"),
 ]
 
 

@@ -186,6 +186,10 @@ class ElasticClient:
         answer = await self.api.perform_request("GET", path, headers={"accept": "application/json"})
         self._transport.add_nodes(sniffing.node_addresses(answer.body))
 
+    async def check_failed_nodes(self) -> None:
+        """Use those nodes again that failed and answer the health check."""
+        await self._transport.check_failed_nodes()
+
     async def close(self) -> None:
         """Close all connections. A later request opens new ones."""
         with self._lock:

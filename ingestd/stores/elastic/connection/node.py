@@ -80,6 +80,25 @@ class AiohttpNode(BaseAsyncNode):
         Raises:
             NodeError, TlsError, ConnectionTimeout: The message is an `ElasticUnavailable`.
         """
+        return await self._request(method, self.base_url + target, body, headers, request_timeout)
+
+    async def is_healthy(self, path: str, *, absolute: bool) -> bool:
+        """Return whether a HEAD request for a path succeeds; ``absolute``: the path has no prefix of this node."""
+        root = self.base_url.removesuffix(self.config.path_prefix) if absolute else self.base_url
+        try:
+            answer = await self._request("HEAD", f"{root}/{path.lstrip('/')}")
+        except TransportError:
+            return False
+        return 200 <= answer.meta.status < 300
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | BodyParts | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: float | DefaultType | None = DEFAULT,
+    ) -> NodeResponse:
         seconds = self.config.request_timeout if isinstance(request_timeout, DefaultType) else request_timeout
         session = self._session or self._open()
         loop = asyncio.get_running_loop()
@@ -87,7 +106,7 @@ class AiohttpNode(BaseAsyncNode):
         try:
             async with session.request(
                 method,
-                self.base_url + target,
+                url,
                 data=_Body(body if isinstance(body, BodyParts) else BodyParts([body])) if body else None,
                 headers={**self.headers, **(headers or {})},
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT_S),
@@ -109,7 +128,7 @@ class AiohttpNode(BaseAsyncNode):
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit_per_host=self.config.connections_per_node, ssl=self.config.ssl_context or True
+            limit=0, limit_per_host=self.config.connections_per_node, ssl=self.config.ssl_context or True
         )
         # Cookies of a load balancer are of no use.
         self._session = aiohttp.ClientSession(

@@ -59,6 +59,10 @@ class ElasticOptions:
         compression_level: gzip level of bulk bodies, 0 (off) to 9. None: 1 as in Logstash, but 0 when all
             hosts are this machine, where compressing costs more than it saves.
         pool_max_per_route: Connections to one node.
+        pool_max: Connections that are in use at a time, to all nodes together.
+        healthcheck_path: What a node that failed must answer with success before it is used again, ``HEAD``. Empty: it
+            is used again after a while.
+        absolute_healthcheck_path: Whether ``path`` is no prefix of it.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
@@ -81,6 +85,9 @@ class ElasticOptions:
     timeout: float = 60.0
     compression_level: int | None = None
     pool_max_per_route: int = 100
+    pool_max: int = 1000
+    healthcheck_path: str = ""
+    absolute_healthcheck_path: bool = False
 
     def __repr__(self) -> str:
         """Show the nodes only: every other option may hold a secret."""
@@ -152,6 +159,9 @@ class ElasticOptions:
             raise ValueError("ssl_key needs ssl_certificate")
         if self.compression_level is not None and not 0 <= self.compression_level <= 9:
             raise ValueError(f"compression_level is 0 to 9, not {self.compression_level}")
+        for name in ("pool_max", "pool_max_per_route"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is 1 or more, not {getattr(self, name)}")
         if self.timeout <= 0:
             raise ValueError(f"timeout is in seconds, above 0, not {self.timeout}")
 

@@ -12,6 +12,7 @@ Importing this module takes 0.25 s: only `ElasticClient.connect` does.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ from elastic_transport import (
     AsyncTransport,
     HttpHeaders,
     NodeConfig,
+    NodePool,
     Serializer,
     TransportApiResponse,
     TransportError,
@@ -57,6 +59,22 @@ class RawSerializer(Serializer):
         return data
 
 
+class CheckedNodePool(NodePool):
+    """The nodes of a cluster. ``checks``: one that failed is used again once it is marked as live, not by time."""
+
+    checks = False
+
+    def resurrect(self, force: bool = False) -> Any:
+        """Return a node that failed, if it may be used again; ``force``: there is no other one."""
+        if self.checks and not force:
+            return None
+        return super().resurrect(force=True) if force else super().resurrect()
+
+    def failed(self) -> list[AiohttpNode]:
+        """Return the nodes that are left out."""
+        return [cast(AiohttpNode, node) for node in self.all() if node.config not in self._alive_nodes]
+
+
 class Transport(AsyncTransport):
     """The nodes of a cluster, used in turn; those that fail are left out for a while.
 
@@ -70,12 +88,16 @@ class Transport(AsyncTransport):
         super().__init__(
             nodes,
             node_class=AiohttpNode,
+            node_pool_class=CheckedNodePool,
             serializers=dict.fromkeys(_MEDIA_TYPES, RawSerializer()),
             default_mimetype=JSON,
             max_retries=0,
             meta_header=False,
         )
         self._parameters = options.parameters
+        self._healthcheck = options.healthcheck_path, options.absolute_healthcheck_path
+        cast(CheckedNodePool, self.node_pool).checks = bool(options.healthcheck_path)
+        self._connections = asyncio.Semaphore(options.pool_max)
         self.add_nodes(())
         # Our errors contain all that it would log, and at level DEBUG it logs whole documents.
         logging.getLogger("elastic_transport").setLevel(logging.ERROR)
@@ -87,6 +109,15 @@ class Transport(AsyncTransport):
             self.node_pool.add(replace(first, host=host, port=port))
         for node in self.node_pool.all():
             cast(AiohttpNode, node).proxy = self._proxy
+
+    async def check_failed_nodes(self) -> None:
+        """Use those nodes again that were left out and answer the health check."""
+        path, absolute = self._healthcheck
+        for node in cast(CheckedNodePool, self.node_pool).failed():
+            async with self._connections:
+                healthy = await node.is_healthy(path, absolute=absolute)
+            if healthy:
+                self.node_pool.mark_live(node)
 
     async def perform_request(  # type: ignore[override]  # of the options only those that the client passes
         self, method: str, target: str, *, headers: Mapping[str, Any] | DefaultType = DEFAULT, **options: Any
@@ -122,9 +153,10 @@ class Transport(AsyncTransport):
             ElasticUnavailable: No answer.
         """
         try:
-            return await super().perform_request(
-                method, with_parameters(target, self._parameters), headers={"accept": JSON, **headers}, **options
-            )
+            async with self._connections:
+                return await super().perform_request(
+                    method, with_parameters(target, self._parameters), headers={"accept": JSON, **headers}, **options
+                )
         except TransportError as error:
             if isinstance(error.message, ElasticUnavailable):  # from `AiohttpNode`
                 raise error.message from None
