@@ -24,7 +24,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "lumberjack": "use the input beats, which takes both versions of the protocol",
         "log4j": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
         "log4j2": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
-        "syslog": "let rsyslog or syslog-ng forward to the input tcp, and read the lines with grok and %{SYSLOGLINE}",
         "unix": f"over TCP {_TCP}",
         "gelf": "send GELF over TCP to the input tcp with the codec json_lines",
         "websocket": _QUEUE,

@@ -145,6 +145,22 @@ def whole_frames(data: bytearray, size: int) -> int:
     return whole
 
 
+def frame_fault(data: bytearray, size: int, max_bytes: int) -> str:
+    """Return why the first ``size`` bytes will never be a frame, empty if they may.
+
+    ``max_bytes``: of a frame, with its length.
+    """
+    try:
+        end = frame_end(data, 0, size)
+    except FrameError as error:
+        return f"{error}: no other can be found, so the connection was closed"
+    if end is not None and end > max_bytes:
+        return (
+            f"the message is longer than max_line_bytes: {end} of {max_bytes} bytes allowed; the connection was closed"
+        )
+    return ""
+
+
 def frames_as_lines(data: bytes) -> bytes:
     """Return frames as lines at the same offsets: see ``message_of_line``. The last frame may be cut."""
     lines: list[bytes] = []

@@ -719,7 +719,7 @@ async def test_a_connection_that_waits_for_room_does_not_wait_in_vain() -> None:
     reader: Any = server.running.socket_input("tcp_0")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(WAIT_SECONDS):
-            while not (waiting := reader._tasks.find("wait for room")):
+            while not (waiting := reader.tasks.find("wait for room")):
                 writer.write(line(1, text="x" * 500) * 10)
                 await asyncio.sleep(0.01)
     [task] = waiting

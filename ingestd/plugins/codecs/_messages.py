@@ -1,7 +1,7 @@
 """Many whole messages in one chunk, for inputs that receive datagrams: each is decoded by the codec of the config.
 
 In the chunk they are lines: ``ingestd.protocols.datagrams``. Connections of the same input bring lines as well, one
-message each, without a sender of their own.
+message each, all of the sender whom the stream names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.interfaces import Codec, DecodesLines
 from ingestd.protocols.datagrams import datagram_of
+
+_OF_CONNECTIONS = frozenset({DATAGRAMS, "host", "port"})
 
 
 def _same(line: bytes) -> bytes:
@@ -50,7 +52,8 @@ class MessagesCodec:
         """Return the events of all messages, those of each sender together."""
         lines = chunk.data.removesuffix(b"\n").split(b"\n")
         if DATAGRAMS not in chunk.fields:
-            return self._events([self._message_of_line(line.removesuffix(b"\r")) for line in lines], chunk)
+            messages = [self._message_of_line(line.removesuffix(b"\r")) for line in lines]
+            return self._of_sender(str(chunk.fields.get("host", "")), messages, chunk, chunk.offset)
         by_sender: dict[bytes, list[bytes]] = {}
         for line in lines:
             sender, message = datagram_of(line)
@@ -63,7 +66,7 @@ class MessagesCodec:
         return tables[0] if len(tables) == 1 else Table.joined(tables)
 
     def _of_sender(self, sender: str, messages: Sequence[bytes], chunk: Chunk, offset: int) -> Table:
-        fields: Event = {}
+        fields: Event = {name: value for name, value in chunk.fields.items() if name not in _OF_CONNECTIONS}
         if sender:
             self._sender.set(fields, sender)
         table = self._events(messages, chunk._replace(fields=fields, offset=offset))

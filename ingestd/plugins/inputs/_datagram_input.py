@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._datagrams import MAX_BATCH, Accept, DatagramReader, socket_state
-from ingestd.plugins.interfaces import DatagramSocket, Sink
+from ingestd.plugins.interfaces import Codec, DatagramSocket, Sink, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.tasks import BackgroundTasks
 
@@ -119,13 +119,82 @@ class Datagrams:
             "full: raise net.core.rmem_max (sysctl), and restart; senders do not learn of it"
         ]
 
-    async def drain(self) -> None:
-        """Read what the kernel holds, then end; what comes later is for the next process."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._stop_seconds
+    async def drain(self, stopped_at: float) -> None:
+        """Read what the kernel holds, then end; what comes later is for the next process.
+
+        ``stopped_at``: since when the input is to stop, on the monotonic clock.
+        """
+        waited = time.monotonic() - stopped_at
+        deadline = asyncio.get_running_loop().time() + self._stop_seconds - waited
         self._count_drops()
         lost = sum(await asyncio.gather(*(reader.drain(deadline) for reader in self._readers)))
         self._readers.clear()
         if lost:
             text = "datagrams were read, and there was no room to store them until the stop: they are lost"
             log.error(text, pipeline=self._labels[0], input=self._labels[1], datagrams=lost)
+
+
+class DatagramServer:
+    """An input that reads datagrams.
+
+    Args:
+        datagrams: Its sockets.
+        codec: Decodes what it puts.
+        context: Of the input.
+        accept: Returns what looks at each datagram before it is put in a sink; None: all are put as they came.
+    """
+
+    finite = False
+
+    def __init__(
+        self,
+        datagrams: Datagrams,
+        codec: Codec,
+        context: BuildContext,
+        accept: Callable[[Sink], Accept] | None = None,
+    ) -> None:
+        self._datagrams, self.codec, self._accept = datagrams, codec, accept
+        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
+        self._watch: asyncio.Task[None] | None = None
+        self._ended, self._stopped_at = asyncio.Event(), 0.0
+        self._sink: Sink | None = None
+
+    @property
+    def datagram_sockets(self) -> Sequence[DatagramSocket]:
+        """What to open."""
+        return self._datagrams.sockets
+
+    async def open(self) -> None:
+        """Do nothing: the supervisor opens the socket."""
+
+    async def run(self, sink: Sink) -> None:
+        """Read until ``stop``; then read what the kernel holds."""
+        self.start(sink)
+        await self._tasks.until(self._ended.wait())
+        await self._tasks.until(self.finish())
+
+    def start(self, sink: Sink, tasks: BackgroundTasks | None = None) -> None:
+        """Read from now on, without ``run``; ``tasks``: who notices what fails."""
+        self._sink, self._tasks = sink, tasks or self._tasks
+        self._watch = self._tasks.start("drops", self._datagrams.watch(), endless=True)
+
+    async def finish(self) -> None:
+        """Read what the kernel holds, then end."""
+        if self._watch is not None:
+            self._tasks.cancel(self._watch)
+        await self._datagrams.drain(self._stopped_at)
+
+    def stop(self, mode: StopMode) -> None:
+        """Let ``run`` return."""
+        self._stopped_at = time.monotonic()
+        self._ended.set()
+
+    def serve_datagrams(self, sock: socket.socket, drops: int, on_drops: Callable[[int], None]) -> None:
+        """Read a socket."""
+        assert self._sink is not None  # noqa: S101 -- ``run`` runs
+        accept = None if self._accept is None else self._accept(self._sink)
+        self._datagrams.serve(sock, DropCount(drops, on_drops), self._sink, self._tasks, accept)
+
+    def problems(self) -> list[str]:
+        """Return whether the kernel drops datagrams."""
+        return self._datagrams.problems()

@@ -125,7 +125,7 @@ class ServerInput:
         self._labels = (context.pipeline_id, context.plugin_id)
         self._warnings, self._reports = ClientWarnings(*self._labels), SenderReports(*self._labels)
         self._tls = ServerContexts(options, *self._labels) if options.ssl_enabled else None
-        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
+        self.tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._served: set[_Served] = set()
         self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
@@ -152,13 +152,13 @@ class ServerInput:
     async def run(self, sink: Sink) -> None:
         """Serve until ``stop``, then finish what has begun."""
         self._sink = sink
-        timer = self._tasks.start("connection timer", self._watch(), endless=True)
+        timer = self.tasks.start("connection timer", self._watch(), endless=True)
         try:
-            await self._tasks.until(self._ended.wait())
-            self._tasks.cancel(timer)
-            await self._tasks.until(self._end())
+            await self.tasks.until(self._ended.wait())
+            self.tasks.cancel(timer)
+            await self.tasks.until(self._end())
         finally:
-            await self._tasks.close()
+            await self.tasks.close()
 
     async def _watch(self) -> None:
         timeout = self._options.idle_timeout
@@ -190,7 +190,7 @@ class ServerInput:
         for served in self._served:
             patience = SENDING_SECONDS if served.begun else REST_SECONDS
             if served.connection is None and seconds >= patience:
-                self._tasks.cancel(served.task)
+                self.tasks.cancel(served.task)
 
     async def _cut_off(self) -> None:
         left = [served for served in self._served if served.connection is not None]
@@ -199,7 +199,7 @@ class ServerInput:
             log.error(text, pipeline=self._labels[0], input=self._labels[1], connections=len(left))
         tasks = [served.task for served in self._served]
         for task in tasks:
-            self._tasks.cancel(task)
+            self.tasks.cancel(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # Connections
@@ -217,7 +217,7 @@ class ServerInput:
         served = _Served()
         self._served.add(served)
         self._count_open()
-        served.task = self._tasks.start(f"connection {stream.id}", self._serve(served, sock, stream, closed))
+        served.task = self.tasks.start(f"connection {stream.id}", self._serve(served, sock, stream, closed))
 
     def _count_open(self) -> None:
         metrics.CONNECTIONS_OPEN.set(len(self._served), *self._labels)

@@ -110,6 +110,10 @@ class TcpLines:
         self.start_lost = not self.rejected
         return self.rejected
 
+    def reject(self, data: bytes, reason: str, offset: int, size: int) -> bool:
+        """Make a dead letter of ``size`` bytes that are no record, with ``data`` of them; False: not possible now."""
+        return self._sink.reject(data, reason, self.stream, offset, offset + size, size=size)
+
     def end_rejected(self) -> None:
         """Note that the end of a line was reached that was rejected before."""
         self._end_line()

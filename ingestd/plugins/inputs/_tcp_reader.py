@@ -23,7 +23,7 @@ from ingestd.plugins.inputs._tcp_lines import TcpLines
 from ingestd.plugins.inputs._tcp_mark import LineMark, PartialLine
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer, Peeked, Turns
 from ingestd.plugins.inputs._tcp_poller import Poller
-from ingestd.plugins.inputs._tcp_recognition import LINES, Owner, Recognition, lines_framing
+from ingestd.plugins.inputs._tcp_recognition import FRAMINGS, LINES, Framings, Owner, Recognition, lines_framing
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
@@ -38,6 +38,7 @@ _FEW_BYTES = 4096
 """What is read of a connection that had a few lines before; if there are more, they are read in the usual way."""
 
 _TOO_LONG_FOR_KERNEL = "a line is longer than the kernel buffers; if the worker is killed, its start is lost"
+_TOO_LONG_TO_COUNT = "the message is longer than the kernel buffers (net.ipv4.tcp_rmem): the connection was closed"
 _HELP = "raise the third value of net.ipv4.tcp_rmem to four times max_line_bytes"
 
 
@@ -49,6 +50,7 @@ class ConnectionReader:
             the kernel, like a line that has not.
         poller: Reads all connections of the input in turn.
         owner: Learns what becomes of the connection.
+        framings: How the records of senders of other than lines are separated.
     """
 
     def __init__(  # noqa: PLR0913 -- what its input has for each
@@ -62,13 +64,14 @@ class ConnectionReader:
         poller: Poller,
         owner: Owner,
         grouping: Grouping | None = None,
+        framings: Framings = FRAMINGS,
     ) -> None:
         sock.setblocking(False)
         self._sock, self._sink, self._owner = sock, sink, owner
         self._peeked, self._max = Peeked(sock, buffer), max_line_bytes
         self._few = min(_FEW_BYTES - 1, max_line_bytes, buffer.chunk_bytes // 2)
         self._grouping = grouping
-        self._recognition = Recognition(owner.recognised, max_line_bytes, lines_framing(grouping))
+        self._recognition = Recognition(owner.recognised, max_line_bytes, lines_framing(grouping), framings)
         self._lines = TcpLines(sink, stream, max_line_bytes, grouping)
         self._flush: asyncio.TimerHandle | None = None  # of the lines of the last message
         self._wakeups = Wakeups(sock, self._readable, sink, buffer, max_line_bytes + 2, poller=poller)
@@ -192,6 +195,8 @@ class ConnectionReader:
             pickle = self._peeked.first(min(size, EXCERPT_BYTES))
             if self._reject_pickles(pickle) == len(pickle):
                 self._reject(Sender.PICKLE)
+        elif fault := self._recognition.framing.fault(self._peeked.data, size):
+            self._reject_rest(size, fault)
         elif self._lines.exceeds(size):
             self._collect(size)
         elif last or tcp_position.ends_after(self._sock, size):
@@ -205,6 +210,9 @@ class ConnectionReader:
         """Let the ``size`` bytes of a line that wait stay in the kernel, if there is room for the rest as well."""
         if not self._wakeups.await_rest_of_line(size, seconds, woken=woken):
             if self._grouping is not None and self._store_lines(size):
+                return
+            if not self._recognition.framing.delimiter:
+                self._reject_rest(size, _TOO_LONG_TO_COUNT)
                 return
             if not self._lines.collected:
                 log.warning(_TOO_LONG_FOR_KERNEL, connection=self._lines.stream.id, bytes=size, help=_HELP)
@@ -237,6 +245,14 @@ class ConnectionReader:
         self._wakeups.stop()
         self._wakeups.reset_low_water()
         self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
+
+    def _reject_rest(self, size: int, reason: str) -> None:
+        """Make a dead letter of the ``size`` bytes that wait, which are no record, and close: no other can be found."""
+        if not self._lines.reject(self._peeked.first(min(size, EXCERPT_BYTES)), reason, self._offset, size):
+            self._wakeups.pause()
+            return
+        self._consume(size)
+        self._reject(Sender.SYSLOG_OCTETS)
 
     # Store and consume
 

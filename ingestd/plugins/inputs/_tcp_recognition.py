@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingestd.event.chunk import Stream
-from ingestd.plugins.inputs._tcp_senders import KEPT_FRAMING
 from ingestd.protocols.grouping import Grouping
 from ingestd.protocols.pickles import whole_pickles
 from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
@@ -39,14 +38,17 @@ class Framing(NamedTuple):
     lines: Callable[[bytes], bytes]
     """Returns whole records as lines, byte for byte at the same offsets."""
     delimiter: bytes = b"\n"
-    """The last byte of a record, unless the records have a length instead."""
+    """The last byte of a record; empty: the records have a length instead."""
+    fault: Callable[[bytearray, int], str] = lambda data, size: ""
+    """Returns why the first of n bytes will never be a record, a sentence; empty: they may become one."""
 
 
 def _whole_lines(data: bytearray, size: int) -> int:
     return data.rfind(b"\n", 0, size) + 1
 
 
-def _whole_to_nul(data: bytearray, size: int) -> int:
+def whole_to_nul(data: bytearray, size: int) -> int:
+    """Return how many of the first ``size`` bytes are records that NUL ends."""
     return data.rfind(b"\0", 0, size) + 1
 
 
@@ -72,9 +74,12 @@ def lines_framing(grouping: Grouping | None) -> Framing:
     return LINES if grouping is None else Framing(grouping.whole, _same)
 
 
-_FRAMINGS = {
-    Sender.SYSLOG_NUL: Framing(_whole_to_nul, _lines_of_syslog, b"\0"),
-    Sender.GELF: Framing(_whole_to_nul, _lines_of_objects, b"\0"),
+Framings = Mapping[Sender, Framing]
+"""How senders separate their records; all others send lines."""
+
+FRAMINGS: Framings = {
+    Sender.SYSLOG_NUL: Framing(whole_to_nul, _lines_of_syslog, b"\0"),
+    Sender.GELF: Framing(whole_to_nul, _lines_of_objects, b"\0"),
 }
 
 
@@ -85,10 +90,17 @@ class Recognition:
         recognised: See ``Owner``.
         max_bytes: Of a record; longer pickles are no whole ones.
         lines: How lines are separated.
+        framings: How the records of other senders are separated.
     """
 
-    def __init__(self, recognised: Callable[[Sender], None], max_bytes: int, lines: Framing = LINES) -> None:
-        self._recognised, self._max, self._lines = recognised, max_bytes, lines
+    def __init__(
+        self,
+        recognised: Callable[[Sender], None],
+        max_bytes: int,
+        lines: Framing = LINES,
+        framings: Framings = FRAMINGS,
+    ) -> None:
+        self._recognised, self._max, self._lines, self._framings = recognised, max_bytes, lines, framings
         self._first = 0
         self.sender: Sender | None = None
         self.framing = lines
@@ -103,11 +115,13 @@ class Recognition:
             ended: Nothing will follow.
         """
         sender = recognise(head, ended=ended)
+        if sender is Sender.SYSLOG and b"\0" in head:  # the first message has several lines
+            sender = Sender.SYSLOG_NUL
         if sender is None:
             return None
         if offset == self._first:
             self._recognised(sender)
-        elif sender not in KEPT_FRAMING:
+        elif sender is not Sender.PICKLE and sender not in self._framings:
             sender = Sender.LINES
         if sender is not Sender.PROXY:
             self.settle(sender)
@@ -123,6 +137,6 @@ class Recognition:
     def settle(self, sender: Sender) -> None:
         """Judge no more; ``sender`` is who sends, unless that is known."""
         if self.sender is None:
-            self.sender, self.framing = sender, _FRAMINGS.get(sender, self._lines)
+            self.sender, self.framing = sender, self._framings.get(sender, self._lines)
             if sender is Sender.PICKLE:
                 self.framing = Framing(partial(whole_pickles, max_bytes=self._max), _same)

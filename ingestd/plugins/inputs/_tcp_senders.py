@@ -25,9 +25,6 @@ from ingestd.protocols.senders import Sender
 
 _PICKLED = "a pickle of Python's SocketHandler, which is never loaded: use logstash.TCPLogstashHandler instead"
 
-KEPT_FRAMING = frozenset({Sender.SYSLOG_NUL, Sender.GELF, Sender.PICKLE})
-"""Senders whose records do not end with a line feed: the next reader of a connection has to recognise them too."""
-
 CLOSED = frozenset({Sender.BEATS, Sender.HTTP, Sender.TLS})
 """Senders of whom nothing can be read."""
 
@@ -48,16 +45,16 @@ ADVICE: dict[Sender, Advice] = {
     ),
     Sender.SYSLOG: Advice(
         "a client sends syslog to an input for JSON; its lines become events with the tag _jsonparsefailure",
-        f"from Python, {_HANDLER}; for a syslog daemon, add a tcp input with codec => line on a port of its own",
+        f"from Python, {_HANDLER}; for a syslog daemon, add an input syslog on a port of its own",
     ),
     Sender.SYSLOG_NUL: Advice(
         "a client sends syslog ended by NUL, as SysLogHandler of Python's logging does, to an input for JSON",
-        f"{_HANDLER} instead of logging.handlers.SysLogHandler, or add a tcp input with codec => line for it",
+        f"{_HANDLER} instead of logging.handlers.SysLogHandler, or add an input syslog for it",
     ),
     Sender.SYSLOG_OCTETS: Advice(
-        "a client sends syslog with octet counting, which is not supported: messages without a line end run together",
-        "have it end messages with a line feed (rsyslog: TCP_Framing traditional; syslog-ng: network() instead of "
-        "syslog()), and send them to a tcp input with codec => line",
+        "a client sends syslog with octet counting to an input for lines: messages without a line end run together",
+        "add an input syslog on a port of its own, or have the client end messages with a line feed (rsyslog: "
+        "TCP_Framing traditional; syslog-ng: network() instead of syslog())",
     ),
     Sender.GELF: Advice(
         "a client sends GELF; its records become events with GELF's field names",

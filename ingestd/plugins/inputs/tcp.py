@@ -36,7 +36,7 @@ from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_peek import PeekBuffer
 from ingestd.plugins.inputs._tcp_poller import Gathering, Poller
 from ingestd.plugins.inputs._tcp_reader import ConnectionReader
-from ingestd.plugins.inputs._tcp_recognition import Owner
+from ingestd.plugins.inputs._tcp_recognition import FRAMINGS, Framings, Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tcp_tls import tls_lines
@@ -95,22 +95,36 @@ _LEGACY = {
 
 
 class TcpInput:
-    """Reads the connections that it is given, line by line."""
+    """Reads the connections that it is given, line by line.
+
+    Args:
+        opts: Of the input.
+        context: Of the input.
+        framings: How the records of senders of other than lines are separated.
+        expected: Senders that the input is meant for; None: see ``_expected``.
+    """
 
     finite = False
     outlives_reader = True
 
-    def __init__(self, opts: Options, context: BuildContext) -> None:
-        self._opts = opts
+    def __init__(
+        self,
+        opts: Options,
+        context: BuildContext,
+        *,
+        framings: Framings = FRAMINGS,
+        expected: frozenset[Sender] | None = None,
+    ) -> None:
+        self._opts, self._framings = opts, framings
         self._max_line_bytes = context.settings.max_line_bytes
         self._grouping = grouping_of(context.codec)
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
         self._labels = (context.pipeline_id, context.plugin_id)
-        self._reports = SenderReports(*self._labels, _expected(opts, context))
+        self._reports = SenderReports(*self._labels, _expected(opts, context) if expected is None else expected)
         self._connections: set[TcpConnection] = set()
-        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
-        self._rejected = RejectedConnections(self._tasks)
+        self.tasks = BackgroundTasks(f"input {context.plugin_id}")
+        self._rejected = RejectedConnections(self.tasks)
         self._mode: StopMode = "drain"
         self._ended = asyncio.Event()
         self._sink: Sink | None = None
@@ -135,7 +149,7 @@ class TcpInput:
         Raises what a background task of a connection raised.
         """
         self._sink = sink
-        self._poller = Poller(Gathering(sink, self._buffer.chunk_bytes), self._tasks)
+        self._poller = Poller(Gathering(sink, self._buffer.chunk_bytes), self.tasks)
         try:
             await self._serve_until_stopped()
         finally:
@@ -144,11 +158,11 @@ class TcpInput:
     async def _serve_until_stopped(self) -> None:
         timer = None
         if self._opts.idle_timeout:
-            timer = self._tasks.start("idle timer", self._close_idle(), endless=True)
-        await self._tasks.until(self._ended.wait())
+            timer = self.tasks.start("idle timer", self._close_idle(), endless=True)
+        await self.tasks.until(self._ended.wait())
         if timer is not None:
-            self._tasks.cancel(timer)
-        await self._tasks.until(self._end())
+            self.tasks.cancel(timer)
+        await self.tasks.until(self._end())
 
     async def _end(self) -> None:
         if self._mode == "handover":
@@ -195,6 +209,7 @@ class TcpInput:
             poller=self._poller,
             owner=self._owner(stream, closed, on_client),
             grouping=self._grouping,
+            framings=self._framings,
         )
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)

@@ -12,19 +12,15 @@ kernel has no room for is counted (`ingestd_dropped_datagrams_total`, `/health`)
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd.event.fields import FieldRef
 from ingestd.plugins.codecs._messages import MessagesCodec
 from ingestd.plugins.ecs import ecs_option, ecs_select
-from ingestd.plugins.inputs._datagram_input import Datagrams, DropCount, check_datagram_options
+from ingestd.plugins.inputs._datagram_input import Datagrams, DatagramServer, check_datagram_options
 from ingestd.plugins.inputs._datagrams import MAX_BATCH
-from ingestd.plugins.interfaces import Codec, DatagramSocket, Sink, StopMode
+from ingestd.plugins.interfaces import DatagramSocket
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin, required
-from ingestd.tasks import BackgroundTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,49 +46,8 @@ def _touches(options: Options) -> Touch:
     return Touch() if given is None else Touch(reads=frozenset({given.text}), sets=frozenset({given.text}))
 
 
-class UdpInput:
-    """Reads the datagrams of one port."""
-
-    finite = False
-
-    def __init__(self, datagrams: Datagrams, codec: Codec, context: BuildContext) -> None:
-        self._datagrams, self.codec = datagrams, codec
-        self._tasks = BackgroundTasks(f"input {context.plugin_id}")
-        self._ended = asyncio.Event()
-        self._sink: Sink | None = None
-
-    @property
-    def datagram_sockets(self) -> Sequence[DatagramSocket]:
-        """What to open."""
-        return self._datagrams.sockets
-
-    async def open(self) -> None:
-        """Do nothing: the supervisor opens the socket."""
-
-    async def run(self, sink: Sink) -> None:
-        """Read until ``stop``; then read what the kernel holds."""
-        self._sink = sink
-        watch = self._tasks.start("drops", self._datagrams.watch(), endless=True)
-        await self._tasks.until(self._ended.wait())
-        self._tasks.cancel(watch)
-        await self._tasks.until(self._datagrams.drain())
-
-    def stop(self, mode: StopMode) -> None:
-        """Let ``run`` return."""
-        self._ended.set()
-
-    def serve_datagrams(self, sock: socket.socket, drops: int, on_drops: Callable[[int], None]) -> None:
-        """Read a socket."""
-        assert self._sink is not None  # noqa: S101 -- ``run`` runs
-        self._datagrams.serve(sock, DropCount(drops, on_drops), self._sink, self._tasks)
-
-    def problems(self) -> list[str]:
-        """Return whether the kernel drops datagrams."""
-        return self._datagrams.problems()
-
-
 @plugin("input", "udp", Options, codec="plain", listens=True, touches=_touches)
-def build(opts: Options, context: BuildContext) -> UdpInput:
+def build(opts: Options, context: BuildContext) -> DatagramServer:
     """Messages from UDP, one in each datagram."""
     check_datagram_options(opts.port, opts.buffer_size, opts.queue_size, opts.receive_buffer_bytes)
     default = FieldRef(ecs_select(opts, disabled="host", ecs="[host][ip]"))
@@ -102,4 +57,4 @@ def build(opts: Options, context: BuildContext) -> UdpInput:
     datagrams = Datagrams(
         sockets, context, max_bytes=opts.buffer_size, max_batch=min(max(opts.queue_size, 1), MAX_BATCH)
     )
-    return UdpInput(datagrams, codec, context)
+    return DatagramServer(datagrams, codec, context)

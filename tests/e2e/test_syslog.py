@@ -1,0 +1,266 @@
+"""Inputs for messages with real clients: logger(1), Python's handlers, and datagrams while a worker is dead."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from logging.handlers import SysLogHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from logstash_async.handler import AsynchronousLogstashHandler
+from logstash_async.transport import UdpTransport
+
+from tests.e2e.chaos.tools import workers
+from tests.e2e.daemon import Daemon
+from tests.plugins.inputs.authority import Authority
+from tests.processes import send_signal
+from tests.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.skipif(shutil.which("logger") is None, reason="logger(1) of util-linux is not installed")
+
+HOST = "127.0.0.1"
+
+
+class Site:
+    """A daemon with these inputs, and what it has delivered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self._file = folder / "log.socket", folder / "events.ndjson"
+        self.authority = Authority(folder)
+        certificate, key = self.authority.files("server")
+        config = f"""
+            input {{
+                syslog {{ id => sys host => "{HOST}" port => 0 path => "{self.path}" }}
+                syslog {{
+                  id => tls host => "{HOST}" port => 0 use_udp => false
+                  ssl_enabled => true ssl_certificate => "{certificate}" ssl_key => "{key}"
+                }}
+                udp {{ id => udp host => "{HOST}" port => 0 codec => json }}
+            }}
+            output {{ file {{ path => "{self._file}" codec => json_lines }} }}
+        """
+        self.daemon = Daemon(folder, config=config, workers="2")
+
+    def port(self, input_id: str, network: str) -> int:
+        """Return the port of an input: of tcp or udp."""
+        entries = self.daemon.said("listening for events" if network == "tcp" else "receiving datagrams")
+        return int([entry["port"] for entry in entries if entry["input"] == input_id and "port" in entry][-1])
+
+    def events(self, word: str) -> list[dict[str, Any]]:
+        """Return the delivered events whose message starts with a word."""
+        if not self._file.exists():
+            return []
+        *whole, _unfinished = self._file.read_text().split("\n")
+        found = [json.loads(line) for line in whole]
+        return [event for event in found if str(event.get("message", "")).startswith(word)]
+
+    def wait_for(self, word: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until ``count`` events have come whose message starts with a word, and return them."""
+        wait_until(lambda: len(self.events(word)) >= count, f"{count} events {word}")
+        found = self.events(word)
+        assert len(found) == count
+        return found
+
+    def kill_workers(self) -> None:
+        """Kill every worker, and wait until others have taken their places."""
+        before = self.workers()
+        for pid in before:
+            send_signal(pid, signal.SIGKILL)
+        wait_until(lambda: len(self.workers() - before) == 2, "new workers")
+
+    def workers(self) -> set[int]:
+        """Return the workers."""
+        return {*workers(self.daemon)}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("syslog"))
+    with site.daemon:
+        yield site
+
+
+def logger(*arguments: str) -> None:
+    """Run logger(1)."""
+    done = subprocess.run(["logger", *arguments], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+NETWORKS = {
+    "udp": lambda site: ["--udp", "--server", HOST, "--port", str(site.port("sys", "udp"))],
+    "tcp": lambda site: ["--tcp", "--server", HOST, "--port", str(site.port("sys", "tcp"))],
+    "octet_count": lambda site: ["--tcp", "--octet-count", "--server", HOST, "--port", str(site.port("sys", "tcp"))],
+    "path": lambda site: ["--socket", str(site.path)],
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_logger_with_rfc_3164(site: Site, network: str) -> None:
+    word = f"old_{network}"
+    logger(*NETWORKS[network](site), "--rfc3164", "-t", "shop", "--id=77", "-p", "local3.warning", f"{word} hello")
+    [event] = site.wait_for(word)
+    expected = {"program": "shop", "pid": "77", "priority": 156, "facility_label": "local3"}
+    assert event | expected | {"severity_label": "Warning"} == event
+    assert event["message"] == f"{word} hello"
+    assert event.get("host") == (None if network == "path" else HOST)
+    assert event["@timestamp"].endswith(":" + event["timestamp"][-2:] + ".000Z"), "the time is that of the message"
+    assert "tags" not in event
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_logger_with_rfc_5424(site: Site, network: str) -> None:
+    word = f"new_{network}"
+    data = ["--sd-id", "shop@32473", "--sd-param", 'user="a \\"b\\" [c\\]"', "--sd-param", 'n="1"', "--msgid", "ORDER"]
+    logger(*NETWORKS[network](site), "--rfc5424", *data, "-t", "shop", "--id=77", f"{word} 서울")
+    [event] = site.wait_for(word)
+    expected = {"program": "shop", "pid": "77", "priority": 13, "syslog_version": 1, "msgid": "ORDER"}
+    assert event | expected == event
+    assert event["message"] == f"{word} 서울"
+    assert event["structured_data"]["shop@32473"] == {"user": 'a "b" [c]', "n": "1"}
+    assert "tags" not in event
+
+
+HANDLERS: dict[str, Callable[[Site], SysLogHandler]] = {
+    "udp": lambda site: SysLogHandler((HOST, site.port("sys", "udp"))),
+    "tcp": lambda site: SysLogHandler((HOST, site.port("sys", "tcp")), socktype=socket.SOCK_STREAM),
+    "path": lambda site: SysLogHandler(str(site.path)),
+}
+
+
+@pytest.mark.parametrize("network", HANDLERS)
+def test_handler_of_python(site: Site, network: str) -> None:
+    """Without a formatter it sends no time, which the tag says; the priority counts all the same."""
+    with closing(HANDLERS[network](site)) as handler:
+        record = logging.LogRecord("django", logging.ERROR, "f", 1, f"python_{network}\nTraceback", (), None)
+        handler.emit(record)
+        handler.setFormatter(logging.Formatter("%(asctime)s web1 app[7]: %(message)s", "%b %d %H:%M:%S"))
+        handler.emit(record)
+    [parsed] = site.wait_for(f"python_{network}")
+    assert (parsed["message"], parsed["program"]) == (f"python_{network}\nTraceback", "app")
+    [bare] = site.wait_for(f"<11>python_{network}")
+    assert (bare["severity_label"], bare["tags"]) == ("Error", ["_grokparsefailure_sysloginput"])
+
+
+def test_transport_of_python_logstash_async(site: Site, tmp_path: Path) -> None:
+    options = {"ssl_enable": False, "ssl_verify": False, "keyfile": None, "certfile": None, "ca_certs": None}
+    transport = UdpTransport(HOST, site.port("udp", "udp"), timeout=5, **options)
+    handler = AsynchronousLogstashHandler(HOST, 0, str(tmp_path / "db"), transport=transport)
+    log = logging.getLogger("tests.udp")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        log.info("async hello", extra={"order": 5})
+        handler.flush()
+        [event] = site.wait_for("async hello")
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    assert event["level"] == "INFO"
+
+
+def numbers(events: list[dict[str, Any]]) -> Counter[int]:
+    return Counter(int(event["message"].split()[1]) for event in events)
+
+
+def test_datagrams_that_come_while_no_worker_lives_are_read_by_the_next(site: Site) -> None:
+    """Those of a batch that was read and not stored would be lost: none is read here when the workers are killed."""
+    for pid in (before := site.workers()):
+        send_signal(pid, signal.SIGSTOP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for number in range(100):
+            client.sendto(b'{"message":"gap_udp %d"}' % number, (HOST, site.port("udp", "udp")))
+            client.sendto(b"<13>Nov 29 10:00:00 web1 app: gap_sys %d" % number, (HOST, site.port("sys", "udp")))
+    for pid in before:
+        send_signal(pid, signal.SIGKILL)
+    for word in ("gap_udp", "gap_sys"):
+        assert numbers(site.wait_for(word, 100)) == Counter(range(100))
+
+
+@pytest.mark.parametrize("framing", ["lines", "nul", "octet_count"])
+def test_nothing_is_lost_or_doubled_over_tcp_when_workers_are_killed(site: Site, framing: str) -> None:
+    count, word = 6000, f"kill_{framing}"
+
+    def framed(number: int) -> bytes:
+        text = f"<13>Nov 29 10:00:00 web1 app: {word} {number} {'x' * (number % 300)}".encode()
+        return {"lines": text + b"\n", "nul": text + b"\n more\0"}.get(framing, b"%d %b" % (len(text), text))
+
+    half = threading.Event()
+
+    def send() -> None:
+        with socket.create_connection((HOST, site.port("sys", "tcp"))) as connection:
+            for number in range(count):
+                connection.sendall(framed(number))
+                if number == count // 2:
+                    half.set()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        site.kill_workers()
+        assert half.wait(WAIT_SECONDS)
+        site.kill_workers()
+    finally:
+        sender.join(WAIT_SECONDS)
+    assert numbers(site.wait_for(word, count)) == Counter(range(count))
+
+
+def test_garbage_among_frames_is_a_dead_letter_and_ends_the_connection(site: Site) -> None:
+    with socket.create_connection((HOST, site.port("sys", "tcp"))) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        connection.sendall(b"40 <13>Nov 29 10:00:00 web1 app: broken one")
+        site.wait_for("broken one")
+        connection.sendall(b"garbage")
+        assert connection.recv(1) == b""
+    wait_until(lambda: b"garbage" in [letter["raw"] for letter in site.daemon.dead_letters()], "the dead letter")
+
+
+def test_every_framing_over_tls(site: Site) -> None:
+    """Records of any size come in pieces of TLS; the last one of each connection lacks its end."""
+    texts = [f"<13>Nov 29 10:00:00 web1 app: tls {number} {'x' * number * 999}".encode() for number in range(30)]
+    streams = {
+        "lines": b"\n".join(texts),
+        "nul": b"\0".join(text + b"\nmore" for text in texts),
+        "octet_count": b"".join(b"%d %b" % (len(text), text) for text in texts),
+    }
+    for stream in streams.values():
+        with socket.create_connection((HOST, site.port("tls", "tcp"))) as sock:
+            context = site.authority.client_context()
+            with context.wrap_socket(sock, server_hostname=HOST) as connection:
+                connection.sendall(stream)
+                connection.unwrap()
+    assert numbers(site.wait_for("tls ", 90)) == Counter([*range(30)] * 3)
+
+
+def test_garbage_among_frames_over_tls(site: Site) -> None:
+    with (
+        socket.create_connection((HOST, site.port("tls", "tcp"))) as sock,
+        site.authority.client_context().wrap_socket(sock, server_hostname=HOST) as connection,
+    ):
+        connection.settimeout(WAIT_SECONDS)
+        connection.sendall(b"40 <13>Nov 29 10:00:00 web1 app: framed onerubbish")
+        assert connection.recv(1) == b""
+    site.wait_for("framed one")
+    wait_until(lambda: b"rubbish" in [letter["raw"] for letter in site.daemon.dead_letters()], "the dead letter")
+
+
+def test_a_reload_keeps_the_sockets(site: Site) -> None:
+    before = site.workers()
+    site.daemon.process.send_signal(signal.SIGHUP)
+    site.daemon.wait_for("every process runs the new config")
+    assert not before & site.workers()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b'{"message":"reload_udp"}', (HOST, site.port("udp", "udp")))
+    site.wait_for("reload_udp")
+    logger("--socket", str(site.path), "-t", "app", "reload_path")
+    site.wait_for("reload_path")
