@@ -21,6 +21,12 @@ from elasticsearch import Elasticsearch, helpers
 from logstash_async.formatter import LogstashFormatter
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import HttpTransport
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
 
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon
@@ -37,6 +43,7 @@ input {{
   http {{ {LOCAL} id => "https" ssl_enabled => true ssl_certificate => "%(certificate)s" ssl_key => "%(key)s"
           user => "joe" password => "secret" }}
   elasticsearch_bulk {{ {LOCAL} id => "bulk" tokens => ["secret"] }}
+  otlp {{ {LOCAL} id => "otlp" tokens => ["secret"] }}
 }}
 output {{ %(output)s }}
 """
@@ -152,6 +159,41 @@ def test_bulk_helper_of_the_client_of_elasticsearch(running: Running) -> None:
     running.documents("bulk", "single", 1)
     wait_until(lambda: running.daemon.metric("ingestd_queue_events") == 0, "an empty queue")
     assert len(running.documents("bulk", "id", 700)) == 700
+
+
+# otlp
+
+
+@pytest.mark.parametrize("compression", Compression)
+def test_exporter_of_the_sdk_of_opentelemetry(running: Running, compression: Compression) -> None:
+    exporter = OTLPLogExporter(
+        f"http://127.0.0.1:{running.port('otlp')}/v1/logs",
+        headers={"Authorization": "Bearer secret"},
+        timeout=WAIT_SECONDS,
+        compression=compression,
+    )
+    service = f"shop {compression.value}"
+    provider = LoggerProvider(Resource({"service.name": service, "host.name": service}))
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_export_batch_size=100))
+    logger = logging.getLogger(f"otlp.{compression.value}")
+    logger.propagate = False
+    handler = LoggingHandler(logger_provider=provider)
+    logger.addHandler(handler)
+    for number in range(300):
+        logger.warning("number %d", number)
+    try:
+        raise KeyError("x")
+    except KeyError:
+        logger.exception("it failed")
+    provider.shutdown()
+    logger.removeHandler(handler)
+    found = running.documents("host", service, 301)
+    expected = Counter([*(f"number {number}" for number in range(300)), "it failed"])
+    assert Counter(event["message"] for event in found) == expected
+    assert {(event["logger_name"], event["resource"]["service.name"]) for event in found} == {(logger.name, service)}
+    [failed] = [event for event in found if event["message"] == "it failed"]
+    assert (failed["level"], failed["attributes"]["exception.type"]) == ("ERROR", "KeyError")
+    assert "KeyError: 'x'" in failed["stack_trace"]
 
 
 # Workers that are killed
