@@ -97,9 +97,26 @@ def _name_and_path(option: str, others: list[str], *, main_is_given: bool) -> tu
     return name, Path(path)
 
 
+_BEATS = """
+  # Records of ingestd-django and other clients that want an acknowledgement.
+  beats {
+    host => "${INGESTD_HOST:127.0.0.1}"
+    port => "${INGESTD_BEATS_PORT}"
+    include_codec_tag => false
+  }
+}
+
+filter {"""
+
+
 def default_text(settings: Settings) -> str:
-    """Return the text of the built-in pipeline: into Elasticsearch if the settings name one, else into the store."""
+    """Return the text of the built-in pipeline: into Elasticsearch if the settings name one, else into the store.
+
+    It has the input ``beats`` if there is a port for it.
+    """
     text = (Path(ingestd.__file__).parent / DEFAULT_NAME).read_text("utf-8")
+    if settings.beats_port:
+        text = text.replace("}\n\nfilter {", _BEATS, 1)
     if settings.elasticsearch:
         text = text.replace("store { }", 'elasticsearch {\n    hosts => ["${INGESTD_ELASTICSEARCH}"]\n  }')
     return text

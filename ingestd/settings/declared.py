@@ -223,6 +223,13 @@ class Settings:
     )
     host: str = setting("127.0.0.1", TEXT, "Address that the built-in pipeline's tcp input listens on.", reload=True)
     port: int = setting(5959, PORT, "Port of the built-in pipeline's tcp input; 0: any free port.", reload=True)
+    beats_port: int = setting(
+        0,
+        PORT,
+        "Port on which the built-in pipeline also takes events of Beats and of ingestd-django, which it acknowledges, "
+        "usually 5044; 0: none.",
+        reload=True,
+    )
     watch: bool = setting(False, YES_NO, "Reload the config when one of its files changes.", reload=True)
     workers: int = setting(
         0, COUNT, "Number of worker processes, which read, filter and deliver; 0: one per core.", reload=True

@@ -12,6 +12,7 @@ from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
+from ingestd.plugins.interfaces import SocketInput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -188,3 +189,18 @@ def test_records_of_several_formatters_in_one_chunk() -> None:
     assert (second["message"], second["level"], second["logger_name"]) == ("boom", "ERROR", "shop")
     assert second["@timestamp"] == "2026-11-28T01:00:00.000Z"
     assert third["stack_trace"] == TRACE
+
+
+def test_it_takes_events_of_beats_if_there_is_a_port_for_them() -> None:
+    settings = Settings(beats_port=5044)
+    tcp, beats = compile_pipeline(default_config(settings), BuildContext()).inputs
+    assert isinstance(beats.input, SocketInput)
+    assert beats.input.address == ("127.0.0.1", 5044)
+    document = b'{"@timestamp":"2026-11-24T10:00:00.000Z","@metadata":{"_id":"a"},"message":"hello"}\n'
+    table = beats.codec.decode(Chunk("beats_1", "s", {}, 0, RECEIVED_NS, 1, document))
+    assert json.loads(Batch(table, table.rows, "s", RECEIVED_NS).documents()[0]) == {
+        "@timestamp": "2026-11-24T10:00:00.000Z",
+        "@version": "1",
+        "message": "hello",
+    }
+    assert isinstance(tcp.input, SocketInput)

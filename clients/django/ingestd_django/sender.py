@@ -1,0 +1,284 @@
+"""Delivers events from a thread of its own, and keeps them until the daemon has acknowledged them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ingestd_django.connection import Address, Connection
+from ingestd_django.spool import Spool, abandoned
+
+WINDOW_RECORDS, WINDOW_BYTES = 1000, 1 << 20
+LINGER_SECONDS = 0.1
+"""How long an event waits for others to be sent with it."""
+
+ADOPT_SECONDS = 60.0
+"""How often files of processes that have ended are looked for."""
+
+REPORT_SECONDS = 600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_JOIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept.
+
+    Attributes:
+        memory_bytes: In memory, of events that wait; more go to the file.
+        spool_bytes: In the file of a process; events that do not fit are dropped and counted.
+        spool_dir: The folder of the files.
+    """
+
+    memory_bytes: int
+    spool_bytes: int
+    spool_dir: Path
+
+
+class Sender:
+    """Takes events and never waits for the network.
+
+    Events wait in memory. When the daemon cannot be reached, or more than ``memory_bytes`` wait, they are written to a
+    file, which outlives the process. The thread starts with the first event of a process, so a fork is harmless.
+    """
+
+    def __init__(self, address: Address, limits: Limits, report: Callable[[str], None]) -> None:
+        self._address, self._limits, self._report = address, limits, report
+        self._start_anew()
+        _all.add(self)
+
+    def _start_anew(self) -> None:
+        """Start with nothing, as also a forked process does: what waits is its parent's."""
+        self._changed = threading.Condition(threading.Lock())
+        self._hurry = threading.Event()  # no lingering
+        self._memory: deque[bytes] = deque()
+        self._memory_bytes = 0
+        self._spool: Spool | None = None
+        self._adopted: Spool | None = None
+        self._adopt_at = 0.0
+        self._thread: threading.Thread | None = None
+        self._connection: Connection | None = None
+        self._closed = self._away = False
+        self._failures = 0  # in a row
+        self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
+        self.dropped = 0
+
+    def put(self, document: bytes) -> None:
+        """Take an event."""
+        with self._changed:
+            spooling = self._spool is not None and self._spool.remaining > 0
+            if self._closed or self._away or spooling or self._memory_bytes + len(document) > self._limits.memory_bytes:
+                self._write([document])
+            else:
+                self._memory.append(document)
+                self._memory_bytes += len(document)
+            self._changed.notify_all()
+            if self._thread is None and not self._closed:
+                self._start()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything is acknowledged, or the daemon cannot be reached; returns whether it is."""
+        deadline = time.monotonic() + seconds
+        self._hurry.set()
+        with self._changed:
+            while self._waits() and not self._away and not self._closed and self._thread is not None:
+                if not self._changed.wait(max(deadline - time.monotonic(), 0)):
+                    break
+            return not self._waits()
+
+    def close(self, seconds: float) -> None:
+        """Wait as ``flush``, then write what is left to the file, for the next process."""
+        self.flush(seconds)
+        with self._changed:
+            self._closed = True
+            self._write_memory()
+            if self._spool is not None:
+                self._spool.close()
+                self._spool = None
+            self._changed.notify_all()
+            thread, connection = self._thread, self._connection
+        if thread is not None and thread is not threading.current_thread():
+            if connection is not None:
+                connection.interrupt()
+            thread.join(_JOIN_SECONDS)
+
+    def forked(self) -> None:
+        """Be the sender of a new process."""
+        for spool in (self._spool, self._adopted):
+            if spool is not None:
+                spool.forget()
+        if self._connection is not None:
+            self._connection.close()
+        self._start_anew()
+
+    def _waits(self) -> bool:
+        return bool(self._memory) or (self._spool is not None and self._spool.remaining > 0)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="ingestd_django", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter is ending
+            self._thread = None
+            self._write_memory()
+
+    def _write_memory(self) -> None:
+        documents, self._memory, self._memory_bytes = list(self._memory), deque(), 0
+        if documents:
+            self._write(documents)
+
+    def _write(self, documents: Sequence[bytes]) -> None:
+        """Write events to the file; if that is impossible, they wait in memory as far as they may."""
+        data = b"".join([document + b"\n" for document in documents])
+        try:
+            if self._spool is None:
+                self._spool = Spool.create(self._limits.spool_dir)
+            if self._spool.size + len(data) <= self._limits.spool_bytes:
+                self._spool.append(data)
+                return
+            reason = f"{self._limits.spool_bytes} bytes are kept already"
+        except (OSError, AttributeError) as error:  # AttributeError: Windows has no os.pread
+            reason = str(error)
+        kept = 0
+        for document in documents:
+            if self._closed or self._memory_bytes + len(document) > self._limits.memory_bytes:
+                break
+            self._memory.append(document)
+            self._memory_bytes += len(document)
+            kept += 1
+        if kept < len(documents):
+            self.dropped += len(documents) - kept
+            self._tell(f"{self.dropped} records are lost: {reason}")
+
+    def _tell(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._reported_at >= REPORT_SECONDS:
+            self._reported_at = now
+            self._report(text)
+
+    def _run(self) -> None:
+        """Be the thread."""
+        while (source := self._next()) is not None:
+            try:
+                documents = self._first(source)
+                if documents:
+                    self._deliver(documents)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the next attempt may succeed
+                self._failed(error)
+            else:
+                self._done(source, documents)
+        self._disconnect()
+
+    def _next(self) -> Spool | deque[bytes] | None:
+        """Wait for events; returns where they are, None at the end."""
+        with self._changed:
+            while not self._closed and not self._waits():
+                if (spool := self._next_abandoned()) is not None:
+                    return spool
+                self._hurry.clear()
+                self._changed.wait(ADOPT_SECONDS)
+        self._hurry.wait(LINGER_SECONDS)
+        with self._changed:
+            return None if self._closed else self._memory or self._spool
+
+    def _next_abandoned(self) -> Spool | None:
+        """Return a file that a process has left, now and then."""
+        if self._adopted is not None and self._adopted.remaining:
+            return self._adopted
+        if self._adopted is not None:
+            self._adopted.close()
+            self._adopted = None
+        elif time.monotonic() < self._adopt_at:
+            return None
+        self._adopted = next(abandoned(self._limits.spool_dir), None)
+        if self._adopted is None:
+            self._adopt_at = time.monotonic() + ADOPT_SECONDS
+        return self._adopted
+
+    def _first(self, source: Spool | deque[bytes]) -> list[bytes]:
+        with self._changed:
+            if isinstance(source, Spool):
+                return [] if self._closed else source.read(WINDOW_RECORDS, WINDOW_BYTES)
+            documents, size = list[bytes](), 0
+            for document in islice(source, WINDOW_RECORDS):
+                size += len(document)
+                if documents and size > WINDOW_BYTES:
+                    break
+                documents.append(document)
+            return documents
+
+    def _deliver(self, documents: Sequence[bytes]) -> None:
+        """Send events and wait for the acknowledgement, without the lock."""
+        if self._connection is not None and self._connection.is_stale():
+            self._disconnect()
+        if self._connection is None:
+            self._connection = Connection(self._address)
+        self._connection.send(documents)
+
+    def _done(self, source: Spool | deque[bytes], documents: list[bytes]) -> None:
+        """Forget events that were acknowledged."""
+        with self._changed:
+            if self._closed:
+                return
+            if isinstance(source, Spool):
+                with contextlib.suppress(OSError):  # on a full disk they may be sent again by a later process
+                    source.acknowledge(documents)
+            elif source is self._memory:
+                for document in documents:
+                    self._memory.popleft()
+                    self._memory_bytes -= len(document)
+            if self._away:
+                self._report(f"{self._address} is there again")
+            self._away, self._failures = False, 0
+            self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
+            self._changed.notify_all()
+
+    def _failed(self, error: Exception) -> None:
+        """Keep what waits in the file, and wait a while."""
+        self._failures += 1
+        away = self._connection is None or self._failures > 1  # else a cut, and the next attempt shows more
+        self._disconnect()
+        with self._changed:
+            if away and not self._closed:
+                self._tell(f"{self._address} cannot be reached, records are kept in {self._limits.spool_dir}: {error}")
+                self._away = True
+                self._write_memory()
+                self._changed.notify_all()
+        self._hurry.clear()
+        deadline = time.monotonic() + self._pause
+        with self._changed:
+            while not self._closed and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def report_to_stderr(text: str) -> None:
+    """Write a sentence where a log handler may: to stderr."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(f"ingestd_django[{os.getpid()}]: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+_all: weakref.WeakSet[Sender] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sender in list(_all):
+        sender.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

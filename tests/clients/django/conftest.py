@@ -1,0 +1,42 @@
+"""Fixtures of the tests."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ingestd_django import IngestdHandler
+
+from tests.clients.django.server import Server
+
+Make = Callable[..., logging.Logger]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make(server: Server, tmp_path: Path) -> Iterator[Make]:
+    """Return a function that makes a logger whose handler sends to the server."""
+    handlers: list[IngestdHandler] = []
+
+    def make(**options: Any) -> logging.Logger:
+        options = dict[str, Any](spool_dir=tmp_path / "spool", exit_seconds=30.0) | options
+        handlers.append(IngestdHandler("127.0.0.1", server.port, **options))
+        logger = logging.getLogger(f"test.{uuid.uuid4().hex}")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(handlers[-1])
+        return logger
+
+    yield make
+    server.stop()
+    for handler in handlers:
+        handler.close()

@@ -1,0 +1,244 @@
+"""The handler: what it sends, and that nothing is lost or sent twice when the server is away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ingestd_django import IngestdHandler
+
+from tests.clients.django.conftest import Make
+from tests.clients.django.server import Server, wait_until
+
+CLIENT = Path(__file__).parents[3] / "clients" / "django"
+
+
+def handler_of(logger: logging.Logger) -> IngestdHandler:
+    [handler] = logger.handlers
+    assert isinstance(handler, IngestdHandler)
+    return handler
+
+
+def texts(first: int, last: int) -> list[str]:
+    return [f"record {number}" for number in range(first, last)]
+
+
+def send(logger: logging.Logger, first: int, last: int) -> None:
+    for text in texts(first, last):
+        logger.info(text)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+class TestFields:
+    def test_those_of_python_logstash(self, server: Server, make: Make) -> None:
+        logger = make(message_type="django", tags=["web"])
+        logger.warning("seen %s", "서울", extra={"user": "kim", "request": object})
+        server.wait_for(1)
+        [event] = server.events
+        assert event["message"] == "seen 서울"
+        assert (event["type"], event["tags"], event["level"]) == ("django", ["web"], "WARNING")
+        assert (event["logger_name"], event["user"], event["request"]) == (logger.name, "kim", "<class 'object'>")
+        assert event["path"] == __file__
+        assert event["@timestamp"].endswith("Z")
+        assert list(event)[:2] == ["@timestamp", "@metadata"]
+
+    def test_of_an_exception(self, server: Server, make: Make) -> None:
+        try:
+            raise KeyError("basket")
+        except KeyError:
+            make().exception("failed")
+        server.wait_for(1)
+        [event] = server.events
+        assert event["stack_trace"].startswith("Traceback")
+        assert event["stack_trace"].endswith("KeyError: 'basket'\n")
+        assert event["process"] == os.getpid()
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (float("nan"), "nan"),
+            ([1, float("inf")], [1, "inf"]),
+            ("\ud800", "\ud800"),
+            ({(1, 2): 3}, {"(1, 2)": 3}),
+            ({"set": {1}}, {"set": "{1}"}),
+            (Odd(), "<Odd: ValueError in repr()>"),
+        ],
+        ids=["nan", "inf_in_list", "surrogate", "key_is_no_text", "set", "repr_fails"],
+    )
+    def test_any_value(self, value: Any, expected: Any, server: Server, make: Make) -> None:
+        make().info("odd", extra={"value": value})
+        server.wait_for(1)
+        assert server.events[0]["value"] == expected
+
+    def test_a_value_that_contains_itself(self, server: Server, make: Make) -> None:
+        loop: list[Any] = []
+        loop.append(loop)
+        make().info("loop", extra={"value": loop})
+        assert server.wait_for(1) == ["loop"]
+
+    def test_arguments_that_do_not_fit(self, server: Server, make: Make) -> None:
+        make().info("%d items", "many")
+        [text] = server.wait_for(1)
+        assert text.startswith("'%d items' % ('many',) (TypeError: ")
+
+    def test_a_formatter_makes_the_message(self, server: Server, make: Make) -> None:
+        logger = make()
+        handler_of(logger).setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logger.info("hello")
+        assert server.wait_for(1) == ["INFO: hello"]
+
+    def test_compressed(self, server: Server, make: Make) -> None:
+        logger = make(compression_level=6)
+        logger.info("x" * 10_000)
+        assert server.wait_for(1) == ["x" * 10_000]
+
+
+class TestOutages:
+    def test_a_server_that_is_away(self, server: Server, make: Make, tmp_path: Path) -> None:
+        logger = make()
+        send(logger, 0, 10)
+        server.wait_for(10)
+        server.stop()
+        send(logger, 10, 2000)
+        wait_until(lambda: list((tmp_path / "spool").glob("*.spool")), "the file")
+        server.start()
+        assert sorted(server.wait_for(2000)) == sorted(texts(0, 2000))
+        assert handler_of(logger).flush()
+        assert len(server.events) == 2000  # each once
+
+    def test_a_lost_acknowledgement(self, server: Server, make: Make) -> None:
+        server.lose_acknowledgements = 3
+        logger = make()
+        send(logger, 0, 100)
+        wait_until(lambda: handler_of(logger).flush(60), "the acknowledgement")
+        assert sorted(server.messages()) == sorted(texts(0, 100))
+        assert len(server.events) > 100  # with the same ids
+
+    def test_a_server_that_hangs_does_not_block(self, server: Server, make: Make, tmp_path: Path) -> None:
+        server.silent = True
+        logger = make(memory_bytes=20_000)
+        send(logger, 0, 500)  # more than may wait in memory
+        assert not server.events
+        server.silent = False
+        server.stop()
+        server.start()
+        assert sorted(server.wait_for(500)) == sorted(texts(0, 500))
+
+    def test_what_does_not_fit_is_counted(self, server: Server, make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+        server.stop()
+        logger = make(memory_bytes=10_000, spool_bytes=10_000)
+        send(logger, 0, 500)
+        sender = handler_of(logger)._sender
+        wait_until(lambda: sender.dropped, "a drop")
+        dropped = sender.dropped
+        server.start()
+        server.wait_for(500 - dropped)
+        assert "cannot be reached" in (err := capfd.readouterr().err) or "are lost" in err
+
+    def test_no_place_for_a_file(self, server: Server, make: Make, tmp_path: Path) -> None:
+        (tmp_path / "spool").write_text("not a folder")
+        server.stop()
+        logger = make()
+        send(logger, 0, 100)
+        server.start()
+        assert sorted(server.wait_for(100)) == sorted(texts(0, 100))
+
+
+class TestProcesses:
+    def test_what_a_process_leaves_is_sent_by_the_next(self, server: Server, make: Make) -> None:
+        server.stop()
+        first = make(exit_seconds=0.0)
+        send(first, 0, 100)
+        handler_of(first).close()
+        server.start()
+        send(second := make(), 100, 101)
+        assert sorted(server.wait_for(101)) == sorted(texts(0, 101))
+        assert handler_of(second).flush(60)
+
+    def test_after_the_end(self, server: Server, make: Make) -> None:
+        first = make()
+        send(first, 0, 1)
+        handler_of(first).close()
+        send(first, 1, 2)
+        handler_of(first).close()
+        send(make(), 2, 3)
+        assert sorted(server.wait_for(3)) == texts(0, 3)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+    def test_a_fork_while_others_log(self, server: Server, tmp_path: Path) -> None:
+        """In a process of its own: pytest has threads that a fork would not survive."""
+        code = f"""
+import logging, os, threading
+from ingestd_django import IngestdHandler
+log = logging.getLogger("forks"); log.setLevel("INFO")
+log.addHandler(IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path)!r}, exit_seconds=60))
+def work():
+    for number in range(300):
+        log.info("thread %d", number)
+thread = threading.Thread(target=work)
+thread.start()
+children = []
+for child in range(4):
+    if not (pid := os.fork()):
+        for number in range(50):
+            log.info("child %d %d", child, number)
+        logging.shutdown()
+        os._exit(0)
+    children.append(pid)
+thread.join()
+for pid in children:
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        expected = [f"thread {n}" for n in range(300)] + [f"child {c} {n}" for c in range(4) for n in range(50)]
+        assert sorted(server.wait_for(500)) == sorted(expected)
+        assert len(server.events) == 500
+
+    def test_killed_while_the_server_is_away(self, server: Server, make: Make, tmp_path: Path) -> None:
+        """Only what was in memory is lost: nothing once the outage is noticed."""
+        server.stop()
+        code = f"""
+import logging, os, signal, time
+from ingestd_django import IngestdHandler
+log = logging.getLogger("killed"); log.setLevel("INFO")
+handler = IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path / "spool")!r})
+log.addHandler(handler)
+log.info("first")
+while not handler._sender._away: time.sleep(0.01)
+for number in range(200):
+    log.info("record %d", number)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        assert _python(code).returncode == -signal.SIGKILL
+        server.start()
+        make().info("last")
+        assert sorted(server.wait_for(202)) == sorted(["first", "last", *texts(0, 200)])
+
+    def test_many_threads(self, server: Server, make: Make) -> None:
+        logger = make()
+        threads = [threading.Thread(target=send, args=(logger, first, first + 200)) for first in range(0, 1000, 200)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(server.wait_for(1000)) == sorted(texts(0, 1000))
+        assert server.windows < 1000  # together
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    environ = os.environ | {"PYTHONPATH": str(CLIENT)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
