@@ -206,8 +206,7 @@ def test_a_worker_that_starts_while_the_files_do_not_fit(site: Site) -> None:
 class Sender:
     """Sends lines without a break, in a thread, and connects again when it is disconnected.
 
-    ``sent``: the numbers of the lines, by connection. It learns that a connection has ended after the first line that
-    was sent too late.
+    ``sent``: the numbers of the lines, by connection.
     """
 
     def __init__(self, site: Site, first: int) -> None:
@@ -261,7 +260,7 @@ class Sender:
 
 
 def test_reload_takes_in_what_was_sent(site: Site) -> None:
-    """Of each connection, at most the one line is missing that was sent when it had ended already."""
+    """A client that looks whether the connection has ended loses nothing."""
     with Sender(site, 1000) as sender:
         for number in (1, 2):
             sender.wait_for_delivery()
@@ -271,7 +270,7 @@ def test_reload_takes_in_what_was_sent(site: Site) -> None:
         sender.wait_for_delivery()
     wait_until(lambda: sender.sent[-1][-1] in site.numbers(), "the last line")
     assert len(sender.sent) >= 3
-    sender.check(most_lost=1)
+    sender.check(most_lost=0)
 
 
 def test_workers_are_killed(tmp_path: Path, authority: Authority) -> None:

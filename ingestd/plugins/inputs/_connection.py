@@ -169,9 +169,17 @@ class Connection:
     # For the input
 
     def stop(self) -> None:
-        """Let the conversation end."""
+        """Let the conversation end.
+
+        A client that gets no answers is shown the end of the stream: it stops sending, if it looks. What it has sent
+        until it closes is read.
+        """
         self.stopping = True
         self._stopped_at = self._silent_since = self._loop.time()
+        if not self._acknowledges and not self.writer.is_closing():
+            self.end_reason = "shutdown"
+            with contextlib.suppress(OSError):
+                self.writer.write_eof()
 
     def tick(self, idle_timeout: float) -> None:
         """End the connection if its client is silent for too long; 0: only at a stop."""

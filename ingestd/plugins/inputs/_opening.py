@@ -14,13 +14,13 @@ from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._tcp_rejection import say_goodbye
 from ingestd.plugins.inputs._tcp_senders import SenderReports
+from ingestd.plugins.inputs._tls_protocol import TlsProtocol
 from ingestd.protocols.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import ANSWERS, MAX_HEAD_BYTES, Sender, recognise
 
 HANDSHAKE_SECONDS = 10.0
 """How long a client of a TLS port may take until TLS is set up: the default of Logstash's beats."""
 
-_SHUTDOWN_SECONDS = 2.0
 _TRIES, _PAUSE = 200, 0.01
 """How often, and after how many seconds, the rest of a proxy's header is looked for."""
 
@@ -80,22 +80,36 @@ async def open_connection(
         await say_goodbye(sock, ANSWERS[Sender.TLS])
         raise RejectedError
     loop = asyncio.get_running_loop()
-    timeouts = {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": _SHUTDOWN_SECONDS}
+    if context is None:
+        plain, _ = await loop.connect_accepted_socket(lambda: connection.protocol, sock)
+        connection.opened(plain)
+        return
+    tls = TlsProtocol(connection.protocol, context)
+    transport, _ = await loop.connect_accepted_socket(lambda: tls, sock)
     try:
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: connection.protocol, sock, ssl=context, **(timeouts if context is not None else {})
-        )
-    except ssl.SSLError as error:
-        known = _REFUSED if "ALERT" in (error.reason or "") else (error.reason or str(error), "")
-        reason, help_ = _REASONS.get(error.reason or "", known)
-        warnings.warn(host, _FAILED, reason=reason, help=help_)
-        raise RejectedError from None
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            await tls.handshake
     except OSError as error:
-        if context is not None:
-            reason, help_ = _HUNG_UP if isinstance(error, ConnectionResetError) else (str(error), "")
-            warnings.warn(host, _FAILED, reason=reason, help=help_)
+        transport.close()
+        reason, help_ = _why(error)
+        warnings.warn(host, _FAILED, reason=reason, help=help_)
+        if isinstance(error, ssl.SSLError):
+            raise RejectedError from None
         raise
-    connection.opened(transport)
+    except BaseException:
+        transport.abort()
+        raise
+    connection.opened(tls.transport)
+
+
+def _why(error: OSError) -> tuple[str, str]:
+    """Return why a handshake failed, and what to do."""
+    if isinstance(error, ssl.SSLError):
+        known = _REFUSED if "ALERT" in (error.reason or "") else (error.reason or str(error), "")
+        return _REASONS.get(error.reason or "", known)
+    if isinstance(error, TimeoutError):
+        return f"it took longer than {HANDSHAKE_SECONDS:.0f} seconds", ""
+    return _HUNG_UP
 
 
 async def first_bytes(sock: socket.socket) -> ProxyHeader | None:

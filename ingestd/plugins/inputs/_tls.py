@@ -116,6 +116,7 @@ def server_context(options: TlsOptions) -> ssl.SSLContext | None:
     if not options.ssl_enabled:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_NO_RENEGOTIATION  # it would cost a handshake each, as often as a client likes
     _set_versions(context, options)
     _set_suites(context, options)
     _load_certificate(context, options)

@@ -12,10 +12,11 @@ lost if the process is killed before the line is complete.
 Clients that send something else than lines are recognised by their first bytes.
 
 With TLS (``ssl_enabled``), a line is decrypted before it can be stored, and the connection ends with the process that
-reads it. A stop, a reload or an upgrade first takes in what a client has sent, then disconnects it; it connects again.
-If a worker is killed, what it has decrypted and not stored yet is lost: the last lines of each client, as nothing tells
-the client that they did not arrive. Inputs whose clients wait for an acknowledgement lose nothing then. Certificates
-can be replaced while the daemon runs: new connections use the new files.
+reads it. At a stop, a reload or an upgrade, a client sees the end of the stream; what it sends until it closes is taken
+in, but one that never looks is disconnected after two seconds. If a worker is killed, what it has decrypted and not
+stored yet is lost: the last lines of each client, as nothing tells the client that they did not arrive. Inputs whose
+clients wait for an acknowledgement lose nothing then. Certificates can be replaced while the daemon runs: new
+connections use the new files.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse
@@ -318,3 +320,30 @@ async def test_silent_client_of_a_tls_port_is_disconnected(
         client = running.connect()
         assert await client.receive() == b""
         await eventually(lambda: client.reason == "idle")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_client_that_closes_while_there_is_no_room(run: Any, authority: Authority) -> None:
+    """What it has sent is all there: decrypted already, encrypted in this process, or in the kernel."""
+    sent = b"".join(b"%06d %s\n" % (number, b"x" * 90) for number in range(20000))
+
+    def send(sock: socket.socket) -> None:
+        sock.setblocking(True)
+        with authority.client_context().wrap_socket(sock, server_hostname="127.0.0.1") as connection:
+            connection.sendall(sent)
+
+    async def check() -> None:
+        async with lines(authority) as running:
+            client = running.connect()
+            sending = asyncio.create_task(asyncio.to_thread(send, client.sock))
+            await eventually(lambda: running.sink.data)
+            for _ in range(20):
+                running.sink.pause()
+                await asyncio.sleep(0.005)
+                running.sink.resume()
+                await asyncio.sleep(0)
+            await sending
+            await eventually(lambda: client.reason)
+            assert b"".join(running.sink.data) == sent
+
+    run(check())
