@@ -125,13 +125,18 @@ class MetadataReader:
         self._last, self._metadata = b"", dict[str, Any]()
 
     def split(self, line: bytes) -> tuple[dict[str, Any], bytes]:
-        """Return what the action of a line says, not to be changed, and the document."""
-        text, _, document = line.partition(b"\t")
+        """Return what the action of a line says, not to be changed, and the document.
+
+        A line that no request brought, as one that a user wants traced, is a document alone.
+        """
+        text, tab, document = line.partition(b"\t")
+        if not tab or not text.startswith(b'{"action":'):
+            return {}, line
         if text != self._last:
             try:
                 self._metadata, self._last = _decode_metadata(text), text
-            except _ERRORS:  # what the option redact made of it
-                return {}, document
+            except _ERRORS:
+                return {}, line
         return self._metadata, document
 
 

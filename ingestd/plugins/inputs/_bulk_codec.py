@@ -33,9 +33,12 @@ class BulkCodec:
         split = MetadataReader().split
         found = [split(line) for line in lines]
         table = self._decoder.lines(chunk._replace(data=b"".join([document for _, document in found])))
+        if len(table) != len(found):  # lines that no request brought: blank ones, arrays
+            return table
         offsets = accumulate([len(line) for line in lines[:-1]], initial=chunk.offset)
         table.keys = [_key(metadata, offset) for (metadata, _), offset in zip(found, offsets, strict=True)]
-        table.replace("@metadata", table.rows, [metadata for metadata, _ in found])
+        if any(metadata for metadata, _ in found):
+            table.replace("@metadata", table.rows, [metadata for metadata, _ in found])
         return table
 
     def encode(self, batch: Batch) -> bytes:

@@ -31,6 +31,8 @@ from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ign
 from ingestd.protocols.json_bodies import json_lines
 from ingestd.suggest import did_you_mean
 
+_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
+
 _HEADERS = FieldRef("[headers]")
 _ECS_HEADERS = FieldRef("[@metadata][input][http][request][headers]")
 _CLIENT, _ECS_CLIENT = FieldRef("[host]"), FieldRef("[host][ip]")
@@ -176,6 +178,8 @@ def build(opts: Options, context: BuildContext) -> HttpInput:
             f"response_code {opts.response_code} is not one of 200, 201, 202, 204", str(opts.response_code)
         )
     for name, value in opts.response_headers.items():
+        if name.lower() in _OWN_HEADERS:
+            raise OptionError(f"the header {name} is made by the input; leave it out", name)
         if {*(name + value)} & {*"\r\n\0"}:
             raise OptionError(f"a header cannot have a line end: {name}", value)
     return HttpInput(opts, context)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ingestd.config.errors import ConfigErrors
+from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import EventIds
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, built_input, serving_http
@@ -185,3 +186,23 @@ async def test_the_host_of_the_client_is_there_if_the_config_reads_it() -> None:
 def test_a_version_that_is_none() -> None:
     with pytest.raises(ConfigErrors, match="not a version"):
         built_input(CONFIG % ('version => "8"', ""))
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        (b'{"a":1}\n{"a":\t2}', [{"a": 1}, {"a": 2}]),
+        (b'[{"a":1},{"a":2}]\n\n', [{"a": 1}, {"a": 2}]),
+        (b"\n", []),
+        (b'{"a":1,"@metadata":{"_index":"x"}}', [{"a": 1, "@metadata": {"_index": "x"}}]),
+    ],
+    ids=["documents", "array", "blank", "metadata"],
+)
+def test_lines_that_no_request_brought(data: bytes, events: list[dict[str, Any]]) -> None:
+    """`ingestd trace` and `ingestd test` give documents to the codec."""
+    built = built_input(CONFIG % ("", ""))
+    table = built.decode(Chunk("a", "s", {}, 0, 0, 0, data))
+    found = [table.whole(row) for row in table.rows]
+    assert [
+        {name: value for name, value in event.items() if name not in ("@timestamp", "@version")} for event in found
+    ] == events

@@ -386,6 +386,7 @@ async def test_a_stop_finishes_the_request_that_has_begun() -> None:
         ("max_content_length => 0", "max_content_length must be positive"),
         ('additional_codecs => { "a/b" => "jsn" }', "no codec 'jsn'"),
         ('response_headers => { "A" => "b\nc" }', "line end"),
+        ('response_headers => { "Content-Length" => "1" }', "Content-Length is made by the input"),
         ("port => 70000", "port 70000"),
     ],
 )
