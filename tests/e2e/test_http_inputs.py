@@ -1,4 +1,4 @@
-"""The inputs that are HTTP servers, with the clients that people use, in one daemon; and workers that are killed."""
+"""The inputs that are HTTP servers, with the clients that people use, in one daemon."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import json
 import logging
 import shutil
 import subprocess
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +26,9 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon
 from tests.e2e.stub import StubElasticsearch
 from tests.plugins.inputs.authority import Authority
-from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
@@ -194,79 +190,3 @@ def test_exporter_of_the_sdk_of_opentelemetry(running: Running, compression: Com
     [failed] = [event for event in found if event["message"] == "it failed"]
     assert (failed["level"], failed["attributes"]["exception.type"]) == ("ERROR", "KeyError")
     assert "KeyError: 'x'" in failed["stack_trace"]
-
-
-# Workers that are killed
-
-CLIENTS, EVENTS, KILLS = 4, 25, 6
-
-
-class RepeatingClient:
-    """Sends requests until each is answered with 200: the same again if the connection breaks, or it should wait."""
-
-    def __init__(self, port: int, *, keys: bool) -> None:
-        self._port, self._keys = port, keys
-        self.answered: list[int] = []
-
-    def send(self, number: int) -> None:
-        """Send request ``number``."""
-        numbers = range(number * EVENTS, (number + 1) * EVENTS)
-        body = json.dumps([{"n": n, "message": "x" * 200} for n in numbers]).encode()
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": f"r{number}"} if self._keys else {})
-        wait_until(lambda: self._try(body, headers), "an answer")
-        self.answered += numbers
-
-    def _try(self, body: bytes, headers: dict[str, str]) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=WAIT_SECONDS)
-        try:
-            connection.request("POST", "/", body, headers)
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-
-def kill_worker(daemon: Daemon) -> bool:
-    """Kill one of the workers; False: there is none at work."""
-    found = workers(daemon)
-    for pid in found[:1]:
-        send_signal(pid)
-    return bool(found)
-
-
-@pytest.mark.parametrize("keys", [True, False], ids=["keys", "no_keys"])
-def test_workers_that_are_killed_lose_nothing(tmp_path: Path, keys: bool) -> None:
-    """What was answered is there, and with keys, what was sent again because there was no answer is there once."""
-    config = f"input {{ http {{ {LOCAL} }} }} output {{ {OUTPUT} }}"
-    with StubElasticsearch() as stub, Daemon(tmp_path, config=config % stub.url, workers="2") as daemon:
-        clients = [RepeatingClient(daemon.port, keys=keys) for _ in range(CLIENTS)]
-        enough = threading.Event()
-
-        def answered() -> int:
-            return sum(len(client.answered) for client in clients)
-
-        def send(place: int) -> None:
-            number = place
-            while not enough.is_set():
-                clients[place].send(number)
-                number += CLIENTS
-
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            sending = [pool.submit(send, place) for place in range(CLIENTS)]
-            try:
-                for _ in range(KILLS):
-                    wait_until(lambda: kill_worker(daemon), "a worker")
-                    before = answered()
-                    wait_until(lambda: answered() > before, "an answer between two kills")  # noqa: B023
-            finally:
-                enough.set()
-            for task in sending:
-                task.result()
-        sent = {number for client in clients for number in client.answered}
-        wait_until(lambda: {*stub.values("n")} >= sent, "all events")
-        wait_until(lambda: daemon.metric("ingestd_queue_events") == 0, "an empty queue")
-        counts = Counter(stub.values("n"))
-        assert counts.keys() == sent
-        if keys:
-            assert {*counts.values()} == {1}
