@@ -39,6 +39,10 @@ class Logger:
         """Log something unusual; nothing was lost."""
         self._log(logging.WARNING, message, fields)
 
+    def note(self, message: str, /, **fields: Any) -> None:
+        """Log what a start finds in configs and settings: a warning, however many there are of it."""
+        self._log(logging.WARNING, message, fields, limited=False)
+
     def error(self, message: str, /, **fields: Any) -> None:
         """Log that events were lost, or that an operator has to act."""
         self._log(logging.ERROR, message, fields)
@@ -47,9 +51,11 @@ class Logger:
         """Like ``error``, with the traceback of the exception that is being handled."""
         self._log(logging.ERROR, message, fields, exc_info=True)
 
-    def _log(self, level: int, message: str, fields: dict[str, Any], *, exc_info: bool = False) -> None:
+    def _log(
+        self, level: int, message: str, fields: dict[str, Any], *, exc_info: bool = False, limited: bool = True
+    ) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, message, exc_info=exc_info, extra={"fields": fields})
+            self._logger.log(level, message, exc_info=exc_info, extra={"fields": fields, "limited": limited})
 
 
 class Outage:

@@ -56,6 +56,12 @@ def check_pipeline_name(name: str) -> None:
         raise ValueError(f"pipeline name {name!r} has {size} bytes; use at most {MAX_NAME_BYTES}")
 
 
+def valid_name(name: str) -> str:
+    """Return a name that ``check_pipeline_name`` accepts, but for its length: other characters become ``_``."""
+    name = "".join(char if char.isalnum() or char in "_-." else "_" for char in name)
+    return name if not name or name[0].isalnum() else f"p{name}"
+
+
 def check_pipeline_names(names: Iterable[str], process: str = "w0") -> None:
     """Refuse names of pipelines that cannot run in one daemon; ``process`` as for ``writer_id``.
 

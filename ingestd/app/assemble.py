@@ -145,7 +145,7 @@ def running_pipeline(  # noqa: PLR0913 -- the last by name
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
     for warning in pipeline.warnings:
-        log.warning("the config may not mean what it says", pipeline=name, warning=warning, hint=warning.hint)
+        log.note("the config may not mean what it says", pipeline=name, warning=warning, hint=warning.hint)
     return RunningPipeline(name, pipeline, journal, settings, pipeline_dead_letters, first=number == 0)
 
 

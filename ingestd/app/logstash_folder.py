@@ -13,19 +13,21 @@ from typing import Any, NamedTuple
 
 from ingestd.app.logstash_settings import KNOWN, READ, Verdict, no_effect
 from ingestd.config.variables import UndefinedVariableError, substitute
-from ingestd.names import MAIN, check_pipeline_names
+from ingestd.names import MAIN, check_pipeline_names, valid_name
 from ingestd.settings import SettingsError
+from ingestd.settings.declared import ECS_MODES
 
 SETTINGS_FILE, PIPELINES_FILE = "logstash.yml", "pipelines.yml"
 ECS = "pipeline.ecs_compatibility"
 
 
 class PipelineSource(NamedTuple):
-    """Where the config of a pipeline is: in files, or in a text."""
+    """Where the config of a pipeline is: in files, or in a text; ``ecs``: its ``pipeline.ecs_compatibility``."""
 
     name: str
     paths: tuple[Path, ...]
     text: str | None = None
+    ecs: str = ""
 
 
 class SettingFinding(NamedTuple):
@@ -95,9 +97,9 @@ def read_folder(folder: Path, environ: Mapping[str, str]) -> LogstashFolder:
         entries = {entry.key: entry for entry in pipeline}
         if "pipeline.id" not in entries:
             raise SettingsError([f"{folder / PIPELINES_FILE}: error: pipeline {number + 1} has no pipeline.id"])
-        name = str(entries["pipeline.id"].value)
+        name = valid_name(str(entries["pipeline.id"].value))
         result.pipelines.append(_source(name, entries, folder / PIPELINES_FILE))
-        result.findings += [_of_pipeline(entry, result.settings) for entry in pipeline]
+        result.findings += [_of_pipeline(entry, name, result.settings) for entry in pipeline]
     _check_names(result.pipelines, folder / PIPELINES_FILE)
     return result
 
@@ -130,28 +132,41 @@ def without_effect(key: str, value: Any, place: str) -> SettingFinding:
     return SettingFinding(place, known.verdict, f"{key} has no effect", known.advice)
 
 
-def _of_pipeline(entry: _Entry, settings: list[tuple[str, Any, str]]) -> SettingFinding:
-    """Return what a setting of a single pipeline means: those of ours are for all pipelines."""
+def _of_pipeline(entry: _Entry, pipeline: str, settings: list[tuple[str, Any, str]]) -> SettingFinding:
+    """Return what a setting of a single pipeline means: those of ours are for all pipelines, but for ECS."""
+    if entry.key == "pipeline.id" and entry.value != pipeline:
+        text = f"pipeline.id: {entry.value}: here {pipeline}, which can be part of a file name"
+        return SettingFinding(entry.place, Verdict.DIFFERS, text)
+    if entry.key == ECS:
+        return SettingFinding(entry.place, Verdict.RUNS, f"{ECS}: {entry.value}, of this pipeline")
     if entry.key not in KNOWN:
         return _read_as_it_is(entry) if entry.key in READ else without_effect(*entry)
     name, written = KNOWN[entry.key]
     if (name, written(entry.value)) in [(setting, value) for setting, value, _ in settings]:
         return SettingFinding(entry.place, Verdict.RUNS, f"{entry.key}: as in {SETTINGS_FILE}")
     text = f"{entry.key} of a single pipeline has no effect"
-    if entry.key == ECS:
-        advice = f"set ecs_compatibility of its plugins, or put it into {SETTINGS_FILE} for all pipelines"
-        return SettingFinding(entry.place, Verdict.NEEDS_WORK, text, advice)
     return SettingFinding(entry.place, Verdict.DIFFERS, text, f"put it into {SETTINGS_FILE}")
 
 
 def _source(name: str, entries: Mapping[str, _Entry], file: Path) -> PipelineSource:
-    text, path = entries.get("config.string"), entries.get("path.config")
+    text, path, ecs = entries.get("config.string"), entries.get("path.config"), _ecs(entries)
     if text is not None:
-        return PipelineSource(name, (), str(text.value))
+        return PipelineSource(name, (), str(text.value), ecs)
     if path is None:
         raise SettingsError([f"{file}: error: pipeline {name!r} has neither path.config nor config.string"])
     paths = path.value if isinstance(path.value, list) else [path.value]
-    return PipelineSource(name, tuple(Path(str(part)) for part in paths))
+    return PipelineSource(name, tuple(Path(str(part)) for part in paths), None, ecs)
+
+
+def _ecs(entries: Mapping[str, _Entry]) -> str:
+    """Return the mode of a pipeline; empty: that of all pipelines."""
+    entry = entries.get(ECS)
+    mode = "" if entry is None else str(entry.value)
+    if "${" in mode:  # ``ingestd migrate`` leaves variables that are not set
+        return ""
+    if entry is not None and mode not in ECS_MODES:
+        raise SettingsError([f"{entry.place}: error: {ECS} is one of {', '.join(ECS_MODES)}, not {mode!r}"])
+    return mode
 
 
 def _check_names(pipelines: list[PipelineSource], file: Path) -> None:

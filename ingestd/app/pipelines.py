@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 import ingestd
 from ingestd.app.logstash_folder import PipelineSource
@@ -73,8 +74,10 @@ def read_source(
         ConfigErrors: It cannot be read or parsed.
     """
     if source.text is not None:
-        return parse(source.text, title, variables, support_escapes=support_escapes)
-    return load(source.paths, variables, support_escapes=support_escapes)
+        config = parse(source.text, title, variables, support_escapes=support_escapes)
+    else:
+        config = load(source.paths, variables, support_escapes=support_escapes)
+    return replace(config, ecs_compatibility=source.ecs) if source.ecs else config
 
 
 def _name_and_path(option: str, others: list[str], *, main_is_given: bool) -> tuple[str, Path]:

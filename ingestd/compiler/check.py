@@ -36,7 +36,8 @@ def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeli
     has the defaults of options that plugins share.
     """
     errors = [*config.errors]
-    binder = _Binder(errors, settings or Settings(), config.sources)
+    settings = settings or Settings()
+    binder = _Binder(errors, config.ecs_compatibility or settings.pipeline.ecs_compatibility, config.sources)
     pipeline = BoundPipeline(
         inputs=tuple(step for step in binder.bind("input", config.inputs) if isinstance(step, Step)),
         filters=binder.bind("filter", config.filters),
@@ -47,9 +48,9 @@ def check(config: Config, settings: Settings | None = None) -> tuple[BoundPipeli
 
 
 class _Binder:
-    def __init__(self, errors: list[ConfigError], settings: Settings, sources: Mapping[str, str]) -> None:
+    def __init__(self, errors: list[ConfigError], ecs: str, sources: Mapping[str, str]) -> None:
         self._errors, self._sources = errors, sources
-        self._defaults = {ECS_OPTION: settings.pipeline.ecs_compatibility}
+        self._defaults = {ECS_OPTION: ecs}
         self._count: Counter[str] = Counter()
         self._ids: dict[str, PluginSetting] = {}
 

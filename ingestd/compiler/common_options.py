@@ -116,7 +116,8 @@ class InputCommonOptions:
     redact: list[str] = option(
         [],
         "What to mask before anything is written to disk, in the bytes as they come: see the filter `redact`. All"
-        " lengths stay: digits become 9, the last number of an IPv4 address 0, 10 or 100, other characters `*`.",
+        " lengths stay: digits become 9, the last number of an IPv4 address 0, 10 or 100, digits of an IPv6 address"
+        " after its first 48 bits 0, other characters `*`.",
         choices=KINDS,
     )
 

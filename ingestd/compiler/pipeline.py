@@ -271,7 +271,7 @@ class _PluginBuilder:
         try:
             return build(options, context)
         except (ValueError, LookupError, OSError) as error:
-            span = place_of_error(error, step.settings, self._sources) or step.span
+            span = getattr(error, "span", None) or place_of_error(error, step.settings, self._sources) or step.span
             text = error.args[0] if isinstance(error, LookupError) and error.args else str(error)
             text = f"{owner}: {text}" if isinstance(error, FieldError) else str(text)
             self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))

@@ -43,7 +43,17 @@ class ConfigError(Exception):
         return point_at(str(self), line, self.span.column, self.span.length, self.hint, self.span.line)
 
 
-_SECRET = re.compile("pass|secret|token|key|auth|credential|header", re.IGNORECASE)
+_WORD_OF_NAME = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRET_WORD = re.compile(
+    "pass(?:word|wd|phrase|code)?s?|pwd|secrets?|[a-z]*tokens?|(?:api|access|secret|private)?key|keystore|jwt"
+    "|auth(?!ors?$)[a-z]*|credentials?|[a-z]*headers?|cookies?",
+    re.IGNORECASE,
+)
+_STRING = re.compile(r""""(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+""")
+_OPENING = re.compile(
+    r"""(?P<name>"[^"]*"|'[^']*'|[^\s"'\[\]{}=,]+)\s*=>\s*(?P<opens>[\[{])?|(?P<other>[\[{])|(?P<closes>[\]}])"""
+)
+"""What a value may belong to: an option or a key, maybe with the bracket of its array or hash, and other brackets."""
 _VALUE = re.compile(r"""(?:"(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+|(?<==>)\s*[^\s"'\[{]+)""")
 """A string in quotes, or a word after an arrow; the end of a string may be missing."""
 
@@ -51,15 +61,15 @@ _VALUE = re.compile(r"""(?:"(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+|(?<==>)\s*[
 def mask_values(line: str, column: int, length: int) -> str:
     """Return a line of config for an excerpt: without the values of options, which may be secrets.
 
-    The value at the mistake (``column`` from 1, ``length`` in characters) is shown, unless the option sounds like a
-    secret. Columns up to the mistake stay.
+    The value at the mistake (``column`` from 1, ``length`` in characters) is shown, unless its option or key sounds
+    like a secret. Columns up to the mistake stay.
     """
     arrow, start, end = line.find("=>"), column - 1, column - 1 + length
     if arrow < 0:
         return line
 
     def masked(value: re.Match[str]) -> str:
-        text, secret = value[0], bool(_SECRET.search(line[: value.start()]))
+        text, secret = value[0], any(map(_is_secret, _names_of(line[: value.start()])))
         is_quoted = text.startswith(('"', "'"))
         at_mistake = value.start() < end and start < value.end()
         is_key = value.start() < arrow or line[value.end() :].lstrip().startswith("=>")
@@ -70,6 +80,25 @@ def mask_values(line: str, column: int, length: int) -> str:
         return f"{quote}{stars}{quote}" if is_quoted else f" {stars}"
 
     return _VALUE.sub(masked, line)
+
+
+def _is_secret(name: str) -> bool:
+    """Return whether an option or a key sounds as if its value is a secret."""
+    return any(map(_SECRET_WORD.fullmatch, _WORD_OF_NAME.findall(name)))
+
+
+def _names_of(before: str) -> list[str]:
+    """Return the option and the keys that a value belongs to; ``before``: the line up to it."""
+    before = _STRING.sub(lambda text: text[0] if before[text.end() :].lstrip().startswith("=>") else "", before)
+    around: list[str] = []  # of each bracket that is open, the name before it
+    name = ""
+    for found in _OPENING.finditer(before):
+        if found["closes"]:
+            around = around[:-1]
+        elif found["other"] or found["opens"]:
+            around.append(found["name"] or "")
+        name = (found["name"] or "") if found["name"] and not found["opens"] else ""
+    return [*around, name]
 
 
 class ConfigErrors(Exception):  # noqa: N818 - the plural says that there are several

@@ -157,7 +157,7 @@ class Config(Struct, frozen=True):
 
     ``sources`` maps each file name to its text, for error messages and tracebacks. ``warnings`` are of severity
     ``warning``: Logstash, and so ingestd, does something unexpected there. ``errors``: the config cannot run, but the
-    rest of it can be checked: variables that are not set.
+    rest of it can be checked: variables that are not set. ``ecs_compatibility``: instead of the setting; empty: none.
     """
 
     inputs: tuple[Statement, ...]
@@ -166,3 +166,4 @@ class Config(Struct, frozen=True):
     sources: dict[str, str]
     warnings: tuple[ConfigError, ...] = ()
     errors: tuple[ConfigError, ...] = ()
+    ecs_compatibility: str = ""

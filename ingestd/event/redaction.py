@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Address, IPv6Network
 from itertools import groupby
 from typing import NamedTuple
 
-KINDS = ("email", "card", "resident_number", "phone", "url_token", "ip")
-"""What can be found. ``resident_number`` and ``phone`` are those of Korea."""
+KINDS = ("email", "card", "resident_number", "phone", "url_token", "jwt", "ip", "ipv6")
+"""What can be found. ``resident_number`` and ``phone`` are those of Korea, ``jwt`` is a JSON Web Token (RFC 7519)."""
 
-DEFAULT_KINDS = KINDS[:-1]
+DEFAULT_KINDS = KINDS[:-2]
 
 Redact = Callable[[str], str]
 """Returns a text without what is to be redacted; the same text if there is nothing."""
@@ -48,6 +49,12 @@ _TOKEN = rf"(?P<kept>[?&;](?:{_PARAMETERS})=){_VALUE_CHAR}{{1,4096}}"
 _USER = r"(?P<kept>:\\?/\\?/)[^/?#\s\"'<>\\@]{1,256}(?=@)"
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"(?<![0-9A-Za-z.-])(?P<kept>(?:{_BYTE}\.){{3}}){_BYTE}(?![0-9A-Za-z-]|\.[0-9])"
+_JWT = r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{5,65536}\.[A-Za-z0-9_.-]{0,65536}"
+_IPV6 = (
+    r"(?<![0-9A-Za-z:.-])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4}|(?<=::))"
+    r"(?![0-9A-Za-z:-]|\.[0-9])"
+)
+_KEPT_GROUPS = 3  # of an IPv6 address: the site, usually
 
 
 class _Near(NamedTuple):
@@ -62,6 +69,8 @@ class _Near(NamedTuple):
 _AT = _Near(rf"(?:@|%40)(?:[{_WORD}-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}", before=66)
 _NUMBER = _Near(r"[0-9+][0-9 .()+-]{7,}[0-9]", before=2)
 _DOTTED = _Near(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", before=1)
+_WEB_TOKEN = _Near(r"eyJ[A-Za-z0-9_-]{5,4096}+\.[A-Za-z0-9_.-]+", before=1)
+_COLONS = _Near(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:\.[0-9]{1,3}){0,3}", before=1)
 _AFTER = 2  # characters after the place that decide about it
 
 
@@ -83,10 +92,12 @@ def redactor(kinds: Iterable[str], replacement: str = "<{kind}>") -> Redact:
     Args:
         kinds: Some of ``KINDS``.
         replacement: What takes the place of what is found; ``{kind}`` is its kind. The last number of an IP address
-            becomes 0 instead.
+            becomes 0 instead, and all of an IPv6 address but its first 48 bits.
     """
 
     def put(pattern: _Pattern) -> Callable[[str], str]:
+        if pattern.kind == "ipv6":
+            return _site
         text = "0" if pattern.kind == "ip" else replacement.replace("{kind}", pattern.kind)
         return lambda found: text
 
@@ -97,7 +108,7 @@ def masker(kinds: Iterable[str]) -> Callable[[bytes], bytes]:
     """Return the function that masks ``kinds`` in bytes of any encoding that extends ASCII; all lengths stay.
 
     Digits of numbers become ``9``, so that a number in JSON stays one, the last number of an IP address 0, 10 or 100,
-    and other characters ``*``.
+    digits of IPv6 addresses after the first 48 bits 0, and other characters ``*``.
     """
     redact = _steps([(pattern, pattern.mask) for pattern in _of(kinds)])
 
@@ -183,6 +194,29 @@ def _is_resident_number(found: str) -> bool:
     return (11 - total % 11) % 10 == int(found[-1])
 
 
+def _is_ipv6(found: str) -> bool:
+    if not re.search("[0-9A-Fa-f]", found):
+        return False
+    try:
+        IPv6Address(found)
+    except ValueError:
+        return False
+    return True
+
+
+def _site(found: str) -> str:
+    """Return an IPv6 address without all but its first 48 bits."""
+    return str(IPv6Network((found, 16 * _KEPT_GROUPS), strict=False).network_address)
+
+
+def _zeros(found: str) -> str:
+    """Return an IPv6 address of the same length without all but the groups of its first 48 bits."""
+    left, gap, right = found.partition("::")
+    groups = left.split(":")
+    kept = ":".join(groups[:_KEPT_GROUPS])
+    return kept + re.sub("[0-9A-Fa-f]", "0", left[len(kept) :] + gap + right)
+
+
 def _nines(found: str) -> str:
     return re.sub("[0-9]", "9", found)
 
@@ -194,5 +228,7 @@ _PATTERNS = (
     _Pattern("phone", _PHONE, _NUMBER, mask=_nines),
     _Pattern("url_token", _TOKEN),
     _Pattern("url_token", _USER),
+    _Pattern("jwt", _JWT, _WEB_TOKEN),
     _Pattern("ip", _IPV4, _DOTTED, mask=lambda found: ("0", "10", "100")[len(found) - 1]),
+    _Pattern("ipv6", _IPV6, _COLONS, _is_ipv6, _zeros),
 )

@@ -83,7 +83,8 @@ class RateLimitedHandler(logging.StreamHandler[TextIO]):
     """Writes the first ``burst`` records of each message in ``interval`` seconds, then counts the rest.
 
     With the next record after the interval, or when the log is closed, one more line with ``suppressed=`` says how
-    many were left out. So an error that occurs a thousand times a second cannot fill the disk.
+    many were left out. So an error that occurs a thousand times a second cannot fill the disk. Notes of a start
+    (``Logger.note``) are not counted.
     """
 
     def __init__(self, stream: TextIO, burst: int = 10, interval: float = 60.0) -> None:
@@ -95,6 +96,9 @@ class RateLimitedHandler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
         metrics.LOG_MESSAGES.add(1, record.levelname.lower())
+        if not getattr(record, "limited", True):
+            super().emit(record)
+            return
         if record.created >= self._next_sweep:
             self._sweep(record.created)
         message = str(record.msg) if len(self._windows) < _MAX_MESSAGES else ""

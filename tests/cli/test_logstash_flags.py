@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.app.logstash_folder import read_folder
+from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.main import main
+from ingestd.compiler.check import check
 from ingestd.settings import SettingsError, load_settings
 
 CONFIG = "input { stdin { } } output { stdout { } }"
@@ -160,6 +162,24 @@ def test_pipelines(folder: Path) -> None:
     assert alone.stdout == "-e: pipeline main is good\n"
 
 
+def test_each_pipeline_has_a_mode_of_ecs(folder: Path) -> None:
+    """One that has none has that of all; so do its plugins, but for those that say otherwise."""
+    text = "input { stdin { } } output { stdout { } }"
+    (folder / "logstash.yml").write_text("pipeline.ecs_compatibility: v8\n")
+    (folder / "pipelines.yml").write_text(
+        f"- {{pipeline.id: a, config.string: '{text}', pipeline.ecs_compatibility: disabled}}\n"
+        f"- {{pipeline.id: b, config.string: '{text}'}}\n"
+        f"- {{pipeline.id: c d, config.string: '{text}', pipeline.ecs_compatibility: v1}}\n"
+    )
+    found = read_folder(folder, {})
+    settings = load_settings(None, {}, defaults=found.settings)
+    configs = pipeline_configs((), None, (), settings, found.pipelines)
+    modes = {name: check(config, settings)[0].inputs[0].options.ecs_compatibility for name, config in configs.items()}
+    assert modes == {"a": "disabled", "b": "v8", "c_d": "v1"}
+    [note] = found.notes
+    assert note.endswith("pipeline.id: c d: here c_d, which can be part of a file name")
+
+
 def test_a_config_in_logstash_yml_replaces_the_pipelines(folder: Path) -> None:
     (folder / "pipelines.yml").write_text(PIPELINES % folder)
     (folder / "logstash.yml").write_text(f"path.config: {folder}/conf.d\nconfig.support_escapes: true\n")
@@ -176,11 +196,18 @@ MISTAKES = [  # id, file, its text, the error
     ("no_name", "pipelines.yml", "- path.config: x\n", "pipeline 1 has no pipeline.id"),
     ("no_config", "pipelines.yml", "- pipeline.id: a\n", "pipeline 'a' has neither path.config nor config.string"),
     ("twice", "pipelines.yml", "- {pipeline.id: a, config.string: x}\n" * 2, "pipeline.id 'a' is used twice"),
+    ("long_name", "pipelines.yml", f"- {{pipeline.id: {'a' * 65}, config.string: x}}\n", "has 65 bytes"),
     (
-        "bad_name",
+        "same_name",
         "pipelines.yml",
-        "- {pipeline.id: a/b, config.string: x}\n",
-        "pipelines.yml: error: pipeline name 'a/b'",
+        "- {pipeline.id: a b, config.string: x}\n- {pipeline.id: a/b, config.string: x}\n",
+        "pipeline.id 'a_b' is used twice",
+    ),
+    (
+        "bad_mode",
+        "pipelines.yml",
+        "- pipeline.id: a\n  config.string: x\n  pipeline.ecs_compatibility: v9\n",
+        "pipelines.yml:3: error: pipeline.ecs_compatibility is one of disabled, v1, v8, not 'v9'",
     ),
     ("no_list", "pipelines.yml", "a: b\n", "pipelines.yml:1: error: expected a list of pipelines"),
     ("no_yaml", "logstash.yml", "a: b\n  c: - d\n", "logstash.yml:2: error: not YAML"),

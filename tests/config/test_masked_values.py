@@ -16,6 +16,19 @@ LINES = [  # id, line, where the mistake is, excerpt
     ("no_end", 'password => "hunter2', "password", 'password => "***"'),
     ("list", 'hosts => ["http://u:pw@h", "x"] foo', "foo", 'hosts => ["*************", "*"] foo'),
     ("escaped", r'password => "a\"b" x', "x", 'password => "****" x'),
+    ("of_another_option", 'api_key => "***" codec => "jsn"', '"jsn"', 'api_key => "***" codec => "jsn"'),
+    (
+        "of_another_block",
+        'a { password => "***" } b { c => "jsn" }',
+        '"jsn"',
+        'a { password => "***" } b { c => "jsn" }',
+    ),
+    ("a_text_that_sounds_so", 'columns => ["a key"] x => "y"', '"y"', 'columns => ["*****"] x => "y"'),
+    ("a_name_that_only_looks_so", 'keywords => { "author" => "jsn" }', '"jsn"', 'keywords => { "author" => "jsn" }'),
+    ("in_a_secret_hash", 'headers => { "a" => "}" "b" => "jsn" }', '"jsn"', 'headers => { "a" => "*" "b" => "***" }'),
+    ("in_a_secret_array", 'cloud_auth => ["jsn"]', '"jsn"', 'cloud_auth => ["***"]'),
+    ("camel_case", '{ "accessToken" => "jsn" }', '"jsn"', '{ "accessToken" => "***" }'),
+    ("key_file", 'ssl_key => "/ab"', '"/ab"', 'ssl_key => "***"'),
     ("condition", 'if [a] == "b" {', "if", 'if [a] == "b" {'),
 ]
 

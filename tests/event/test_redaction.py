@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from ingestd.event.redaction import _PATTERNS, KINDS, _step, masker, redactor
 
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
+
 CASES = [  # id, text, the same redacted
     ("email", "from a.b+c@example.co.kr to x", "from <email> to x"),
     ("email_in_brackets", "<kim@example.com>", "<<email>>"),
@@ -43,6 +45,17 @@ CASES = [  # id, text, the same redacted
     ("password_in_url", "https://kim:secret@host/ http://host/a@b", "https://<url_token>@host/ http://host/a@b"),
     ("ip", "1.2.3.4 and 10.20.30.40:80", "1.2.3.0 and 10.20.30.0:80"),
     ("no_ip", "1.2.3 1.2.3.4.5 256.1.1.1 v1.2.3.4", "1.2.3 1.2.3.4.5 256.1.1.1 v1.2.3.4"),
+    ("jwt", f"Bearer {TOKEN}, next", "Bearer <jwt>, next"),
+    ("jwt_in_a_url", f"/?a={TOKEN}&b=1", "/?a=<jwt>&b=1"),
+    ("no_jwt", "eyJhbGciOi.eyJ zeyJhbGciOiJI.eyJzdWIiOiIx.abc", "eyJhbGciOi.eyJ zeyJhbGciOiJI.eyJzdWIiOiIx.abc"),
+    ("ipv6", "from 2001:db8:1:2:3:4:5:6, [2001:DB8:1::5]:80", "from 2001:db8:1::, [2001:db8:1::]:80"),
+    ("ipv6_short", "::1 fe80::1%eth0 2001:db8::", ":: fe80::%eth0 2001:db8::"),
+    ("ipv6_with_ipv4", "::ffff:10.1.2.3", "::"),
+    (
+        "no_ipv6",
+        "10:00:00 aa:bb:cc:dd:ee:ff std::vector a::b::c :: 1:2",
+        "10:00:00 aa:bb:cc:dd:ee:ff std::vector a::b::c :: 1:2",
+    ),
     ("nothing", "서울 2026-11-22T10:00:00.000Z 200 0.123", "서울 2026-11-22T10:00:00.000Z 200 0.123"),
 ]
 
@@ -56,6 +69,8 @@ def test_redaction(text: str, expected: str) -> None:
     ("text", "masked"),
     [
         ("서울 kim@example.com", "서울 ***************"),
+        (f'"{TOKEN}"', '"' + "*" * len(TOKEN) + '"'),
+        ("2001:db8:1:2:3:4:5:6 fe80::1:2 ::ffff:10.1.2.3", "2001:db8:1:0:0:0:0:0 fe80::0:0 ::0000:00.0.0.0"),
         ('{"card":4111111111111111}', '{"card":9999999999999999}'),
         ("010-1234-5678 900101-1234567", "999-9999-9999 999999-9999999"),
         ("/?token=비밀&x=1", "/?token=******&x=1"),

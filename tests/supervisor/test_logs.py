@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from ingestd.logs import goes_to_journal
+from ingestd.logs import Logger, goes_to_journal
 from ingestd.supervisor.logs import JsonFormatter, RateLimitedHandler, TextFormatter, get_logger, set_up_logging
 
 NOON = 1795348800.123  # 2026-11-22T12:00:00.123Z
@@ -95,6 +95,16 @@ def test_a_sentence_that_repeats_is_counted(handler: RateLimitedHandler) -> None
         "cannot connect {'n': 4, 'suppressed': 3}",
         "cannot connect {'n': 9}",
     ]
+
+
+def test_notes_of_a_start_are_all_written(handler: RateLimitedHandler) -> None:
+    logger = logging.getLogger("tests.notes")
+    logger.propagate, logger.handlers = False, [handler]
+    for number in range(5):
+        Logger(logger).note("a setting has no effect", setting=number)
+        Logger(logger).warning("a setting has no effect", setting=number)
+    written = handler.stream.getvalue()  # type: ignore[attr-defined]
+    assert written.count("a setting has no effect") == 5 + 2
 
 
 def test_closing_reports_what_was_suppressed(handler: RateLimitedHandler) -> None:

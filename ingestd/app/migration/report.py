@@ -175,11 +175,11 @@ def start_command(found: Report, installation: Installation, settings_file: Path
         return Start([*words, "--path.settings", str(installation.settings)])
     if len(sources) == 1:
         return Start([*words, *(word for path in sources[0].paths for word in ("-f", str(path)))])
-    return Start([*words, *(word for name, paths, _ in sources for word in ("--pipeline", f"{name}={paths[0]}"))])
+    return Start([*words, *(word for name, paths, *_ in sources for word in ("--pipeline", f"{name}={paths[0]}"))])
 
 
 def _by_folder(sources: Sequence[PipelineSource]) -> bool:
-    """Whether flags cannot name the pipelines: one is a text, or one of several has several paths."""
-    if any(source.text is not None for source in sources):
+    """Whether flags cannot name the pipelines: a text, a mode of ECS of its own, or several paths of one of several."""
+    if any(source.text is not None or source.ecs for source in sources):
         return True
     return len(sources) != 1 and any(len(source.paths) != 1 for source in sources)

@@ -67,7 +67,7 @@ def run(
         )
 
     for note in logstash.notes:
-        log.warning("a setting of Logstash has no effect", setting=note)
+        log.note("a setting of Logstash has no effect", setting=note)
     try:
         configs = load(settings)
         if check_only:

@@ -1,8 +1,8 @@
 """``redact``: mask personal data and secrets.
 
 An addition to Logstash's filters. What it masks is still in the journal until its segments are deleted, unless the
-input has the option ``redact``. Values that are numbers stay, and so do IPv6 addresses. Other secrets need
-``patterns``, such as ``patterns => { "(?i)(password=)\\S+" => "\\1***" }``.
+input has the option ``redact``. Values that are numbers stay. Other secrets need ``patterns``, such as
+ ``patterns => { "(?i)(password=)\\S+" => "\\1***" }``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Options:
     kinds: list[str] = option(
         [*DEFAULT_KINDS],
         "What to mask: e-mail addresses, card numbers, resident registration numbers and phone numbers of Korea,"
-        " secrets in URLs (`?token=`, `user:password@`), and IPv4 addresses, whose last number becomes 0.",
+        " secrets in URLs (`?token=`, `user:password@`), JSON Web Tokens, and addresses: the last number of an IPv4"
+        " address becomes 0, of an IPv6 address the first 48 bits stay.",
         choices=KINDS,
     )
     patterns: dict[str, str] = option({}, "Regular expressions of other texts to mask, with what takes their place.")

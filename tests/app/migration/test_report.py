@@ -256,7 +256,7 @@ def test_pipelines(tmp_path: Path) -> None:
     assert shown(found.findings, "pipelines.yml") == [
         "2 runs pipeline.id: web",
         "3 runs path.config: /etc/logstash/{web,shop}/*.conf",
-        "4 needs_work pipeline.ecs_compatibility of a single pipeline has no effect",
+        "4 runs pipeline.ecs_compatibility: disabled, of this pipeline",
         "5 differs queue.type has no effect",
         "6 runs pipeline.id: text",
         "7 runs config.string",
@@ -269,6 +269,22 @@ def test_pipelines(tmp_path: Path) -> None:
     ]
     assert start_command(found, installation, Path("x.toml")).words[-2:] == ["--path.settings", str(settings)]
     assert advice(found.findings, "is not on this machine").startswith("write this path into pipelines.yml")
+
+
+def test_a_pipeline_with_a_mode_of_ecs_or_a_name_of_its_own(tmp_path: Path) -> None:
+    """Only Logstash's folder says so; a name that cannot be part of a file name gets another one."""
+    settings = debian(tmp_path, "9.1.2")
+    text = (
+        f"- {{pipeline.id: web logs, path.config: {settings}/conf.d/a.conf, pipeline.ecs_compatibility: v1}}\n"
+        f"- {{pipeline.id: b, path.config: {settings}/conf.d/b.conf}}\n"
+    )
+    put(settings, {"pipelines.yml": text, "conf.d/a.conf": CONFIG, "conf.d/b.conf": CONFIG})
+    installation = find_installation(settings)
+    found = report(installation, {})
+    assert [(source.name, source.ecs) for source in found.pipelines] == [("web_logs", "v1"), ("b", "")]
+    texts = [finding.text for finding in found.findings if finding.file.endswith("pipelines.yml")]
+    assert "pipeline.id: web logs: here web_logs, which can be part of a file name" in texts
+    assert start_command(found, installation, Path("x.toml")).words[-2:] == ["--path.settings", str(settings)]
 
 
 def test_pipelines_with_a_path_each(tmp_path: Path) -> None:

@@ -196,8 +196,24 @@ def test_pipeline(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_mistakes_are_at_their_place_in_the_config() -> None:
-    with pytest.raises(ConfigErrors, match=r'test\.conf, line 7: invalid syntax: event\["n"\] = ='):
+    with pytest.raises(ConfigErrors, match=r"test\.conf:7:24: error: the code is not Python: invalid syntax"):
         build_pipeline(CONFIG.replace("missing", "="))
+
+
+PLACES = [  # id, options of the filter, which starts at column 19, where the mistake is
+    ("first_line", 'code => "event[1] = ="', "1:39"),
+    ("blanks_before", 'code => "   x = ="', "1:35"),
+    ("second_line", 'code => "\n      x = 1\n      y = ="', "3:11"),
+    ("init", 'init => "a = =" code => "b = 1"', "1:32"),
+    ("found_by_the_compiler", 'code => "x = 1\n  return 1\n  break"', "3:3"),
+]
+
+
+@pytest.mark.parametrize(("options", "place"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
+def test_the_place_of_a_mistake(options: str, place: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        build_pipeline(f"filter {{ python {{ {options} }} }}")
+    assert str(caught.value).startswith(f"test.conf:{place}: error: the code is not Python: ")
 
 
 PIPELINE = pipeline_of('python { code => \'event["b"] = [event.get("a"), event["message"] * 2, 2 ** event["id"]]\' }')
