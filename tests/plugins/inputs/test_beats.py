@@ -214,7 +214,9 @@ def test_options_of_logstash_are_accepted() -> None:
     options = """port => 5044 host => "127.0.0.1" add_hostname => true client_inactivity_timeout => 120
         ecs_compatibility => v8 enrich => [source_metadata] event_loop_threads => 2 executor_threads => 4
         include_codec_tag => false ssl_handshake_timeout => 10000 ssl_peer_metadata => true
-        congestion_threshold => 5 type => "beat" codec => json"""
+        congestion_threshold => 5 type => "beat" codec => json ssl => false ssl_verify_mode => none
+        cipher_suites => [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256] tls_min_version => 1.2 tls_max_version => 1.3
+        ssl_client_authentication => none ssl_supported_protocols => ["TLSv1.2"]"""
     errors = inspect(config_of(options))
     assert [error.message for error in errors if error.severity == "error"] == []
     pipeline = compile_pipeline(config_of(options), BuildContext())
