@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from ingestd.app.addresses import check_addresses
+from ingestd.app.sincedbs import check_sincedbs
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
@@ -50,8 +51,8 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     ``process`` is the name of the process that is to write for them; of several, the longest name.
 
     Raises:
-        ConfigErrors: A config is wrong, two inputs would listen on the same port, two outputs would write to the
-            same files, or pipelines cannot send events to each other as they say.
+        ConfigErrors: A config is wrong, two inputs would listen on the same port or use the same sincedb, two outputs
+            would write to the same files, or pipelines cannot send events to each other as they say.
     """
     pipelines = {
         name: compile_pipeline(
@@ -62,6 +63,7 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     check_ports(pipelines, configs)
     check_store_outputs(pipelines, configs)
     check_addresses(pipelines, configs)
+    check_sincedbs(pipelines, configs)
     return pipelines
 
 

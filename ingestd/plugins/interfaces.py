@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ingestd.event.batch import Batch
@@ -257,6 +258,10 @@ class ReceivesEvents(Input, Protocol):
 @runtime_checkable
 class ResumingInput(Input, Protocol):
     """An input that goes on, after a restart, where the journal's records of its streams end."""
+
+    @property
+    def sincedb_path(self) -> Path:
+        """Where it keeps which streams it has read: no two inputs may have the same."""
 
     def resume(self, streams: KeptStreams) -> None:
         """Take the streams of the journal; called before ``open``."""

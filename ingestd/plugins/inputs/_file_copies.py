@@ -101,7 +101,7 @@ def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | N
         young: Whether the new file was written to within the last minute.
     """
     least = 1 if sample.compressed else TAIL_BYTES
-    records = [(record, read_at) for record, read_at in related if record.offset >= least]
+    records = [(record, read_at) for record, read_at in related if record.tail and record.offset >= least]
     for record, _ in sorted(records, key=lambda row: row[0].offset):
         if sample.has_start_of(record) and record.has_tail(sample.read_at):
             return Verdict(record, waits=record.state != "ended")

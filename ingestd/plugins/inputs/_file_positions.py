@@ -36,8 +36,8 @@ class Positions:
         self._unsaved: set[str] = set()
         self._unread: list[FileRecord] = []  # those that were saved without a byte by which to recognise the content
         self._saved: object = None
-        self.existed = bool(sincedb.current or sincedb.ended)
-        """Whether files were read before this process started."""
+        self.existed = sincedb.existed
+        """Whether the input has run before."""
         text = "the sincedb cannot be written; new files wait until it can"
         self._outage = Outage(log.error, text, log.info, "the sincedb can be written again")
 

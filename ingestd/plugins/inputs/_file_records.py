@@ -95,6 +95,9 @@ class FileRecord(msgspec.Struct):
         return self.has_tail(read_at) and digest(read_at(self.start_bytes, 0)) == self.start
 
 
+_RECORDS = msgspec.json.Decoder(FileRecord)
+
+
 def _stem(path: str) -> str:
     """Return a path up to the first dot of the name."""
     folder, slash, name = path.rpartition("/")
@@ -116,6 +119,7 @@ class Sincedb:
         current: The records of files that exist, by device and inode number.
         ended: Those of files that exist no more, the latest last.
         logstash: How far Logstash has read files, if it wrote the sincedb.
+        existed: Whether there was a file: the input has run before.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -126,22 +130,34 @@ class Sincedb:
         self._by_stem: dict[str, dict[str, FileRecord]] = {}
         self._lock = threading.Lock()
         self._encoded = self._written = 0
+        self.existed = False
 
-    def load(self) -> None:
-        """Read the file, if there is one. Raises OSError; ValueError if it is no sincedb."""
+    def load(self) -> list[str]:
+        """Read the file, if there is one; returns what is wrong with it, a sentence for each line that was skipped.
+
+        Then the file is copied, with ``.damaged`` after its name. Raises OSError.
+        """
         if self._path is None or not self._path.exists():
-            return
-        lines = self._path.read_bytes().split(b"\n")
-        decode = msgspec.json.Decoder(FileRecord).decode
-        for number, line in enumerate(lines, 1):
-            try:
-                if line.startswith(b"{"):
-                    self._add(decode(line))
-                elif line:
-                    key, offset = _logstash_record(line)
-                    self.logstash[key] = offset
-            except ValueError as error:
-                raise ValueError(f"line {number} is no record of a sincedb: {error}") from None
+            return []
+        self.existed = True
+        data = self._path.read_bytes()
+        lines = enumerate(data.split(b"\n"), 1)
+        errors = [f"line {number} is no record: {error}" for number, line in lines if (error := self._load_line(line))]
+        if errors:
+            self._path.with_name(self._path.name + ".damaged").write_bytes(data)
+        return errors
+
+    def _load_line(self, line: bytes) -> str:
+        """Take a line; returns what is wrong with it, empty if nothing."""
+        try:
+            if line.startswith(b"{"):
+                self._add(_RECORDS.decode(line))
+            elif line:
+                key, offset = _logstash_record(line)
+                self.logstash[key] = offset
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def _add(self, record: FileRecord) -> None:
         if record.state == "ended":
@@ -209,7 +225,7 @@ class Sincedb:
         with self._lock:
             if self._path is None or number <= self._written:
                 return
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             write_atomic(self._path, data)
             self._written = number
 

@@ -113,7 +113,7 @@ class FileWatcher:
                 self._rotated(path, key)
                 self._seen(path, status)
         for file in self.files.values():
-            if file.rotated:
+            if file.rotated and file.is_open:
                 file.inspect()
         await self._positions.save_new()
 
@@ -206,7 +206,7 @@ class FileWatcher:
         if file.path != path:
             return
         file.rotated = self._clock()
-        if file.is_open:
+        if file.is_open or file.record.is_done:
             return
         found = find_inode(Path(path).parent, file.record.inode)
         if found is not None:
@@ -240,7 +240,8 @@ class FileWatcher:
 
     async def _give_up(self, file: WatchedFile) -> None:
         """Store what is left of a file that was rotated, and forget it."""
-        await self._turn(file, last=True)
+        if not file.record.is_done:
+            await self._turn(file, last=True)
         if not file.behind and self.files.get(file.key) is file:
             self._forget(file)
 
@@ -296,6 +297,8 @@ class FileWatcher:
         """Try again when the file changes, or later."""
         file.read, file.behind, file.retry = file.look, False, self._clock() + _RETRY_SECONDS
         file.close()
+        if isinstance(error, FileNotFoundError):
+            return  # it was renamed or deleted: the next look at the files finds out
         if isinstance(error, OSError):
             self._problems.add(file.path, f"{file.path} cannot be read: {error.strerror}")
         elif time.time() - file.look.mtime_ns / 1e9 >= YOUNG_SECONDS:  # else it is still being written

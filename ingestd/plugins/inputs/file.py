@@ -20,6 +20,7 @@ from pathlib import Path
 from ingestd import metrics
 from ingestd.event.fields import Event
 from ingestd.journal.base import KeptStreams
+from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._file_completion import CompletedAction, Completion
 from ingestd.plugins.inputs._file_discovery import Discovery
@@ -34,6 +35,8 @@ from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin, required
 from ingestd.tasks import BackgroundTasks
+
+log = get_logger(__name__)
 
 _TURN_BYTES = 4 << 20
 """Most that is read of a file before it is the turn of the next, whatever `file_chunk_count` is."""
@@ -119,18 +122,18 @@ class FileInput:
 
     async def open(self) -> None:
         """Read the sincedb. Raises OSError if that is impossible."""
-        self._sincedb = Sincedb(self._sincedb_path())
-        try:
-            self._sincedb.load()
-        except ValueError as error:
-            raise OSError(f"the sincedb {self._sincedb_path()} is damaged; move it away: {error}") from None
+        path = session_path(self.sincedb_path) if self._opts.sincedb_path == _DEV_NULL else self.sincedb_path
+        self._sincedb = Sincedb(path)
+        for error in self._sincedb.load():
+            log.error("a line of a sincedb cannot be read; its file may be read again", sincedb=path, error=error)
 
-    def _sincedb_path(self) -> Path:
+    @property
+    def sincedb_path(self) -> Path:
+        """Where the sincedb is: no two inputs may have the same."""
         if self._opts.sincedb_path not in ("", _DEV_NULL):
             return Path(self._opts.sincedb_path)
         paths = hashlib.blake2b("\0".join(self._opts.path).encode(), digest_size=8).hexdigest()
-        path = self._context.settings.data_dir / "sincedb" / f"{self._context.pipeline_id}-{paths}"
-        return session_path(path) if self._opts.sincedb_path else path
+        return self._context.settings.data_dir / "sincedb" / f"{self._context.pipeline_id}-{paths}"
 
     async def run(self, sink: Sink) -> None:
         """Read until ``stop``, or the end of all files. What was not read by then, the next process reads."""

@@ -1,10 +1,11 @@
-"""Workers and the daemon are killed while programs log to files that are rotated: no line is lost, none comes twice."""
+"""Workers and the daemon are killed, and the config reloaded, while files are written and rotated: each line once."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,8 @@ from tests.waiting import wait_until
 FILES = scaled(16, 500)
 SECONDS = scaled(12, 600)
 PER_SECOND = scaled(1500, 20_000)
-KILLS = scaled(6, 50)
+KILLS = scaled(7, 75)
+"""A third are reloads."""
 ROTATION_SECONDS = scaled(4, 20)
 _NUMBER = re.compile(rb'"n":(\d+)')
 
@@ -62,7 +64,9 @@ def test_files_that_are_rotated(tmp_path: Path) -> None:
         with subprocess.Popen([*module, *numbers], cwd=ROOT) as writer:
             for kill in range(KILLS):
                 time.sleep(rnd.uniform(0.2, 1.8) * SECONDS / KILLS)
-                if kill % 2:
+                if kill % 3 == 2:
+                    daemon.process.send_signal(signal.SIGHUP)
+                elif kill % 3:
                     daemon.kill_with_children()
                     daemon.start()
                     daemon.__enter__()

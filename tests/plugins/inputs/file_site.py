@@ -92,7 +92,7 @@ class FileSite:
         """Start a process."""
         options = dict(self._options)
         sincedb = Sincedb(self.sincedb)
-        sincedb.load()
+        self.errors = sincedb.load()
         self.positions = Positions(sincedb, self.stored, self.stored, self.problems, 14 * 86400)
         action: CompletedAction | None = options.pop("action", None)
         self.completion = Completion(action, self.positions, self.problems)

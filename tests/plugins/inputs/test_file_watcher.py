@@ -441,6 +441,55 @@ async def test_records_of_files_that_are_gone_do_not_pile_up(tmp_path: Path) -> 
     site.assert_once(more(20).splitlines())
 
 
+async def test_a_file_that_came_while_nothing_ran_is_read_from_its_start(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, from_end=True)
+    await site.round()
+    await site.stop()
+    site.write("a.log", "one\n")
+    site.start()
+    assert await site.rounds() == ["one"]
+
+
+async def test_a_sincedb_that_is_damaged(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    site.write("a.log", "one\n")
+    site.write("b.log", "two\n")
+    await site.round()
+    await site.stop()
+    lines = site.sincedb.read_text().splitlines()
+    site.sincedb.write_text("\n".join([lines[0], lines[1][:-5], "what is this", ""]))
+    site.start()
+    assert len(site.errors) == 2
+    assert (tmp_path / "sincedb.damaged").exists()
+    assert await site.rounds() == ["two"], "its record is lost"
+
+
+async def test_compressed_files_that_are_renamed(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(LONG.encode()))
+    assert len(await site.rounds()) == 100
+    for number in (1, 2, 3):
+        site.rename(f"a.log.{number}.gz", f"a.log.{number + 1}.gz")
+        assert await site.rounds(3, seconds=10) == []
+        assert not any(file.is_open for file in site.watcher.files.values())
+    (site.logs / "a.log.4.gz").unlink()
+    assert await site.rounds(4, seconds=70) == []
+    assert site.watcher.files == {}
+    assert site.problems.sentences() == []
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_inode_number_of_a_compressed_file_is_used_again(tmp_path: Path, compressed: bool) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(LONG.encode()))
+    assert len(await site.round()) == 100
+    await site.stop()
+    text = more(20)
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
+    site.start()
+    assert await site.rounds() == text.splitlines()
+
+
 SORTED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("path", {"by_path": True}, ["a", "b", "c"]),
     ("path_desc", {"by_path": True, "descending": True}, ["c", "b", "a"]),
