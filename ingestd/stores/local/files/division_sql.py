@@ -2,7 +2,7 @@
 """SQL that divides documents into columns and ``rest``, and proves that these hold all of them.
 
 ``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text. ``y`` has the JSON texts of
-the same values; it is NULL where the text of the document alone shows their types, as it nearly always does.
+the same values; it is made only where a document is ``odd``: its text alone does not show the types of its values.
 
 The proof: the keys are counted, so the document has no others, none twice and no null; or these others are all known,
 and their texts are in ``rest``. Each value has the type of its column, so it was not converted. Where DuckDB reads
@@ -78,7 +78,8 @@ def divided(columns: Columns, source: str) -> str:
     raw = raw_numbers(columns)
     raws = "".join(f", {column}" for column in raw.values())
     plain_or_raw = "".join(f" AND coalesce({column} <> '', true)" for column in raw.values())
-    parsed = f"SELECT doc, id, TRY(from_json(doc, {structure(columns)})) AS x, {_texts(columns)} AS y FROM {source}"
+    parsed = f"SELECT doc, id, TRY(from_json(doc, {structure(columns)})) AS x, {_is_odd(columns)} AS odd FROM {source}"
+    parsed = f"SELECT *, {_texts(columns)} AS y FROM ({parsed})"
     checked = f"SELECT doc, id, x, {_checks(columns, raw)} FROM ({parsed})"
     counted = (
         f"SELECT *, {_others(columns)} AS others FROM "
@@ -153,18 +154,31 @@ def _rest(raw: Mapping[str, str]) -> str:
     return f"'{{' || nullif(concat_ws(',', {members}), '') || '}}'"
 
 
-def _texts(columns: Columns) -> str:
-    """Return the expression for ``y``.
+def _is_odd(columns: Columns) -> str:
+    """Return the test that the document's text does not show that all values have the types of their columns.
 
-    It is needed for documents whose keys may be written with escapes, and if different objects have keys of the same
-    name, but with different types.
+    A quote that ends a key is nowhere else before a colon, so the text shows it, unless it has a key with escapes, or
+    different objects have keys of the same name with different types. To search the text once costs half of reading all
+    values again.
     """
-    kinds = {(leaf.name, leaf.type) for leaf in _leaves(columns)}
-    needed = f"CASE WHEN contains(doc, '\\u') THEN regexp_matches(doc, {literal(_ESCAPED_KEY)}) ELSE false END"
+    leaves = list(_leaves(columns))
+    names = Counter(_names(columns))
+    kinds = {(leaf.name, leaf.type) for leaf in leaves}
     if len({name for name, _ in kinds}) < len(kinds):
-        needed = "true"
+        return "true"
+    patterns = [_TRAILING_COMMA, _ESCAPED_KEY]
+    for kind, start in _OTHER_TYPES.items():
+        if own := [leaf.name for leaf in leaves if leaf.type == kind]:
+            patterns.append(_keys(own) + start)
+    if doubles := [leaf.name for leaf in _repeated_doubles(leaves, names)]:
+        patterns.append(_keys(doubles) + _ODD_DOUBLE)
+    return f"regexp_matches(doc, {literal('|'.join(patterns))})"
+
+
+def _texts(columns: Columns) -> str:
+    """Return the expression for ``y``."""
     wanted = literal(json.dumps(_text_structure(columns), ensure_ascii=False))
-    return f"CASE WHEN {needed} THEN TRY(from_json(doc, {wanted})) END"
+    return f"CASE WHEN odd THEN TRY(from_json(doc, {wanted})) END"
 
 
 def _text_structure(columns: Columns) -> dict[str, Type]:
@@ -177,22 +191,16 @@ def _text_structure(columns: Columns) -> dict[str, Type]:
 
 
 def _have_their_types(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> str:
-    """Return the test that the document has no value of another type than the column's, and no trailing comma.
-
-    A quote that ends a key is nowhere else before a colon, so the text of the document shows it, unless it has a key
-    with escapes. To search the text once costs half of reading all values again.
-    """
-    patterns = [_TRAILING_COMMA]
-    doubles = [leaf for leaf in leaves if leaf.type == "DOUBLE" and names[leaf.name] > 1]
-    for kind, start in _OTHER_TYPES.items():
-        if own := [leaf.name for leaf in leaves if leaf.type == kind]:
-            patterns.append(_keys(own) + start)
-    if doubles:
-        patterns.append(_keys([leaf.name for leaf in doubles]) + _ODD_DOUBLE)
+    """Return the test that the document has no value of another type than the column's, and no trailing comma."""
     tests = [leaf.has_its_type() for leaf in leaves if leaf.type in _OTHER_TYPES]
-    tests += [f"{leaf.value} IS NULL" for leaf in doubles]
+    tests += [f"{leaf.value} IS NULL" for leaf in _repeated_doubles(leaves, names)]
     by_value = f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)}) AND {' AND '.join(tests)}"
-    return f"CASE WHEN y IS NULL THEN NOT regexp_matches(doc, {literal('|'.join(patterns))}) ELSE {by_value} END"
+    return f"CASE WHEN odd THEN y IS NOT NULL AND {by_value} ELSE true END"
+
+
+def _repeated_doubles(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> list[_Leaf]:
+    """Return the columns of floats whose names other members have, too: their texts are not found by their keys."""
+    return [leaf for leaf in leaves if leaf.type == "DOUBLE" and names[leaf.name] > 1]
 
 
 def _leaves(columns: Columns, path: tuple[str, ...] = (), value: str = "x") -> Iterator[_Leaf]:

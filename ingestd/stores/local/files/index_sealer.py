@@ -28,7 +28,7 @@ from ingestd.files import sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files import last_ids, leftovers, manifest
-from ingestd.stores.local.files.append_log import count_bytes, repair_end
+from ingestd.stores.local.files.append_log import count_each, repair_end
 from ingestd.stores.local.files.document_columns import Columns
 from ingestd.stores.local.files.duckdb_session import OutOfMemoryError, UnreadableError
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, AppendLogName, IndexFolder, append_logs_in
@@ -259,7 +259,7 @@ class IndexSealer:
         self, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None
     ) -> SealedContent:
         """Seal append logs, or copies without their unreadable lines if they have any."""
-        lines, tabs = (sum(count_bytes(path, byte) for path in append_logs) for byte in (b"\n", b"\t"))
+        lines, tabs = map(sum, zip(*(count_each(path, b"\n", b"\t") for path in append_logs), strict=True))
         for max_line_bytes in (_USUAL_LINE_BYTES, MAX_DOCUMENT_BYTES) if lines == tabs else ():
             content = self._parquet.seal(append_logs, target, footer, known, max_line_bytes)
             if content.stats.events == lines:

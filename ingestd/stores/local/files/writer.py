@@ -238,20 +238,23 @@ class LocalWriter:
 
 def _lines(documents: Sequence[bytes], ids: Sequence[str] | None) -> bytes:
     """Return the lines of an append log; see ``layout`` for their format."""
-    joined = b"".join(documents)
-    if len(joined) > _MAX_BYTES and (
-        long := tuple(at for at, document in enumerate(documents) if len(document) > _MAX_BYTES)
-    ):
+    count = len(documents)
+    if ids is not None and len(ids) != count:
+        raise ValueError(f"{count} documents have {len(ids)} ids")
+    ends = [b"\t\n"] * count if ids is None else _id_columns(ids)
+    lines = _joined(documents, ends)
+    if len(lines) > _MAX_BYTES and (long := tuple(at for at in range(count) if len(documents[at]) > _MAX_BYTES)):
         raise DocumentsRejectedError(long, f"the document is longer than {_MAX_BYTES} bytes")
-    if b"\n" in joined or b"\t" in joined or b"\r" in joined:
-        documents = [document.translate(_BLANKS) for document in documents]
-    if ids is None:
-        return b"\t\n".join(documents) + b"\t\n"
-    if len(ids) != len(documents):
-        raise ValueError(f"{len(documents)} documents have {len(ids)} ids")
+    if lines.count(b"\n") != count or lines.count(b"\t") != count or b"\r" in lines:
+        return _joined([document.translate(_BLANKS) for document in documents], ends)
+    return lines
+
+
+def _joined(documents: Sequence[bytes], ends: Sequence[bytes]) -> bytes:
+    """Return all documents, each with its end. Joined once: a batch does not fit into the processor's cache."""
     parts = [b""] * (2 * len(documents))
     parts[::2] = documents
-    parts[1::2] = _id_columns(ids)
+    parts[1::2] = ends
     return b"".join(parts)
 
 
