@@ -28,6 +28,7 @@ class IncompleteMessage(NamedTuple):
 
     data: bytes
     reason: str
+    sender: str
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class ChunkAssembler:
     def _give_up(self, key: tuple[str, bytes], pending: _Pending, why: str) -> IncompleteMessage:
         self._remove(key)
         reason = f"only {len(pending.chunks)} of the {pending.count} chunks of a GELF message came {why}"
-        return IncompleteMessage(pending.data(), reason)
+        return IncompleteMessage(pending.data(), reason, key[0])
 
     def _remove(self, key: tuple[str, bytes]) -> None:
         self._bytes -= self._pending.pop(key).size

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import zip_longest
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
@@ -45,6 +49,7 @@ class Site:
                   id => tls host => "{HOST}" port => 0 use_udp => false
                   ssl_enabled => true ssl_certificate => "{certificate}" ssl_key => "{key}"
                 }}
+                gelf {{ id => gelf host => "{HOST}" port => 0 use_tcp => true }}
                 udp {{ id => udp host => "{HOST}" port => 0 codec => json }}
             }}
             output {{ file {{ path => "{self._file}" codec => json_lines }} }}
@@ -149,6 +154,49 @@ def test_handler_of_python(site: Site, network: str) -> None:
     assert (parsed["message"], parsed["program"]) == (f"python_{network}\nTraceback", "app")
     [bare] = site.wait_for(f"<11>python_{network}")
     assert (bare["severity_label"], bare["tags"]) == ("Error", ["_grokparsefailure_sysloginput"])
+
+
+def gelf(message: str, **fields: Any) -> bytes:
+    """Return a record as the handlers of graypy make it."""
+    record = {"version": "1.1", "host": "web1", "short_message": message, "level": 3, "timestamp": 1796000000.5}
+    return json.dumps(record | {f"_{name}": value for name, value in fields.items()}).encode()
+
+
+def chunks(data: bytes, size: int) -> list[bytes]:
+    """Return a message in chunks of that many bytes."""
+    parts = [data[start : start + size] for start in range(0, len(data), size)]
+    message_id = os.urandom(8)
+    return [b"\x1e\x0f%b%c%c%b" % (message_id, number, len(parts), part) for number, part in enumerate(parts)]
+
+
+def test_gelf_over_udp(site: Site) -> None:
+    """Plain, compressed, in chunks in any order, mixed with those of others; and one that lacks a chunk."""
+    long = "x" * 5000
+    datagrams = [gelf("gelf plain"), gzip.compress(gelf("gelf gzip")), zlib.compress(gelf("gelf zlib"))]
+    first, second = chunks(gelf("gelf one", text=long), 1000), chunks(zlib.compress(gelf("gelf two", text=long)), 10)
+    datagrams += [part for pair in zip_longest(reversed(first), second) for part in pair if part]
+    datagrams += chunks(gelf("gelf lost"), 20)[1:]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for datagram in datagrams:
+            client.sendto(datagram, (HOST, site.port("gelf", "udp")))
+    events = {event["message"]: event for event in site.wait_for("gelf ", 5)}
+    assert {*events} == {f"gelf {name}" for name in ("plain", "gzip", "zlib", "one", "two")}
+    assert events["gelf one"]["text"] == events["gelf two"]["text"] == long
+    expected = {"host": "web1", "source_host": HOST, "level": 3, "@timestamp": "2026-11-30T00:53:20.500Z"}
+    assert events["gelf zlib"] | expected == events["gelf zlib"]
+
+    lost = gelf("gelf lost")[20:]
+    wait_until(lambda: lost in [letter["raw"] for letter in site.daemon.dead_letters()], "the incomplete message")
+
+
+def test_gelf_over_tcp(site: Site) -> None:
+    with socket.create_connection((HOST, site.port("gelf", "tcp"))) as connection:
+        for number in range(50):
+            connection.sendall(gelf(f"stream {number}\nline two", n=number) + b"\0")
+    events = site.wait_for("stream ", 50)
+    assert numbers(events) == Counter(range(50))
+    assert {event["source_host"] for event in events} == {HOST}
+    assert all(event["message"].endswith("\nline two") and "tags" not in event for event in events)
 
 
 def test_transport_of_python_logstash_async(site: Site, tmp_path: Path) -> None:

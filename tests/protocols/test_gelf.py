@@ -66,7 +66,7 @@ def test_incomplete_messages_expire() -> None:
     assert later.next_timeout == 15
     assert list(later.expired(14.9)) == []
     [message] = later.expired(15)
-    assert message == (b"ac", "only 2 of the 3 chunks of a GELF message came within 5 s")
+    assert message == (b"ac", "only 2 of the 3 chunks of a GELF message came within 5 s", "a")
     assert len(later) == 0
     assert later.add(chunk(1, 3, b"b"), "a", 16) is None, "the rest is a new message"
 

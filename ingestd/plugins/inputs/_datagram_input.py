@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.logs import get_logger
-from ingestd.plugins.inputs._datagrams import MAX_BATCH, Accept, DatagramReader, socket_state
+from ingestd.plugins.inputs._datagrams import MAX_BATCH, DatagramFilter, DatagramReader, socket_state
 from ingestd.plugins.interfaces import Codec, DatagramSocket, Sink, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.tasks import BackgroundTasks
@@ -83,11 +83,16 @@ class Datagrams:
         count: DropCount,
         sink: Sink,
         tasks: BackgroundTasks,
-        accept: Accept | None = None,
+        datagram_filter: DatagramFilter | None = None,
     ) -> None:
         """Read a socket until ``drain``."""
         reader = DatagramReader(
-            sock, sink, max_bytes=self._max_bytes, max_batch=self._max_batch, tasks=tasks, accept=accept
+            sock,
+            sink,
+            max_bytes=self._max_bytes,
+            max_batch=self._max_batch,
+            tasks=tasks,
+            datagram_filter=datagram_filter,
         )
         self._readers[reader] = count
         self._count_drops()
@@ -98,6 +103,8 @@ class Datagrams:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._count_drops()
+            for reader in self._readers:
+                reader.tick()
 
     def _count_drops(self) -> None:
         for reader, count in self._readers.items():
@@ -141,7 +148,7 @@ class DatagramServer:
         datagrams: Its sockets.
         codec: Decodes what it puts.
         context: Of the input.
-        accept: Returns what looks at each datagram before it is put in a sink; None: all are put as they came.
+        filter_of: Returns the filter of a socket whose messages go to a sink; None: it has none.
     """
 
     finite = False
@@ -151,9 +158,9 @@ class DatagramServer:
         datagrams: Datagrams,
         codec: Codec,
         context: BuildContext,
-        accept: Callable[[Sink], Accept] | None = None,
+        filter_of: Callable[[Sink], DatagramFilter] | None = None,
     ) -> None:
-        self._datagrams, self.codec, self._accept = datagrams, codec, accept
+        self._datagrams, self.codec, self._filter_of = datagrams, codec, filter_of
         self._tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._watch: asyncio.Task[None] | None = None
         self._ended, self._stopped_at = asyncio.Event(), 0.0
@@ -192,8 +199,8 @@ class DatagramServer:
     def serve_datagrams(self, sock: socket.socket, drops: int, on_drops: Callable[[int], None]) -> None:
         """Read a socket."""
         assert self._sink is not None  # noqa: S101 -- ``run`` runs
-        accept = None if self._accept is None else self._accept(self._sink)
-        self._datagrams.serve(sock, DropCount(drops, on_drops), self._sink, self._tasks, accept)
+        found = None if self._filter_of is None else self._filter_of(self._sink)
+        self._datagrams.serve(sock, DropCount(drops, on_drops), self._sink, self._tasks, found)
 
     def problems(self) -> list[str]:
         """Return whether the kernel drops datagrams."""

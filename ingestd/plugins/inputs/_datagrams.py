@@ -14,8 +14,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ingestd.event.chunk import DATAGRAMS, Stream
 from ingestd.logs import Outage, get_logger
@@ -76,8 +75,17 @@ def socket_state(sock: socket.socket) -> SocketState:
     return SocketState(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), 0)
 
 
-Accept = Callable[[bytes, str], bytes | None]
-"""Returns what is to be stored of a datagram from a sender; None: nothing, now."""
+class DatagramFilter(Protocol):
+    """Looks at each datagram of a socket before it is stored."""
+
+    def accept(self, datagram: bytes, sender: str) -> bytes | None:
+        """Return what is to be stored; None: nothing, now."""
+
+    def tick(self) -> None:
+        """Do what has to be done about every second."""
+
+    def end(self) -> None:
+        """Give up what was kept: nothing more will be read."""
 
 
 class DatagramReader:
@@ -88,7 +96,7 @@ class DatagramReader:
         sink: Where the datagrams go.
         max_bytes: What a longer datagram has more is cut off.
         max_batch: Most datagrams that are read before they are stored.
-        accept: See ``Accept``.
+        datagram_filter: Looks at each datagram first.
         tasks: Those of the input.
     """
 
@@ -100,11 +108,11 @@ class DatagramReader:
         max_bytes: int,
         max_batch: int,
         tasks: BackgroundTasks,
-        accept: Accept | None = None,
+        datagram_filter: DatagramFilter | None = None,
     ) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self._sink, self._accept, self._tasks = sink, accept, tasks
+        self._sink, self._filter, self._tasks = sink, datagram_filter, tasks
         self._buffer, self._max_batch = memoryview(bytearray(max(max_bytes, 1))), max_batch
         self._stream, self._offset = Stream(StreamIds().new().id, {DATAGRAMS: True}), 0
         self._lines: list[bytes] = []  # read and not stored, as the sink had no room
@@ -147,7 +155,8 @@ class DatagramReader:
 
     def _read_batch(self) -> bool:
         """Read datagrams; returns whether more may wait."""
-        receive, buffer, lines, accept = self.sock.recvfrom_into, self._buffer, self._lines, self._accept
+        receive, buffer, lines = self.sock.recvfrom_into, self._buffer, self._lines
+        accept = None if self._filter is None else self._filter.accept
         left = _BATCH_BYTES
         for _ in range(self._max_batch):
             try:
@@ -157,9 +166,8 @@ class DatagramReader:
             except ConnectionError:  # an ICMP message: nothing was received
                 continue
             sender = address[0] if type(address) is tuple else ""
-            data: bytes | None = bytes(buffer[:size])
-            if accept is not None:
-                data = accept(data, sender)  # type: ignore[arg-type] # it is bytes
+            datagram = bytes(buffer[:size])
+            data = datagram if accept is None else accept(datagram, sender)
             if data is not None:
                 lines.append(line_of(data, sender.encode()))
                 left -= size
@@ -215,6 +223,8 @@ class DatagramReader:
                     break
                 more = self._read_until(time.perf_counter() + _ROUND_SECONDS) if self._store() else True
                 await asyncio.sleep(0)
+        if self._filter is not None:
+            self._filter.end()
         self.close()
         return len(self._lines)
 
@@ -222,6 +232,11 @@ class DatagramReader:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sink.wait_until_resumed(), max(deadline - self._loop.time(), 0))
         return not self._sink.paused
+
+    def tick(self) -> None:
+        """Let the filter do what has to be done about every second."""
+        if self._filter is not None:
+            self._filter.tick()
 
     def _stop_reading(self) -> None:
         if self._waiting is not None:

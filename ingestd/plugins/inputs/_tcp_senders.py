@@ -58,7 +58,7 @@ ADVICE: dict[Sender, Advice] = {
     ),
     Sender.GELF: Advice(
         "a client sends GELF; its records become events with GELF's field names",
-        f"{_HANDLER} instead of a GELF handler, or rename short_message and level with the filter mutate",
+        f"{_HANDLER} instead of a GELF handler, or add an input gelf with use_tcp => true",
     ),
     Sender.BEATS: Advice(
         "a client speaks the protocol of Beats, which is not supported; it was disconnected, and keeps its events",
