@@ -178,12 +178,24 @@ class HttpServerInput(ServerInput):
         """Return the answer to a request that cannot be accepted."""
         return self._refuse(status, message)
 
+    def stream_of(self, request: Request, fields: Event) -> tuple[Stream, int]:
+        """Return the stream of what a request brings, and its offset.
+
+        A client that sends the same ``Idempotency-Key`` with the same body to the same path of this input again gets
+        the same ids for its events; without that, a place in the connection makes new ones.
+        """
+        if not (key := request.head.get("idempotency-key")):
+            return Stream(request.connection.stream.id, fields), request.offset
+        body = request.body
+        seed = "\n".join([*self._labels, request.head.target, key, f"{len(body)} {zlib.crc32(body)}"])
+        return Stream("k" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest(), fields), 0
+
     async def store(self, request: Request, parts: Sequence[Frames], fields: Event) -> Reply | None:
         """Put what a request brings, and wait until it is on the disk; None: it is, else what to answer.
 
         Lines that are longer than allowed become dead letters, a message that is too long is refused.
         """
-        stream, offset = stream_of(request, fields)
+        stream, offset = self.stream_of(request, fields)
         request.end = request.offset + sum(len(data) + 1 for data, _ in parts)
         for data, number in parts:
             if len(data) > self._max_line_bytes:
@@ -207,19 +219,6 @@ class HttpServerInput(ServerInput):
         splitter = LineSplitter(self._max_line_bytes)
         for runs in (splitter.feed(data), splitter.feed_eof()):
             await put_runs(connection.sink, runs, stream, self._max_line_bytes, offset)
-
-
-def stream_of(request: Request, fields: Event) -> tuple[Stream, int]:
-    """Return the stream of what a request brings, and its offset.
-
-    A client that sends the same ``Idempotency-Key`` with the same body again gets the same ids for its events; without
-    that, a place in the connection makes new ones.
-    """
-    if not (key := request.head.get("idempotency-key")):
-        return Stream(request.connection.stream.id, fields), request.offset
-    body = request.body
-    seed = f"{request.head.target}\n{key}\n{len(body)}\n{zlib.crc32(body)}"
-    return Stream("k" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest(), fields), 0
 
 
 _NO_HEAD = Head("GET", "/", "HTTP/1.1", (), 0)

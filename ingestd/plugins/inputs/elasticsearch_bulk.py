@@ -28,7 +28,7 @@ from urllib.parse import unquote
 from ingestd.event.event_id import event_id
 from ingestd.event.jsontext import dumps
 from ingestd.plugins.inputs._bulk_codec import BulkCodec
-from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request, stream_of
+from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin
 from ingestd.protocols.bulk_requests import (
@@ -99,7 +99,7 @@ class BulkInput(HttpServerInput):
             return _refusal(400, str(error))
         if not actions:
             return _refusal(400, "the request has no documents")
-        ids = _ids(actions, request)
+        ids = self._ids(actions, request)
         if (refusal := await self._store(actions, request)) is not None:
             return refusal
         took_ms = round((asyncio.get_running_loop().time() - started) * 1000)
@@ -112,12 +112,23 @@ class BulkInput(HttpServerInput):
             return self._of_server(request.head.method, parts)
         name = "create" if kind == "_create" or rest[1:] == ["_create"] else "index"
         action = single(name, index, rest[0] if rest else "", request.body, self._max_line_bytes)
-        [id_] = _ids([action], request)
+        [id_] = self._ids([action], request)
         if (refusal := await self._store([action], request)) is not None:
             return refusal
         if action.error:
             return _refusal(400, action.error)
         return _reply(201, single_result(action, id_))
+
+    def _ids(self, actions: Sequence[Action], request: Request) -> list[str]:
+        """Return the ids of documents: their own, or those of their events."""
+        stream, offset = self.stream_of(request, {})
+        if stream.id == request.connection.stream.id:  # dead letters have the places before
+            offset += sum(len(action.line) + 1 for action in actions if action.kept)
+        ids: list[str] = []
+        for action in actions:
+            ids.append(action.id or ("" if action.error else event_id(stream.id, offset)))
+            offset += 0 if action.error else len(action.line) + 1
+        return ids
 
     async def _store(self, actions: Sequence[Action], request: Request) -> Reply | None:
         """Put the documents, and make dead letters of those that are none; None: they are on the disk."""
@@ -148,19 +159,6 @@ class BulkInput(HttpServerInput):
         if method in ("GET", "HEAD"):
             return _refusal(404, f"there is no {path}")
         return _reply(200, dumps({"acknowledged": True, "shards_acknowledged": True, "index": parts[-1]}))
-
-
-def _ids(actions: Sequence[Action], request: Request) -> list[str]:
-    """Return the ids of documents: their own, or those of their events."""
-    stream, offset = stream_of(request, {})
-    offset += sum(
-        len(action.line) + 1 for action in actions if action.kept and stream.id == request.connection.stream.id
-    )
-    ids: list[str] = []
-    for action in actions:
-        ids.append(action.id or ("" if action.error else event_id(stream.id, offset)))
-        offset += 0 if action.error else len(action.line) + 1
-    return ids
 
 
 def _reply(status: int, body: bytes) -> Reply:
