@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.chaos.tools import Clients, kill_children, workers
-from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.servers import SearchServer
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.processes import send_signal
-from tests.waiting import WAIT_SECONDS, today, wait_until
+from tests.waiting import today, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
@@ -25,11 +23,7 @@ NUMBERS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
 
 def audited(data_dir: Path, *arguments: str, code: int = 0) -> Any:
     """Return what ``ingestd audit --json`` prints, and expect an exit code."""
-    command = [sys.executable, "-m", "ingestd", "audit", "--json", *arguments]
-    environ = environment(data_dir)
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
+    return json.loads(ingestd(data_dir, "audit", "--json", *arguments, code=code))
 
 
 def numbers(data_dir: Path, *arguments: str) -> dict[str, int]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ import pytest
 from ingestd.dead_letters.dead_letter import DeadLetter, to_base64
 from ingestd.dead_letters.writer import DeadLetterWriter
 from tests.e2e.chaos.tools import workers
-from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.e2e.daemon import Daemon, command, environment, ingestd
 from tests.e2e.stub import Fault, StubElasticsearch
 from tests.processes import send_signal
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
 EVENTS = [{"@timestamp": STAMP, "n": number} for number in range(100)]
@@ -32,12 +30,7 @@ def config(stub: StubElasticsearch, codec: str = "json_lines", filters: str = FI
 
 
 def replay(data_dir: Path, *arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "ingestd", "deadletters", "replay", *arguments]
-    done = subprocess.run(
-        command, env=environment(data_dir), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout
+    return ingestd(data_dir, "deadletters", "replay", *arguments, code=code)
 
 
 def listed(data_dir: Path) -> Any:
@@ -169,10 +162,6 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str]) -> None:
     writer = DeadLetterWriter(tmp_path / "deadletters", 1 << 20, time.time, "w0")
     writer.put(DeadLetter(time=STAMP, pipeline="main", stage="filter", reason="x", raw=to_base64(b"{}"), size=2))
     writer.close()
-    command = [sys.executable, "-m", "ingestd", "deadletters", "replay", *arguments]
-    done = subprocess.run(
-        command, env=environment(tmp_path), capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
-    )
-    assert done.returncode in {1, 2}
-    assert "Traceback" not in done.stderr
+    done = command(environment(tmp_path), "deadletters", "replay", *arguments)
+    assert done.exit_code in {1, 2}
     assert done.stdout == ""

@@ -6,12 +6,10 @@ import datetime as dt
 import json
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.daemon import Daemon, environment
+from tests.e2e.daemon import Daemon, command, environment
 from tests.e2e.servers import SearchServer
 from tests.e2e.serving import served
 from tests.waiting import WAIT_SECONDS
@@ -21,17 +19,9 @@ TARGET = "/search?q=%EC%84%9C%EC%9A%B8"
 
 def doctor(data_dir: Path, *arguments: str, code: int = 0, **settings: str) -> str:
     """Run the command, expect an exit code, return what it prints."""
-    command = [sys.executable, "-m", "ingestd", "doctor", *arguments]
     variables = {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
-    done = subprocess.run(
-        command,
-        env=environment(data_dir) | variables,
-        capture_output=True,
-        text=True,
-        timeout=WAIT_SECONDS,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
+    done = command(environment(data_dir) | variables, "doctor", *arguments)
+    assert done.exit_code == code, done.output
     return done.stdout
 
 

@@ -6,6 +6,7 @@ import datetime
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -16,6 +17,7 @@ from ingestd.stores.elastic.backup.backups import ElasticBackups
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.query import Query
+from tests.e2e.gate import Gate
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 
 SERVERS = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
@@ -259,13 +261,14 @@ def killed(*_: object) -> None:
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
-def test_the_server_stops_meanwhile(
-    search_server: SearchServer, backups: ElasticBackups, repository: Repository, index: str
-) -> None:
-    search_server.call("PUT", f"/{index}/_settings", {"index.number_of_replicas": 0})  # the test waits for green
-    name = backups.back_up(repository.name, index, now()).name
-    search_server.stop()
-    try:
+def test_the_server_goes_away_meanwhile(search_server: SearchServer, repository: Repository, index: str) -> None:
+    with (
+        Gate(search_server.url) as gate,
+        closing(ElasticBackups(ElasticOptions(hosts=(gate.url,)), poll=0.1)) as backups,
+    ):
+        gate.open()
+        name = backups.back_up(repository.name, index, now()).name
+        gate.shut()
         for call in (
             lambda: backups.back_up(repository.name, index, now()),
             lambda: backups.backed_up_indices(repository.name),
@@ -274,10 +277,9 @@ def test_the_server_stops_meanwhile(
         ):
             with pytest.raises(RepositoryUnavailableError):
                 call()
-    finally:
-        search_server.start()
-    assert backups.verify(repository.name, name) == []
-    assert backups.backed_up_indices(repository.name)[index] == name
+        gate.open()
+        assert backups.verify(repository.name, name) == []
+        assert backups.backed_up_indices(repository.name)[index] == name
 
 
 @SERVERS

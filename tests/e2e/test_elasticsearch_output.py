@@ -309,21 +309,3 @@ def test_connections_that_break_under_load(search_server: SearchServer, index_pr
         daemon.stop()
     assert daemon.dead_letters() == []
     check_exactly_once(search_server, index_prefix, sender.sent)
-
-
-@ONE_SERVER
-def test_a_server_that_is_restarted_under_load(
-    clean_search_server: SearchServer, index_prefix: str, tmp_path: Path
-) -> None:
-    server = clean_search_server
-    with run(tmp_path, server.url, index_prefix) as daemon, Sender(daemon) as sender:
-        daemon.wait_for_metric("ingestd_delivered_events_total", 2000)
-        server.call("PUT", f"/{index_prefix}*/_settings", {"index": {"number_of_replicas": 0}})  # to become green
-        server.stop()
-        daemon.wait_for("a delivery is tried again")
-        server.start()
-        sender.finish()
-        daemon.wait_for_delivery(sender.sent)
-        daemon.stop()
-    assert daemon.dead_letters() == []
-    check_exactly_once(server, index_prefix, sender.sent)

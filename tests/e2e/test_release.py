@@ -98,7 +98,7 @@ def test_another_python_than_this_is_there() -> None:
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != CURRENT] or VERSIONS)
 def test_wheel(dist: Path, tmp_path: Path, version: str) -> None:
     """Installed in a virtual environment, the daemon stores an event and a command finds it."""
     python = interpreter(version)

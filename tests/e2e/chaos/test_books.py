@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ingestd.journal.positions import load_positions
-from tests.e2e.daemon import Daemon, environment, free_port
+from tests.e2e.daemon import Daemon, command, environment, free_port
 from tests.e2e.stub import StubElasticsearch
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import wait_until
 
 EVENTS = 3000
 SETTINGS = {"workers": "1", "journal_max_bytes": "1MB", "shutdown_timeout": "1s"}
@@ -29,11 +29,8 @@ LOST = "events were lost with a damaged or missing part of the journal; see inge
 
 def audited(data_dir: Path) -> tuple[int, Any]:
     """Return the exit code and the document of ``ingestd audit``."""
-    command = [sys.executable, "-m", "ingestd", "audit", "--json"]
-    environ = environment(data_dir)
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(done.stdout)
+    done = command(environment(data_dir), "audit", "--json")
+    return done.exit_code, json.loads(done.stdout)
 
 
 def events_in_copy(data_dir: Path) -> int:
