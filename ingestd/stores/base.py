@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ingestd.stores.query import Query
-
 if TYPE_CHECKING:
     from ingestd.stores.aggregation import Aggregation, MetricBucket
+    from ingestd.stores.query import Query
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -17,3 +17,18 @@ def test_heavy_modules_are_not_imported(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+UNNEEDED = ("ingestd.stores.local", "ingestd.stores.query", "ingestd.supervisor.control.upgrade", "ingestd.web.app")
+"""What a pipe from stdin to stdout needs nothing of: it would start 50 ms later."""
+
+
+def test_a_config_without_a_store_loads_none() -> None:
+    code = (
+        "import sys, ingestd.cli.commands.run, ingestd.app.direct\n"
+        "from ingestd.plugins.registry import find\n"
+        "for kind, name in ('input', 'stdin'), ('filter', 'useragent'), ('output', 'stdout'): find(kind, name)\n"
+        f"print(*[name for name in sys.modules if name.startswith({UNNEEDED!r})])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []

@@ -12,8 +12,6 @@ import click
 import ingestd
 from ingestd.app.assemble import Configs
 from ingestd.app.pipelines import pipeline_configs
-from ingestd.app.upgrade_check import UpgradeError, check_upgrade
-from ingestd.cli.commands.check import check_pipelines
 from ingestd.cli.common.errors import show_error
 from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import load_settings_again, pipeline_options, settings_options
@@ -24,7 +22,7 @@ from ingestd.logs import get_logger
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
-from ingestd.supervisor.control.upgrade import CHECK_FLAG
+from ingestd.supervisor.control.self_check import CHECK_FLAG, UpgradeError
 from ingestd.supervisor.logs import set_up_logging
 
 log = get_logger(__name__)
@@ -51,6 +49,8 @@ def run(
     were lost; 2 wrong usage or settings.
     """
     if logstash.test_only:
+        from ingestd.cli.commands.check import check_pipelines  # noqa: PLC0415 -- as below
+
         check_pipelines(settings, config_paths, config_string, named, logstash)
         return
     if not check_only:
@@ -99,6 +99,7 @@ def _check(settings: Settings, configs: Configs) -> None:
         raise UpgradeError("the config has no input that listens or keeps its position: it is not for a daemon")
     from ingestd.app.daemon import make_plan  # noqa: PLC0415 -- as in ``run``
     from ingestd.app.helpers import helpers  # noqa: PLC0415
+    from ingestd.app.upgrade_check import check_upgrade  # noqa: PLC0415
 
     helpers(settings)
     check_upgrade(settings, make_plan(settings, configs))

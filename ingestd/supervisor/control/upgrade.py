@@ -16,12 +16,10 @@ from ingestd.logs import get_logger
 from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE
 from ingestd.supervisor.connections.manifest import memory_file, read_and_close
 from ingestd.supervisor.connections.sockets import Listener
+from ingestd.supervisor.control.self_check import CHECK_FLAG
 from ingestd.supervisor.notify import LISTEN_VARIABLES
 
 log = get_logger(__name__)
-
-CHECK_FLAG = "--check-upgrade"
-"""What the installed code is started with to be checked; see ``ingestd.app.upgrade_check``."""
 
 _CHECK_SECONDS = 60.0
 _READ_BYTES = 1 << 16

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ingestd.protocols import bulk
-from ingestd.stores.elastic.connection.options import Host
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponseMeta
@@ -56,6 +55,8 @@ def response_error(meta: ApiResponseMeta, answer: Any) -> ElasticResponseError:
         answer: The parsed response; text if it is not JSON.
     """
     node, status = meta.node, meta.status
+    from ingestd.stores.elastic.connection.options import Host  # noqa: PLC0415 -- every start imports this module
+
     url = Host(node.scheme, node.host, node.port, node.path_prefix).url
     if 200 <= status < 300:
         return ElasticResponseError(f"{url} is neither Elasticsearch nor OpenSearch", status)
