@@ -259,14 +259,15 @@ class Sender:
         return lost
 
 
-def test_reload_takes_in_what_was_sent(site: Site) -> None:
+def test_reload_and_upgrade_take_in_what_was_sent(site: Site) -> None:
     """A client that looks whether the connection has ended loses nothing."""
     with Sender(site, 1000) as sender:
-        for number in (1, 2):
-            sender.wait_for_delivery()
-            site.daemon.process.send_signal(signal.SIGHUP)
-            text = "every process runs the new config"
-            wait_until(lambda: len(site.daemon.said(text)) >= number, "the reload")  # noqa: B023
+        sender.wait_for_delivery()
+        site.daemon.process.send_signal(signal.SIGHUP)
+        site.daemon.wait_for("every process runs the new config")
+        sender.wait_for_delivery()
+        site.daemon.process.send_signal(signal.SIGUSR2)
+        site.daemon.wait_for("the upgrade is complete")
         sender.wait_for_delivery()
     wait_until(lambda: sender.sent[-1][-1] in site.numbers(), "the last line")
     assert len(sender.sent) >= 3
