@@ -15,7 +15,7 @@ class Batch:
     Args:
         table: The events.
         rows: Which of them, in order.
-        stream_id: With an event's key it makes the event's id; empty: the keys are the ids.
+        stream_id: With an event's key it makes the event's id; empty, or if the table has ids: the keys are the ids.
         received_ns: When they were received: nanoseconds since the epoch.
 
     Documents are made once, however many outputs ask for them.
@@ -25,7 +25,7 @@ class Batch:
 
     def __init__(self, table: Table, rows: Rows, stream_id: str, received_ns: int) -> None:
         self._table, self._rows = table, rows
-        self.stream_id, self.received_ns = stream_id, received_ns
+        self.stream_id, self.received_ns = "" if table.has_ids else stream_id, received_ns
         self._documents: list[bytes] | None = None
         self._pieces: Pieces | None = None
 

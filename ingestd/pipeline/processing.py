@@ -102,8 +102,7 @@ class Processing:
             table.keys = stream_keys(table.keys, chunks)
         tally = Tally(received=len(table))
         routes = self._pipeline.process(table, built.decorate, chunk.time_ns, tally)
-        stream_id = "" if table.has_ids else chunk.stream_id
-        return [[Batch(table, rows, stream_id, chunk.time_ns)] for rows in routes], tally
+        return [[Batch(table, rows, chunk.stream_id, chunk.time_ns)] for rows in routes], tally
 
     def _run_frame(self, frame: Chunk, built: BuiltInput) -> tuple[Routes, Tally]:
         try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from ingestd.app.addresses import refuse_addresses
 from ingestd.app.assemble import compile_all
+from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.parser import parse
+from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
 STDIN, STDOUT = "input { stdin { } }", "output { stdout { } }"
@@ -99,3 +102,9 @@ def test_mistakes(texts: dict[str, str], error: str, hint: str) -> None:
 def test_an_address_is_needed() -> None:
     assert "needs the option 'address'" in check(a=f"input {{ pipeline {{ }} }}\n{STDOUT}")
     assert "send_to names no address" in check(a=f"{STDIN}\noutput {{ pipeline {{ send_to => [] }} }}")
+
+
+def test_an_import_has_no_other_pipelines() -> None:
+    config = parse(f"{STDIN}\n{to('b')}", "a.conf", {})
+    with pytest.raises(ConfigErrors, match=r"a\.conf:2:10: error: an import runs one pipeline"):
+        refuse_addresses(compile_pipeline(config, BuildContext()), config)

@@ -166,3 +166,27 @@ def test_old_days_stay(tmp_path: Path) -> None:
         assert sorted(backups.restored_indices()) == ["logstash-2020.01.05", "logstash-2020.01.06"]
     with closing(open_store(LOCAL, tmp_path)) as store:
         assert [index.events for index in store.indices()] == [1, 1, 1]
+
+
+SENDER = "input { stdin { codec => json_lines } } output { pipeline { send_to => b } }"
+RECEIVER = 'input { pipeline { address => b } } output { file { path => "%s" codec => line { format => "%%{n}" } } }'
+
+
+def test_pipelines_that_send_to_each_other(tmp_path: Path) -> None:
+    """What a receiver could not process is sent again; what is for another pipeline stays, as that does not run."""
+    folder, out = dead_letters_folder(tmp_path), tmp_path / "out"
+    with closing(DeadLetterWriter(folder, 1 << 20, time.time)) as writer:
+        for pipeline, input_id, raw in (
+            ("a", "stdin_0", b'{"n":1}\n'),
+            ("b", "pipeline_0", b'i-000000000000-t1\0{"n":2,"@metadata":{"x":1}}\n'),
+        ):
+            writer.add(
+                stage="filter", reason="failed", raw=raw, input_id=input_id, pipeline=pipeline, stream_id="s", offset=0
+            )
+    configs = {"a": parse_string(SENDER, {}), "b": parse_string(RECEIVER % out, {})}
+    reader = DeadLetterReader(folder)
+    assert replay_dead_letters(Settings(data_dir=tmp_path), configs, reader, lambda letter: True, print) == 1
+    assert out.read_text() == "2\n"
+    [left] = [line.dead_letter for line in DeadLetterReader(folder).read() if line.dead_letter is not None]
+    assert (left.pipeline, left.content) == ("a", b'{"n":1}\n')
+    assert "only runs in the daemon" in left.reason

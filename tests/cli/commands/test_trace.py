@@ -133,3 +133,11 @@ def test_a_wrong_config(tmp_path: Path) -> None:
     config.write_text("filter { nope { } }")
     result = CliRunner().invoke(main, ["trace", str(config)], input="{}")
     assert (result.exit_code, "unknown filter plugin 'nope'" in result.stderr) == (1, True)
+
+
+def test_pipelines_that_send_to_each_other() -> None:
+    config = "input { pipeline { address => a type => t } } output { pipeline { send_to => [b, c] } }"
+    result = CliRunner().invoke(main, ["trace", "-e", config, "--input", "pipeline"], input='{"x": 1}')
+    assert result.exit_code == 0, result.output
+    assert '"type": "t"' in result.stdout
+    assert "address b, c" in result.stdout
