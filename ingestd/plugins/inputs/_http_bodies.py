@@ -41,7 +41,7 @@ class BodyRoom:
             self._taken -= share.size
 
     def take(self, size: int) -> None:
-        """Take room. Raises BusyError if there is not enough."""
+        """Take room; less than 0 frees it. Raises BusyError if there is not enough."""
         if self._taken + size > self._max:
             raise BusyError
         self._taken += size
@@ -54,7 +54,7 @@ class BodyShare:
         self._room, self.size = room, 0
 
     def grow(self, size: int) -> None:
-        """Take more. Raises BusyError if there is not enough."""
+        """Take more, or less if ``size`` is below 0. Raises BusyError if there is not enough."""
         self._room.take(size)
         self.size += size
 
@@ -79,7 +79,7 @@ async def read_body(reader: asyncio.StreamReader, head: Head, max_bytes: int, sh
         body = await reader.readexactly(head.size)
     else:
         body = await _read_chunks(reader, max_bytes, share)
-    return _decoded(body, head.get("content-encoding"), max_bytes, share)
+    return await _decoded(body, head.get("content-encoding"), max_bytes, share)
 
 
 async def _read_chunks(reader: asyncio.StreamReader, max_bytes: int, share: BodyShare) -> bytes:
@@ -114,16 +114,19 @@ def _check_size(size: int, max_bytes: int) -> None:
         raise RequestError(413, f"the body is too large: at most {max_bytes} bytes are allowed (max_content_length)")
 
 
-def _decoded(body: bytes, encoding: str, max_bytes: int, share: BodyShare) -> bytes:
+async def _decoded(body: bytes, encoding: str, max_bytes: int, share: BodyShare) -> bytes:
     if not encoding or not body:
         return body
     try:
-        text = decoded(body, encoding, max_bytes)
+        if len(body) > _PIECE_BYTES:
+            text = await asyncio.to_thread(decoded, body, encoding, max_bytes)
+        else:
+            text = decoded(body, encoding, max_bytes)
     except UnknownEncodingError as error:
         raise RequestError(415, str(error)) from None
     except DamagedBodyError as error:
         raise RequestError(400, str(error)) from None
     except BodyTooLargeError as error:
         raise RequestError(413, f"{error} (max_content_length)") from None
-    share.grow(len(text))
+    share.grow(len(text) - len(body))
     return text

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
@@ -36,6 +36,15 @@ _MAX_SKIPPED_BYTES = 1 << 16
 """Of the body of a request that is refused: it is read and dropped, so that the connection can go on."""
 
 
+_MIN_ROOM_BYTES = 64 << 20
+"""For the bodies of all requests of a worker."""
+
+_LONG_BYTES = 1 << 20
+"""A body of more is read in a thread, so that other connections need not wait; it may take seconds."""
+
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpServerOptions(ServerOptions):
     """Options of all inputs that are an ``HttpServerInput``."""
@@ -45,8 +54,8 @@ class HttpServerOptions(ServerOptions):
     tokens: list[str] = option([], "Secrets that clients may send as `Authorization: Bearer TOKEN` or `ApiKey TOKEN`.")
     max_content_length: int = option(
         100 << 20,
-        "Longest body in bytes, as it comes and decompressed. The bodies of all requests of a worker have room for "
-        "twice as much; further requests are answered with 429.",
+        "Longest body in bytes, as it comes and decompressed. The bodies of all requests of a worker together may have "
+        "this size, or 64 MiB if that is more; further requests are answered with 429.",
     )
     max_pending_requests: int = option(200, "Most requests of a worker at a time; others are answered with 429.")
     idle_timeout: float = option(300, "Seconds without data after which a connection is closed; 0: never.")
@@ -108,7 +117,7 @@ class HttpServerInput(ServerInput):
             if getattr(options, name) <= 0:
                 raise ValueError(f"{name} must be positive")
         self._access = HttpAccess(options.user, options.password, options.tokens)
-        self._room = BodyRoom(2 * options.max_content_length)
+        self._room = BodyRoom(max(options.max_content_length, _MIN_ROOM_BYTES))
         self._answer, self._refuse = answer, refuse
         self._max_body, self._max_pending = options.max_content_length, options.max_pending_requests
         self._max_line_bytes = context.settings.max_line_bytes
@@ -222,6 +231,11 @@ class HttpServerInput(ServerInput):
 
 
 _NO_HEAD = Head("GET", "/", "HTTP/1.1", (), 0)
+
+
+async def parsed(parse: Callable[[bytes], T], body: bytes) -> T:
+    """Return ``parse(body)``; a long body lets other tasks run meanwhile."""
+    return await asyncio.to_thread(parse, body) if len(body) > _LONG_BYTES else parse(body)
 
 
 async def _read_head(reader: asyncio.StreamReader) -> bytes:

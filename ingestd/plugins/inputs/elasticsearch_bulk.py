@@ -21,6 +21,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
@@ -28,7 +29,7 @@ from urllib.parse import unquote
 from ingestd.event.event_id import event_id
 from ingestd.event.jsontext import dumps
 from ingestd.plugins.inputs._bulk_codec import BulkCodec
-from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request
+from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request, parsed
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin
 from ingestd.protocols.bulk_requests import (
@@ -94,7 +95,8 @@ class BulkInput(HttpServerInput):
     async def _bulk(self, request: Request, index: str) -> Reply:
         started = asyncio.get_running_loop().time()
         try:
-            actions = parse_bulk(request.body, index, self._max_line_bytes)
+            parse = partial(parse_bulk, index=index, max_bytes=self._max_line_bytes)
+            actions = await parsed(parse, request.body)
         except BulkError as error:
             return _refusal(400, str(error))
         if not actions:

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.plugins.codecs.json import JsonCodec
 from ingestd.plugins.ecs import ecs_option, ecs_select, uses_ecs
 from ingestd.plugins.inputs._http_codec import MEDIA_TYPE, HttpCodec
 from ingestd.plugins.inputs._http_fields import headers_of, request_fields
-from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request
+from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request, parsed
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ignored, names, option, plugin
@@ -90,7 +91,8 @@ class HttpInput(HttpServerInput):
             return self.refuse(415, f"the body is not text in the charset {charset!r}")
         if body.strip():
             fields = self._fields(request) | {MEDIA_TYPE: media_type}
-            if (refusal := await self.store(request, frames(self.codec.of(media_type), body), fields)) is not None:
+            parts = await parsed(partial(frames, self.codec.of(media_type)), body)
+            if (refusal := await self.store(request, parts, fields)) is not None:
                 return refusal
         return Reply(self._opts.response_code, b"ok", self._opts.response_headers)
 

@@ -26,7 +26,7 @@ from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.plugins.codecs._json import JsonDecoder
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.ecs import ecs_option, uses_ecs
-from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request
+from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request, parsed
 from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, option, plugin
@@ -81,10 +81,13 @@ class OtlpInput(HttpServerInput):
         if media_type not in _DECODERS:
             return _refusal(415, f"the content type is {_PROTOBUF} or {_JSON}", as_json=as_json)
         try:
-            lines = [line for logs in _DECODERS[media_type](request.body) for line in self._lines(logs)]
+            lines = await parsed(partial(self._lines_of, media_type), request.body)
         except OtlpError as error:
             return await self._reject_request(request, str(error), as_json=as_json)
         return await self._store_lines(request, lines, as_json=as_json)
+
+    def _lines_of(self, media_type: str, body: bytes) -> list[bytes]:
+        return [line for logs in _DECODERS[media_type](body) for line in self._lines(logs)]
 
     async def _store_lines(self, request: Request, lines: Sequence[bytes], *, as_json: bool) -> Reply:
         rejected = 0

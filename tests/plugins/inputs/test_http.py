@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from ingestd.config.errors import ConfigErrors
+from ingestd.plugins.inputs import _http_server
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import Response, built_input, serving_http
 from tests.waiting import eventually
@@ -264,7 +265,8 @@ async def test_no_room_for_another_request() -> None:
         assert await second.request(b"x") == OK
 
 
-async def test_bodies_share_memory() -> None:
+async def test_bodies_share_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http_server, "_MIN_ROOM_BYTES", 200)
     async with serving_http(CONFIG % "max_content_length => 100") as served:
         waiting = [served.connect() for _ in range(2)]
         for client in waiting:
@@ -275,6 +277,17 @@ async def test_bodies_share_memory() -> None:
             client.client.sock.close()
         await eventually(lambda: served.running.input._pending == 0)  # type: ignore[attr-defined]
         assert await served.post(b"x" * 100) == OK
+
+
+async def test_the_longest_body_has_room_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compressed as well; and long bodies are read in a thread."""
+    monkeypatch.setattr(_http_server, "_MIN_ROOM_BYTES", 0)
+    monkeypatch.setattr(_http_server, "_LONG_BYTES", 500)
+    async with serving_http(CONFIG % "max_content_length => 1000") as served:
+        body = json.dumps([{"a": "x" * 300}, {"a": "y" * 300}, {"a": "z" * 300}]).encode().ljust(1000)
+        assert await served.post(body, JSON) == OK
+        assert await served.post(gzip.compress(body), {**JSON, "Content-Encoding": "gzip"}) == OK
+        assert len(served.events()) == 6
 
 
 async def test_nothing_is_answered_before_the_disk_has_it() -> None:
