@@ -103,10 +103,9 @@ def _path(start: str, end: str, ways: list[_Way]) -> list[str]:
 
 def refuse_addresses(pipeline: Pipeline, config: Config) -> None:
     """Refuse outputs to other pipelines where only one runs; raises ConfigErrors."""
-    errors = [
-        ConfigError("an import runs one pipeline: this output has nothing to send to", step.span, _IMPORT_HINT)
-        for step in dict.fromkeys(step for _, step, _ in _sent({"": pipeline}))
-    ]
+    spans = dict.fromkeys(step.span for _, step, _ in _sent({"": pipeline}))
+    text = "an import runs one pipeline: this output has nothing to send to"
+    errors = [ConfigError(text, span, _IMPORT_HINT) for span in spans]
     if errors:
         raise ConfigErrors(errors, config.sources)
 
