@@ -20,6 +20,14 @@ class BusyError(Exception):
     """There is no room for the body now."""
 
 
+class UnreadableBodyError(Exception):
+    """A body came as a whole, and cannot be read; the connection goes on."""
+
+    def __init__(self, status: int, message: str, body: bytes) -> None:
+        super().__init__(message)
+        self.status, self.body = status, body
+
+
 class BodyRoom:
     """Bytes that the bodies of all requests may have in memory.
 
@@ -69,7 +77,8 @@ async def read_body(reader: asyncio.StreamReader, head: Head, max_bytes: int, sh
         share: For both.
 
     Raises:
-        RequestError: It is too large, damaged, or not in chunks; the connection has to be closed.
+        RequestError: It is too large, or not in chunks; the connection has to be closed.
+        UnreadableBodyError: It cannot be decompressed.
         BusyError: There is no room for it now; the same.
         IncompleteReadError: The client has gone.
     """
@@ -123,9 +132,9 @@ async def _decoded(body: bytes, encoding: str, max_bytes: int, share: BodyShare)
         else:
             text = decoded(body, encoding, max_bytes)
     except UnknownEncodingError as error:
-        raise RequestError(415, str(error)) from None
+        raise UnreadableBodyError(415, str(error), body) from None
     except DamagedBodyError as error:
-        raise RequestError(400, str(error)) from None
+        raise UnreadableBodyError(400, str(error), body) from None
     except BodyTooLargeError as error:
         raise RequestError(413, f"{error} (max_content_length)") from None
     share.grow(len(text) - len(body))

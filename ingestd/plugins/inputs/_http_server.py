@@ -20,12 +20,12 @@ from ingestd.event.fields import Event
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._http_access import HttpAccess
-from ingestd.plugins.inputs._http_bodies import CONTINUE, BodyRoom, BusyError, read_body
+from ingestd.plugins.inputs._http_bodies import CONTINUE, BodyRoom, BusyError, UnreadableBodyError, read_body
 from ingestd.plugins.inputs._server import ServerInput, ServerOptions
 from ingestd.plugins.inputs._streams import put_runs
 from ingestd.plugins.registry import BuildContext, option
 from ingestd.protocols.http1 import END_OF_HEAD, MAX_HEAD_BYTES, Head, RequestError, answer, parse_head
-from ingestd.protocols.lines import LineSplitter
+from ingestd.protocols.lines import EXCERPT_BYTES, LineSplitter
 
 log = get_logger(__name__)
 
@@ -148,9 +148,15 @@ class HttpServerInput(ServerInput):
             with self._room.share() as share:
                 if head.expects_continue:
                     await connection.send(CONTINUE)
-                body = await read_body(connection.reader, head, self._max_body, share)
-                request = Request(head, body, connection, offset, offset)
-                return await self._answer_safely(request), request.end + 1, False
+                request = Request(head, b"", connection, offset, offset)
+                try:
+                    request.body = await read_body(connection.reader, head, self._max_body, share)
+                except UnreadableBodyError as error:
+                    request.body = error.body
+                    reply = await self.reject_body(request, self._refuse(error.status, str(error)), str(error))
+                else:
+                    reply = await self._answer_safely(request)
+                return reply, request.end + 1, False
         except BusyError:
             return self.busy("too many requests are in memory"), offset, True
         finally:
@@ -186,6 +192,20 @@ class HttpServerInput(ServerInput):
     def refuse(self, status: int, message: str) -> Reply:
         """Return the answer to a request that cannot be accepted."""
         return self._refuse(status, message)
+
+    def reject(self, request: Request, data: bytes, reason: str) -> bool:
+        """Make a dead letter of a part of what a request brings; False: not possible now, see ``Sink.reject``."""
+        offset, request.offset = request.offset, request.offset + len(data) + 1
+        request.end, connection = request.offset, request.connection
+        raw = data[: max(EXCERPT_BYTES, self._max_line_bytes)]
+        return connection.sink.reject(raw, reason, connection.stream, offset, request.end, size=len(data))
+
+    async def reject_body(self, request: Request, answer: Reply, reason: str) -> Reply:
+        """Make a dead letter of a body that cannot be read, as its client will drop it; return ``answer``."""
+        if not self.reject(request, request.body, reason):
+            return self.busy("a dead letter cannot be written")
+        refusal = await self.store(request, [], {})
+        return answer if refusal is None else refusal
 
     def stream_of(self, request: Request, fields: Event) -> tuple[Stream, int]:
         """Return the stream of what a request brings, and its offset.

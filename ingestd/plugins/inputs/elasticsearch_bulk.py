@@ -11,8 +11,8 @@ and others. For the same names of indices in the output: `index => "%{[@metadata
 A request is answered only when its documents are in the journal and on the disk. A document with an `_id` that is sent
 again gets the same id for its event, so outputs that know ids keep it once, in the version that came first; without
 an `_id`, a client that got no answer and sends the request again may make its events twice. Documents cannot be
-updated or deleted. One that is no JSON object or too long is refused, and is a dead letter. While the journal is full
-the answer is 429.
+updated or deleted. One that is no JSON object or too long is refused, and is a dead letter, as is a request that cannot
+be read. While the journal is full the answer is 429.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from ingestd.protocols.bulk_requests import (
     single,
     single_result,
 )
-from ingestd.protocols.lines import EXCERPT_BYTES
 
 _HEADERS = MappingProxyType({"Content-Type": "application/json", "X-Elastic-Product": "Elasticsearch"})
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -98,7 +97,7 @@ class BulkInput(HttpServerInput):
             parse = partial(parse_bulk, index=index, max_bytes=self._max_line_bytes)
             actions = await parsed(parse, request.body)
         except BulkError as error:
-            return _refusal(400, str(error))
+            return await self.reject_body(request, _refusal(400, str(error)), str(error))
         if not actions:
             return _refusal(400, "the request has no documents")
         ids = self._ids(actions, request)
@@ -136,20 +135,9 @@ class BulkInput(HttpServerInput):
         """Put the documents, and make dead letters of those that are none; None: they are on the disk."""
         fields = request.connection.stream.fields
         lines = [action.line for action in actions if not action.error]
-        if not await self._reject_documents(actions, request):
+        if not all(self.reject(request, action.line, action.error) for action in actions if action.kept):
             return self.busy("a dead letter cannot be written")
         return await self.store(request, [Frames(b"\n".join(lines), len(lines))] if lines else [], fields)
-
-    async def _reject_documents(self, actions: Sequence[Action], request: Request) -> bool:
-        sink, stream = request.connection.sink, request.connection.stream
-        for action in actions:
-            if action.kept:
-                raw = action.line[:EXCERPT_BYTES]
-                offset, request.offset = request.offset, request.offset + len(action.line) + 1
-                request.end = request.offset
-                if not sink.reject(raw, action.error, stream, offset, request.offset, size=len(action.line)):
-                    return False
-        return True
 
     def _of_server(self, method: str, parts: Sequence[str]) -> Reply:
         """Return the answer to a request that brings no document."""

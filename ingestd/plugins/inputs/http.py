@@ -7,8 +7,8 @@ deflate or zstd. A request without a body is answered, and makes no event.
 A request is answered only when its events are in the journal and on the disk, so what was answered with
 `response_code` is not lost, whatever happens then. A client that gets no answer has to send the request again, which
 may make its events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and outputs
-that know ids (elasticsearch, opensearch, store) keep them once. While the journal is full the answer is 429, with
-`Retry-After`.
+that know ids (elasticsearch, opensearch, store) keep them once. A body that cannot be decompressed, or is not in its
+charset, is refused, and is a dead letter. While the journal is full the answer is 429, with `Retry-After`.
 
 Events of text get the address of the client and the headers, without Authorization; records of JSON only those that
 the config mentions and that they lack, unless the options of the target fields are set.
@@ -88,7 +88,8 @@ class HttpInput(HttpServerInput):
         try:
             body = _in_utf8(request.body, charset)
         except (LookupError, UnicodeError):
-            return self.refuse(415, f"the body is not text in the charset {charset!r}")
+            reason = f"the body is not text in the charset {charset!r}"
+            return await self.reject_body(request, self.refuse(415, reason), reason)
         if body.strip():
             fields = self._fields(request) | {MEDIA_TYPE: media_type}
             parts = await parsed(partial(frames, self.codec.of(media_type)), body)

@@ -30,7 +30,6 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.lines import EXCERPT_BYTES
 from ingestd.protocols.otlp import OtlpError, ScopeLogs, answer_body, decode_json, decode_protobuf, status_body
 
 _PATH = "/v1/logs"
@@ -83,7 +82,7 @@ class OtlpInput(HttpServerInput):
         try:
             lines = await parsed(partial(self._lines_of, media_type), request.body)
         except OtlpError as error:
-            return await self._reject_request(request, str(error), as_json=as_json)
+            return await self.reject_body(request, _refusal(400, str(error), as_json=as_json), str(error))
         return await self._store_lines(request, lines, as_json=as_json)
 
     def _lines_of(self, media_type: str, body: bytes) -> list[bytes]:
@@ -93,7 +92,7 @@ class OtlpInput(HttpServerInput):
         rejected = 0
         for line in lines:
             if len(line) > self._max_line_bytes:
-                if not self._reject(request, line, "the record is longer than max_line_bytes"):
+                if not self.reject(request, line, "the record is longer than max_line_bytes"):
                     return self.busy("a dead letter cannot be written")
                 rejected += 1
         kept = [line for line in lines if len(line) <= self._max_line_bytes]
@@ -102,20 +101,6 @@ class OtlpInput(HttpServerInput):
             return refusal
         message = f"records are longer than {self._max_line_bytes} bytes (max_line_bytes)" if rejected else ""
         return _reply(200, answer_body(rejected, message, as_json=as_json), as_json=as_json)
-
-    async def _reject_request(self, request: Request, reason: str, *, as_json: bool) -> Reply:
-        """Make a dead letter of a body that cannot be read."""
-        if not self._reject(request, request.body, reason):
-            return self.busy("a dead letter cannot be written")
-        if (refusal := await self.store(request, [], {})) is not None:
-            return refusal
-        return _refusal(400, reason, as_json=as_json)
-
-    def _reject(self, request: Request, data: bytes, reason: str) -> bool:
-        offset, request.offset = request.offset, request.offset + len(data) + 1
-        request.end = request.offset
-        raw, connection = data[: max(EXCERPT_BYTES, self._max_line_bytes)], request.connection
-        return connection.sink.reject(raw, reason, connection.stream, offset, request.offset, size=len(data))
 
 
 def _reply(status: int, body: bytes, *, as_json: bool) -> Reply:

@@ -123,6 +123,7 @@ async def test_requests_that_cannot_be_read(body: bytes, text: str) -> None:
         response = await served.post(body, target="/_bulk")
         assert (response.status, text in json.loads(response.body)["error"]["reason"]) == (400, True)
         assert not served.sink.put_at
+        assert [raw for raw, _ in served.sink.rejected] == ([body] if body else [])
 
 
 SETUP: list[tuple[str, str, int]] = [  # what Filebeat 7 to 9, Logstash, Vector, Fluent Bit and the clients ask for
