@@ -64,6 +64,7 @@ class FileWatcher:
         self._problems, self._completion = problems, completion
         self.files: dict[Key, WatchedFile] = {}
         self._paths: dict[str, Key] = {}
+        self._opened: dict[Key, WatchedFile] = {}  # perhaps closed again; whose turn was longest ago is the first
         self._adoption = Adoption(settings, positions, self._content_of)
         self._clock = clock
 
@@ -226,6 +227,7 @@ class FileWatcher:
 
     def _forget(self, file: WatchedFile) -> None:
         file.close()
+        self._opened.pop(file.key, None)
         del self.files[file.key]
         if file.record.is_done:
             self._positions.drop(file.record)
@@ -316,15 +318,17 @@ class FileWatcher:
             self._seen(path, status)
 
     def _make_room(self, file: WatchedFile) -> None:
-        """Close the file that was quiet for longest if too many are open."""
-        if file.is_open:
-            return
-        opened = [other for other in self.files.values() if other.is_open]
-        if len(opened) < self._settings.max_open_files:
-            return
-        closable = [other for other in opened if not other.rotated]
-        if closable:
-            min(closable, key=lambda other: other.grown).close()
+        """Close the files whose turn was longest ago if too many are open. Rotated ones may not be found again."""
+        self._opened.pop(file.key, None)
+        rotated: dict[Key, WatchedFile] = {}
+        while not file.is_open and self._opened and len(self._opened) >= self._settings.max_open_files - len(rotated):
+            other = self._opened.pop(next(iter(self._opened)))
+            if other.rotated:
+                rotated[other.key] = other
+            else:
+                other.close()
+        self._opened = rotated | self._opened if rotated else self._opened
+        self._opened[file.key] = file
 
     def close(self) -> None:
         """Close all files."""

@@ -1,9 +1,9 @@
 """Programs that log to files, and what rotates these: ``python -m tests.e2e.chaos.file_writer FOLDER FILES EVENTS
 PER_SECOND ROTATION_SECONDS``.
 
-Each line is a JSON record with a number of its own in ``n``, from 0. A quarter of the files is rotated by renaming to
-a name that no input reads, one to a name that it reads, one is compressed at the next rotation, and one is copied and
-emptied. What is older is deleted.
+Each line is a JSON record with a number of its own in ``n``, from 0. Half of the files are rotated by renaming, a
+quarter is renamed and compressed at the next rotation, and a quarter is copied and emptied. Only what is old is deleted:
+a busy machine may take long to start a daemon.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-PATTERNS = ("*.log", "*.log.read.*", "*.log.*.gz", "*.log.copy.*")
-"""What an input has to read."""
+PATTERNS = ("*.log", "*.log.*")
+"""What an input has to read: also the names after a rotation, as it may not run while a file has its first name."""
 
-_KEPT = 3
+_KEPT_SECONDS = 150
 _BURSTS = 20
 """How often a second lines are written."""
 
@@ -51,11 +51,12 @@ class LogFile:
             before = self._rotated(self._turn - 1)
             Path(f"{before}.gz").write_bytes(gzip.compress(before.read_bytes(), 1))
             before.unlink()
-        for path in self._path.parent.glob(f"{self._path.name}.*.{self._turn - _KEPT}*"):
-            path.unlink()
+        for path in self._path.parent.glob(f"{self._path.name}.*"):
+            if path.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                path.unlink()
 
     def _rotated(self, turn: int) -> Path:
-        return Path(f"{self._path}.{('gone', 'read', 'old')[self._kind]}.{turn}")
+        return Path(f"{self._path}.{turn}")
 
 
 def run(folder: Path, count: int, events: int, per_second: int, rotation_seconds: float) -> None:
