@@ -2,7 +2,7 @@
 PER_SECOND ROTATION_SECONDS``.
 
 Each line is a JSON record with a number of its own in ``n``, from 0. Half of the files are rotated by renaming, a
-quarter is renamed and compressed at the next rotation, and a quarter is copied and emptied. Only what is old is deleted:
+quarter is renamed and compressed at the next rotation, and a quarter is copied and emptied. Only old ones are deleted:
 a busy machine may take long to start a daemon.
 """
 
