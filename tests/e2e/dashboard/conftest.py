@@ -69,7 +69,8 @@ def visit(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
     name = re.sub(r"\W+", "-", request.node.nodeid.rpartition("/")[2]).strip("-")
 
     def visit(url: str, state: str = "", *, wait: bool = True, **options: Any) -> Dashboard:
-        options = {"locale": "en-US", "timezone_id": ZONE.key, "viewport": {"width": 1440, "height": 1000}} | options
+        usual = {"locale": "en-US", "timezone_id": ZONE.key, "viewport": {"width": 1440, "height": 1000}}
+        options = usual | {"reduced_motion": "reduce"} | options  # without a GPU animations cost much
         context = chromium.new_context(**options)
         opened.append(Dashboard(context.new_page(), url, name))
         return opened[-1].open(state, wait=wait)
