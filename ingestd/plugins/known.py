@@ -85,9 +85,11 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "oui": _LOOKUP,
         "cipher": "use the filter fingerprint with a key, or redact",
         "collate": "sort in a query: events have their times",
-        "sleep": "leave it out: inputs are read no faster than outputs accept",
-        "metrics": "`/metrics` counts events, for Prometheus",
-        "aggregate": "aggregate in a query: `ingestd aggregate` or `ingestd sql`",
+        "sleep": "leave it out: inputs are read no faster than outputs accept; the filter throttle tags what is too"
+        " much",
+        "metrics": "`/metrics` counts events for Prometheus; `ingestd aggregate` computes rates of stored events",
+        "aggregate": "aggregate in a query: `ingestd aggregate` or `ingestd sql`; the filter elapsed has the time"
+        " between two events, the codec multiline joins the lines of one",
         "yaml": "let the sender write JSON",
         "language": _LOOKUP,
         "age": "compute it in a query",

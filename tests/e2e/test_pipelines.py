@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.e2e.chaos.tools import Clients, kill_children
 from tests.e2e.daemon import Daemon
 from tests.e2e.test_audit import audited
+from tests.e2e.test_long_lines import reload
 
 FORK = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
@@ -24,7 +25,7 @@ PIPELINES = {
 }
 
 
-def test_workers_are_killed_while_events_are_handed_over(tmp_path: Path) -> None:
+def test_workers_are_killed_and_replaced_while_events_are_handed_over(tmp_path: Path) -> None:
     """The journals of the receivers count each event once; without that, the indices would still have it once."""
     named: list[str] = []
     for name, text in PIPELINES.items():
@@ -33,7 +34,9 @@ def test_workers_are_killed_while_events_are_handed_over(tmp_path: Path) -> None
         named += ["--pipeline", f"{name}={path}"]
     with Daemon(tmp_path, *named, config=FORK, workers="2") as daemon:
         with Clients(daemon.port, 1000, 4) as clients:
-            kill_children(daemon, 8, random.Random(6), (0.05, 0.3))
+            kill_children(daemon, 4, random.Random(6), (0.05, 0.3))
+            reload(daemon)
+            kill_children(daemon, 4, random.Random(7), (0.05, 0.3))
             clients.finish()
         daemon.stop()
     sent = len(clients.numbers)

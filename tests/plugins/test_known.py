@@ -94,3 +94,21 @@ def test_ruby_code_gets_the_native_filter_for_its_idiom(code: str, advice: str) 
     assert error.message == "the filter 'ruby' is known from Logstash, and not supported"
     assert error.hint == ruby_advice(code)
     assert advice in error.hint
+
+
+FILTERS = {  # not supported: what its advice names, all of which there is
+    "aggregate": ("ingestd aggregate", "filter elapsed", "codec multiline"),
+    "metrics": ("/metrics", "ingestd aggregate"),
+    "sleep": ("filter throttle",),
+    "http": ("filter translate",),
+}
+
+
+@pytest.mark.parametrize(("name", "alternatives"), FILTERS.items(), ids=FILTERS)
+def test_a_filter_that_is_not_supported_has_an_alternative(name: str, alternatives: tuple[str, ...]) -> None:
+    [finding] = inspect(parse(f"filter {{\n  {name} {{ }}\n}}", "test.conf", {}))
+    assert str(finding) == (f"test.conf:2:3: error: the filter {name!r} is known from Logstash, and not supported")
+    for alternative in alternatives:
+        assert alternative in finding.hint
+        kind, _, plugin = alternative.rpartition(" ")
+        assert kind not in ("filter", "codec") or plugin in names(kind)
