@@ -111,4 +111,4 @@ def test_a_filter_that_is_not_supported_has_an_alternative(name: str, alternativ
     for alternative in alternatives:
         assert alternative in finding.hint
         kind, _, plugin = alternative.rpartition(" ")
-        assert kind not in ("filter", "codec") or plugin in names(kind)
+        assert kind not in ("filter", "codec") or plugin in names("filter" if kind == "filter" else "codec")
