@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 
 from ingestd.units import parse_size
 from tests.bench import page
+from tests.bench.beats import beats
 from tests.bench.cost import cases, connections, store, throughput, writes
 from tests.bench.guard import guard
 from tests.bench.latency import latency, neighbours
@@ -31,6 +32,7 @@ from tests.bench.startup import startup
 
 MEASUREMENTS: dict[str, Callable[[Options], Iterator[Result]]] = {
     "cpu": cases,
+    "beats": beats,
     "store": store,
     "throughput": throughput,
     "writes": writes,
