@@ -25,6 +25,7 @@ from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from ingestd.supervisor.connections.sockets import is_path
 
 log = get_logger(__name__)
 
@@ -90,7 +91,9 @@ class _Address(NamedTuple):
 
 
 def _addresses(plugin: Input) -> Iterator[_Address]:
-    if isinstance(plugin, SocketInput) and plugin.address[1]:
+    if isinstance(plugin, SocketInput) and is_path(plugin.address[0]):
+        yield _Address("path", plugin.address[0])
+    elif isinstance(plugin, SocketInput) and plugin.address[1]:
         yield _Address("tcp", *plugin.address)
     for sock in plugin.datagram_sockets if isinstance(plugin, DatagramInput) else ():
         if sock.path:

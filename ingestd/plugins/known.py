@@ -24,7 +24,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "lumberjack": "use the input beats, which takes both versions of the protocol",
         "log4j": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
         "log4j2": f"with log4j's SocketAppender and JsonTemplateLayout {_TCP}",
-        "unix": f"over TCP {_TCP}",
         "websocket": _QUEUE,
         "relp": "let rsyslog forward to the input tcp with omfwd",
         "journald": "`journalctl -f -o json | ingestd run -f ...` with the input stdin and the codec json",

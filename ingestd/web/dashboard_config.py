@@ -197,5 +197,5 @@ def _pipeline(name: str, pipeline: Pipeline) -> PipelineInfo:
 
 
 def _plugin(step: Step, part: object) -> PluginInfo:
-    host, port = part.address if isinstance(part, SocketInput) else (None, None)
+    host, port = part.address if isinstance(part, SocketInput) and not part.address[0].startswith("/") else (None, None)
     return PluginInfo(step.plugin_id, step.spec.name, host, port)

@@ -25,7 +25,7 @@ from ingestd.plugins.interfaces import DatagramInput, DatagramSocket, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.supervisor.connections.datagrams import DatagramListener, open_missing, open_socket, receives_on
-from ingestd.supervisor.connections.sockets import Connection
+from ingestd.supervisor.connections.sockets import Connection, Listener, listen, listens_on
 from tests.dead_letters.memory import MemoryDeadLetters
 from tests.e2e.daemon import free_port
 from tests.e2e.test_tcp import Memory
@@ -268,6 +268,9 @@ def test_two_inputs_on_one_port_are_an_error_unless_one_is_tcp() -> None:
     with pytest.raises(ConfigErrors, match="port 5514 is already that of the input"):
         compile_all(Settings(), {"main": parse(both.format("udp"), "t", {})}, "w0")
     compile_all(Settings(), {"main": parse(both.format("tcp"), "t", {})}, "w0")
+    paths = "input { unix { path => '/x' } syslog { path => '/x' } } output { stdout { } }"
+    with pytest.raises(ConfigErrors, match="path /x is already that of the input"):
+        compile_all(Settings(), {"main": parse(paths, "t", {})}, "w0")
 
 
 # The sockets
@@ -335,9 +338,22 @@ def test_a_socket_file_that_was_removed_does_not_fit(tmp_path: Path) -> None:
 def test_a_socket_file_in_use_is_replaced_only_if_asked_for(tmp_path: Path) -> None:
     path = str(tmp_path / "log")
     with open_socket(DatagramSocket(path=path)):
-        with pytest.raises(OSError, match="another program receives on it"):
+        with pytest.raises(OSError, match="another program uses it, or it is no socket; systemd-journald"):
             open_socket(DatagramSocket(path=path))
         open_socket(DatagramSocket(path=path, replace=True)).close()
+
+
+def test_listening_on_a_path(tmp_path: Path) -> None:
+    path = str(tmp_path / "in")
+    for _ in range(2):  # the second time, the file of the first is there
+        with listen(Listener("main", "in", path, 0)) as sock, socket.socket(socket.AF_UNIX) as client:
+            assert listens_on(sock, Listener("main", "in", path, 0))
+            assert not listens_on(sock, Listener("main", "in", "127.0.0.1", 0))
+            client.connect(path)
+            with pytest.raises(OSError, match="another program uses it"):
+                listen(Listener("main", "in", path, 0))
+    with pytest.raises(OSError, match="does its folder exist"):
+        listen(Listener("main", "in", str(tmp_path / "no" / "in"), 0))
 
 
 def test_files_that_are_no_sockets_stay(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from logstash_async.transport import UdpTransport
 
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon
+from tests.e2e.stub import StubElasticsearch
 from tests.plugins.inputs.authority import Authority
 from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -38,8 +39,9 @@ HOST = "127.0.0.1"
 class Site:
     """A daemon with these inputs, and what it has delivered."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path, self._file = folder / "log.socket", folder / "events.ndjson"
+    def __init__(self, folder: Path, stub: StubElasticsearch) -> None:
+        self.path, self._stub = folder / "log.socket", stub
+        self.stream_path = folder / "lines.socket"
         self.authority = Authority(folder)
         certificate, key = self.authority.files("server")
         config = f"""
@@ -49,10 +51,11 @@ class Site:
                   id => tls host => "{HOST}" port => 0 use_udp => false
                   ssl_enabled => true ssl_certificate => "{certificate}" ssl_key => "{key}"
                 }}
+                unix {{ id => unix path => "{self.stream_path}" }}
                 gelf {{ id => gelf host => "{HOST}" port => 0 use_tcp => true }}
                 udp {{ id => udp host => "{HOST}" port => 0 codec => json }}
             }}
-            output {{ file {{ path => "{self._file}" codec => json_lines }} }}
+            output {{ elasticsearch {{ hosts => "{stub.url}" index => "logs" }} }}
         """
         self.daemon = Daemon(folder, config=config, workers="2")
 
@@ -63,10 +66,8 @@ class Site:
 
     def events(self, word: str) -> list[dict[str, Any]]:
         """Return the delivered events whose message starts with a word."""
-        if not self._file.exists():
-            return []
-        *whole, _unfinished = self._file.read_text().split("\n")
-        found = [json.loads(line) for line in whole]
+        with self._stub.lock:
+            found = [*self._stub.documents.values()]
         return [event for event in found if str(event.get("message", "")).startswith(word)]
 
     def wait_for(self, word: str, count: int = 1) -> list[dict[str, Any]]:
@@ -90,9 +91,10 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("syslog"))
-    with site.daemon:
-        yield site
+    with StubElasticsearch() as stub:
+        site = Site(tmp_path_factory.mktemp("syslog"), stub)
+        with site.daemon:
+            yield site
 
 
 def logger(*arguments: str) -> None:
@@ -197,6 +199,32 @@ def test_gelf_over_tcp(site: Site) -> None:
     assert numbers(events) == Counter(range(50))
     assert {event["source_host"] for event in events} == {HOST}
     assert all(event["message"].endswith("\nline two") and "tags" not in event for event in events)
+
+
+def test_lines_from_a_socket_of_the_file_system(site: Site) -> None:
+    """A reload takes in what was sent, the last line without its end, and disconnects the client."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        connection.connect(str(site.stream_path))
+        connection.sendall(b"".join(b"unix %d\n" % number for number in range(500)) + b"unix 500")
+        site.wait_for("unix ", 500)
+        reload(site)
+        assert connection.recv(1) == b""
+    events = site.wait_for("unix ", 501)
+    assert numbers(events) == Counter(range(501))
+    assert {(event["host"], event["path"]) for event in events} == {(socket.gethostname(), str(site.stream_path))}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(site.stream_path))
+        connection.sendall(b"again\n")
+    site.wait_for("again")
+
+
+def reload(site: Site) -> None:
+    """Load the config again, and wait until every process has it."""
+    done = "every process runs the new config"
+    before = len(site.daemon.said(done))
+    site.daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(site.daemon.said(done)) > before, "the reload")
 
 
 def test_transport_of_python_logstash_async(site: Site, tmp_path: Path) -> None:
@@ -304,8 +332,7 @@ def test_garbage_among_frames_over_tls(site: Site) -> None:
 
 def test_a_reload_keeps_the_sockets(site: Site) -> None:
     before = site.workers()
-    site.daemon.process.send_signal(signal.SIGHUP)
-    site.daemon.wait_for("every process runs the new config")
+    reload(site)
     assert not before & site.workers()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b'{"message":"reload_udp"}', (HOST, site.port("udp", "udp")))

@@ -1,14 +1,16 @@
-"""Lines of TLS connections.
+"""Lines of TLS connections, and of sockets of the file system.
 
 What a client has sent is in this process before it is known what it is: the bytes in the kernel are encrypted, and the
 state of the encryption is in memory. So the connection ends with the process, and what was decrypted and not yet stored
-is lost if the process is killed. Whole lines are stored as soon as they are here.
+is lost if the process is killed. Whole lines are stored as soon as they are here. The same goes for sockets of the file
+system, of which the kernel does not say how far they were read.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from ingestd.event.fields import Event
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._server import ServerInput, ServerOptions
 from ingestd.plugins.inputs._streams import LineStream
@@ -16,12 +18,15 @@ from ingestd.plugins.interfaces import grouping_of
 from ingestd.plugins.registry import BuildContext
 
 
-def tls_lines(options: ServerOptions, context: BuildContext, *, keep_alive: bool) -> ServerInput:
-    """Return an input that puts the lines of its clients."""
+def server_lines(
+    options: ServerOptions, context: BuildContext, *, keep_alive: bool = False, fields: Event | None = None
+) -> ServerInput:
+    """Return an input that puts the lines of its clients; ``fields``: those of all events, instead of the client's."""
     max_line_bytes, grouping = context.settings.max_line_bytes, grouping_of(context.codec)
 
     async def read_lines(connection: Connection) -> None:
-        lines = LineStream(connection.sink, connection.stream, max_line_bytes, grouping)
+        stream = connection.stream if fields is None else connection.stream._replace(fields=fields)
+        lines = LineStream(connection.sink, stream, max_line_bytes, grouping)
         while True:
             try:
                 data = await asyncio.wait_for(connection.read(idle=True), lines.patience)

@@ -40,7 +40,7 @@ from ingestd.plugins.inputs._tcp_reader import ConnectionReader
 from ingestd.plugins.inputs._tcp_recognition import FRAMINGS, Framings, Owner
 from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
-from ingestd.plugins.inputs._tcp_tls import tls_lines
+from ingestd.plugins.inputs._tcp_tls import server_lines
 from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_warnings
 from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
@@ -272,4 +272,4 @@ def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
 def build(opts: Options, context: BuildContext) -> SocketInput:
     """Lines from TCP connections, any number of clients, as long as the daemon runs."""
     check_port(opts.port)
-    return tls_lines(opts, context, keep_alive=opts.tcp_keep_alive) if opts.ssl_enabled else TcpInput(opts, context)
+    return server_lines(opts, context, keep_alive=opts.tcp_keep_alive) if opts.ssl_enabled else TcpInput(opts, context)

@@ -22,6 +22,7 @@ from ingestd.supervisor.connections.manifest import Manifest, ShortNames, is_man
 from ingestd.supervisor.connections.sockets import (
     Connection,
     Listener,
+    address_of,
     listen,
     listener_key,
     listens_on,
@@ -125,7 +126,7 @@ class Acceptor:
                 os.close(fd)
         if entries or self.connections:
             self._rename_adopted()
-            log.info("connections were taken over", connections=len(self.connections))
+            log.info("connections were taken over", connections=self.open_connections)
 
     def _adopt_listener(self, key: _Key, fd: int) -> None:
         sock = socket.socket(fileno=fd)
@@ -196,7 +197,8 @@ class Acceptor:
         leaving = {key: sock for key, sock in self._listening_sockets.items() if key not in kept}
         for key in leaving.keys() & wanted.keys():
             self._accept_waiting(key, leaving[key])
-        addresses = {key: suspend(sock) for key, sock in leaving.items()}  # they may overlap with those to be opened
+        of_network = {key: sock for key, sock in leaving.items() if sock.family != socket.AF_UNIX}
+        addresses = {key: suspend(sock) for key, sock in of_network.items()}  # they may overlap with those to be opened
         opened: dict[_Key, socket.socket] = {}
         try:
             for key in wanted.keys() - kept:
@@ -204,7 +206,7 @@ class Acceptor:
         except OSError:
             for sock in opened.values():
                 sock.close()
-            for key, sock in leaving.items():
+            for key, sock in of_network.items():
                 resume(sock, addresses[key])
             raise
         for key in leaving:
@@ -213,7 +215,7 @@ class Acceptor:
         self._room, self._last_room = room_for_connections(len(self.connections))
         self._listeners = wanted
         for key, sock in self._listening_sockets.items():
-            host, port = sock.getsockname()[:2]
+            host, port = address_of(sock)
             if key in opened:
                 self._notifier.store(wanted[key].name, sock.fileno())
             self._watch(key)
@@ -291,17 +293,18 @@ class Acceptor:
             if self._listening_sockets[key].fileno() not in self._selector.get_map():
                 self._watch(key)
 
-    def _take_over(self, sock: socket.socket, address: tuple[str, int], key: _Key) -> None:
+    def _take_over(self, sock: socket.socket, address: tuple[str, int] | str, key: _Key) -> None:
         try:
             self._set_up(sock, address, key)
         except Exception as error:
             log.exception("a connection is closed: it cannot be set up", input=key[1], error=repr(error))
             sock.close()
 
-    def _set_up(self, sock: socket.socket, address: tuple[str, int], key: _Key) -> None:
+    def _set_up(self, sock: socket.socket, address: tuple[str, int] | str, key: _Key) -> None:
         sock.setblocking(False)
         widen(sock)
-        connection = Connection(self._new_id(), sock, *key, self._choose_worker(), *address[:2], self._names.take())
+        host, port = ("", 0) if isinstance(address, str) else address[:2]
+        connection = Connection(self._new_id(), sock, *key, self._choose_worker(), host, port, self._names.take())
         listener = self._listeners.get(key)
         connection.outlives_reader = listener is None or listener.outlives_reader
         self._add(connection)
@@ -366,7 +369,8 @@ class Acceptor:
             if self._notifier.present:
                 self._unwatch(sock)
             else:
-                suspend(sock)
+                if sock.family != socket.AF_UNIX:
+                    suspend(sock)
                 self._close_listener(key)
         self._listeners = {}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import DatagramSocket
-from ingestd.supervisor.connections.sockets import Connection, addresses_of, listen_hint
+from ingestd.supervisor.connections.sockets import Connection, addresses_of, bind_to_path, listen_hint, path_hint
 
 log = get_logger(__name__)
 
@@ -130,54 +129,18 @@ def _bound_to_port(wanted: DatagramSocket) -> socket.socket:
 
 
 def _bound_to_path(wanted: DatagramSocket) -> socket.socket:
+    """Return a socket bound to its path, with its permissions from the start."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        _bind(sock, wanted)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            hint = f"another program receives on it, or it is no socket. {_JOURNALD}"
-        else:
-            hint = f"{error.strerror or error}; does its folder exist, and may this user write to it?"
-        raise OSError(f"cannot receive on {wanted.path}: {hint}") from error
-    return sock
-
-
-def _bind(sock: socket.socket, wanted: DatagramSocket) -> None:
-    """Bind a socket to its path, with its permissions from the start; a file that nobody receives on is replaced."""
     mask = os.umask(~wanted.mode & 0o777)
     try:
-        try:
-            sock.bind(wanted.path)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or not (is_stale(wanted.path) or _replaceable(wanted)):
-                raise
-            Path(wanted.path).unlink()
-            sock.bind(wanted.path)
+        bind_to_path(sock, wanted.path, replace=wanted.replace)
+    except OSError as error:
+        sock.close()
+        hint = f"; {_JOURNALD}" if error.errno == errno.EADDRINUSE else ""
+        raise OSError(f"cannot receive on {wanted.path}: {path_hint(error)}{hint}") from error
     finally:
         os.umask(mask)
-
-
-def _replaceable(wanted: DatagramSocket) -> bool:
-    return wanted.replace and Path(wanted.path).is_socket()
-
-
-def is_stale(path: str) -> bool:
-    """Return whether a path is a socket of a program that has gone, or a link to nothing."""
-    try:
-        if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            return False
-    except FileNotFoundError:
-        return True
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
+    return sock
 
 
 def _enlarge_buffer(sock: socket.socket, size: int) -> None:

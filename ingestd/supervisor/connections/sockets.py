@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -32,7 +33,8 @@ _FIRST_FREE_PORT = 1024  # below it, Linux asks for CAP_NET_BIND_SERVICE: capabi
 class Listener:
     """What one input listens on.
 
-    ``max_connections`` 0: no limit. ``outlives_reader``: whether its connections can be read on by another process.
+    ``host``: with a leading slash, the path of a socket of the file system. ``max_connections`` 0: no
+    limit. ``outlives_reader``: whether its connections can be read on by another process.
     """
 
     pipeline: str
@@ -107,6 +109,8 @@ def listen(listener: Listener) -> socket.socket:
     Raises:
         OSError: The address cannot be used; the text says what to do.
     """
+    if is_path(listener.host):
+        return _listen_on_path(listener.host)
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -119,6 +123,68 @@ def listen(listener: Listener) -> socket.socket:
     sock.listen(_BACKLOG)
     sock.setblocking(False)
     return sock
+
+
+def is_path(host: str) -> bool:
+    """Return whether a host is the path of a socket of the file system."""
+    return host.startswith("/")
+
+
+def _listen_on_path(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bind_to_path(sock, path)
+    except OSError as error:
+        sock.close()
+        raise OSError(f"cannot listen on {path}: {path_hint(error)}") from error
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+def bind_to_path(sock: socket.socket, path: str, *, replace: bool = False) -> None:
+    """Bind a socket to a path; the file of a program that has gone is replaced.
+
+    ``replace``: so is that of one that uses it.
+
+    Raises:
+        OSError: It cannot be bound.
+    """
+    try:
+        sock.bind(path)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or not (_is_stale(path, sock.type) or (replace and Path(path).is_socket())):
+            raise
+        Path(path).unlink()
+        sock.bind(path)
+
+
+def _is_stale(path: str, kind: int) -> bool:
+    """Return whether a path is a socket of a program that has gone, or a link to nothing."""
+    if not Path(path).exists():
+        return True
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return Path(path).is_socket()
+        except OSError:
+            return False
+    return False
+
+
+def path_hint(error: OSError) -> str:
+    """Return what is wrong with the path of a socket, and what to do about it."""
+    if error.errno == errno.EADDRINUSE:
+        return "another program uses it, or it is no socket"
+    return f"{error.strerror or error}; does its folder exist, and may this user write to it?"
+
+
+def address_of(sock: socket.socket) -> tuple[str, int]:
+    """Return host and port that a socket is bound to; of a socket of the file system its path, and 0."""
+    address = sock.getsockname()
+    return (address, 0) if isinstance(address, str) else (str(address[0]), int(address[1]))
 
 
 def listen_hint(port: int, error: OSError) -> str:
@@ -181,7 +247,9 @@ def _entry_of_long_name(name: str) -> Entry | None:
 
 def listens_on(sock: socket.socket, listener: Listener) -> bool:
     """Return whether a listening socket is one that ``listen`` would return."""
-    host, port = sock.getsockname()[:2]
+    host, port = address_of(sock)
+    if is_path(host) or is_path(listener.host):
+        return host == listener.host and Path(host).is_socket()
     return listener.port in (0, port) and host in addresses_of(listener.host)
 
 

@@ -18,7 +18,7 @@ import uvloop
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse
 from ingestd.plugins.inputs import _tls
-from ingestd.plugins.inputs._tcp_tls import tls_lines
+from ingestd.plugins.inputs._tcp_tls import server_lines
 from ingestd.plugins.inputs._tls import ServerContexts, TlsOptions, server_context, tls_warnings
 from ingestd.plugins.inputs.tcp import Options
 from ingestd.plugins.registry import BuildContext, OptionError
@@ -145,7 +145,7 @@ async def lines(authority: Authority, **given: Any) -> AsyncIterator[Serving]:
     files = {"ssl_enabled": True, "ssl_certificate": str(certificate), "ssl_key": str(key)}
     given = {"port": 0, "ssl_client_authentication": "none", **files, **given}
     context = BuildContext(plugin_id="tcp_0", settings=Settings())
-    async with serving(tls_lines(Options(**given), context, keep_alive=False)) as running:
+    async with serving(server_lines(Options(**given), context, keep_alive=False)) as running:
         yield running
 
 

@@ -1,0 +1,55 @@
+"""``unix``: lines from a socket of the file system.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-unix, server mode. Text lines get the name
+of this machine in `host` and the path in `path`, with ECS in `[host][name]` and `[file][path]`; JSON records only
+`host`, if the config reads it and they lack it. The socket file has the permissions that the umask allows.
+
+A connection ends with the process that reads it. A stop, a reload or an upgrade first takes in what a client has sent,
+then disconnects it. If a worker is killed, what it has read and not stored yet is lost: the last lines of each client.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from ingestd.event.fields import Event, FieldRef
+from ingestd.plugins.ecs import ecs_option, ecs_select
+from ingestd.plugins.inputs._server import ServerInput, ServerOptions
+from ingestd.plugins.inputs._tcp_tls import server_lines
+from ingestd.plugins.registry import BuildContext, ignored, option, plugin, required
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the input ``unix``."""
+
+    path: str = required("Path of the socket to listen on.")
+    mode: str = option("server", "Only `server`, which listens.", choices=("server",))
+    data_timeout: float = option(-1, "Seconds without data after which a connection is closed; -1: never.")
+    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit. Not in Logstash.")
+    ecs_compatibility: str = ecs_option("With `v1` or `v8`, fields are `[host][name]` and `[file][path]`.")
+
+
+_LEGACY = {
+    "force_unlink": ignored("the file of a socket that nobody listens on is always replaced, that of others never"),
+    "socket_not_present_retry_interval_seconds": ignored("it is for the mode client"),
+}
+
+
+def _stream_fields(opts: Options) -> Event:
+    names = ecs_select(opts, disabled=("host", "path"), ecs=("[host][name]", "[file][path]"))
+    fields: Event = {}
+    for name, value in zip(names, (socket.gethostname(), opts.path), strict=True):
+        FieldRef(name).set(fields, value)
+    return fields
+
+
+@plugin("input", "unix", Options, codec="line", stream=True, listens=True, legacy=_LEGACY)
+def build(opts: Options, context: BuildContext) -> ServerInput:
+    """Lines from a socket of the file system, any number of clients."""
+    if not opts.path.startswith("/"):
+        raise ValueError(f'path "{opts.path}" is not absolute: start it with a slash')
+    idle_timeout = max(opts.data_timeout, 0)
+    options = ServerOptions(port=0, host=opts.path, max_connections=opts.max_connections, idle_timeout=idle_timeout)
+    return server_lines(options, context, fields=_stream_fields(opts))
