@@ -18,6 +18,7 @@ from ingestd.plugins.inputs._server import ServerInput
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from tests.plugins.inputs.conversations import Client, Serving, serving
+from tests.waiting import WAIT_SECONDS
 
 TIME_NS = 1_700_000_000 * 10**9
 
@@ -119,5 +120,5 @@ async def serving_http(config: str, settings: Settings | None = None) -> AsyncIt
     """Run the input of a config until the end of the block."""
     built = built_input(config, settings)
     assert isinstance(built.input, ServerInput)
-    async with asyncio.timeout(60), serving(built.input) as running:
+    async with asyncio.timeout(WAIT_SECONDS), serving(built.input) as running:
         yield HttpServing(built, running)
