@@ -178,7 +178,7 @@ def test_pipelines_that_send_to_each_other(tmp_path: Path) -> None:
     with closing(DeadLetterWriter(folder, 1 << 20, time.time)) as writer:
         for pipeline, input_id, raw in (
             ("a", "stdin_0", b'{"n":1}\n'),
-            ("b", "pipeline_0", b'i-000000000000-t1\0{"n":2,"@metadata":{"x":1}}\n'),
+            ("b", "pipeline_0", b'i-000000000000-t1\0{"x":1}\0{"n":2}\n'),
         ):
             writer.add(
                 stage="filter", reason="failed", raw=raw, input_id=input_id, pipeline=pipeline, stream_id="s", offset=0

@@ -293,7 +293,7 @@ async def test_a_record_with_more_events_than_fit_into_one_is_handed_over_as_one
     text = b'{"n":1,"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1"}\n' * 5000
     async with life(tmp_path, "a") as pipelines:
         sink = pipelines.receivers["a"]._sinks["pipeline_0"]
-        lines = b"".join(b"i-%012x\0" % at + line for at, line in enumerate(text.splitlines(keepends=True)))
+        lines = b"".join(b"i-%012x\0\0" % at + line for at, line in enumerate(text.splitlines(keepends=True)))
         assert sink.take_over("@x", [HandedOver(7, lines, 5000)])
         assert not sink.take_over("@x", [HandedOver(7, lines, 5000)]) or pipelines.counted("a") == 5000
     assert len(pipelines.receivers["a"].journal.read(Position(0, 0), 1 << 30)) <= 1
@@ -301,5 +301,5 @@ async def test_a_record_with_more_events_than_fit_into_one_is_handed_over_as_one
 
 
 def test_what_a_receiver_redacts_leaves_the_ids() -> None:
-    data = mask_handed_over(b'9-4111111111111111\0{"a":1}\n', lambda text: text.replace(b"1", b"9"))
-    assert data == b'9-4111111111111111\0{"a":9}\n'
+    data = mask_handed_over(b'9-4111111111111111\0{"b":1}\0{"a":1}\n', lambda text: text.replace(b"1", b"9"))
+    assert data == b'9-4111111111111111\0{"b":9}\0{"a":9}\n'
