@@ -8,7 +8,7 @@
 # make docs     write the reference pages in docs/
 # make dist     build the sdist and the wheel in dist/, and check them
 # make bench    what an event costs, events/s, latency, memory, start (ARGS="--only cpu latency")
-# make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS=--large)
+# make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS=--large: of 30 million)
 .POSIX:
 .DELETE_ON_ERROR:
 .PHONY: run test test-fast coverage chaos check check-js eslint docs dist bench bench-store clean

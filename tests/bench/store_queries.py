@@ -1,4 +1,4 @@
-"""One query of the dashboard in a process of its own: ``python -m tests.bench.store_queries ROOT NAME``.
+"""One query of the dashboard in a process of its own: ``python -m tests.bench.store_queries ROOT NAME REPEATS``.
 
 Prints the seconds of the first time and of later ones, the CPU seconds of the last one, the highest memory in kB, the
 bytes that the first one read from files, and the size of the answer.
@@ -85,8 +85,8 @@ QUERIES: dict[str, Callable[[LocalStore], Sized]] = {
 }
 
 
-def main(root: Path, name: str, repeats: int = 5) -> None:
-    """Ask once, then again."""
+def main(root: Path, name: str, repeats: int) -> None:
+    """Ask once, then again, ``repeats`` times."""
     store = LocalStore(root)
     seconds, cpu, answer, read = [], 0.0, 0, 0
     for repeat in range(1 + repeats):
@@ -109,4 +109,4 @@ def _bytes_read() -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -13,7 +13,8 @@ from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.last_ids import numbers_in
 from ingestd.stores.local.files.layout import AppendLogName, append_logs_in
 
-_SAMPLE_BYTES, _SAMPLE_BLOCK = 3 << 20, 64 << 10
+_SAMPLE_BLOCK = 64 << 10
+_LEAST_SAMPLED, _MOST_SAMPLED = 1 << 20, 2 << 20  # bytes; in between, a part in 32
 
 _UNREADABLE = (manifest.DamagedManifestError, PermissionError)
 
@@ -187,13 +188,14 @@ def count_each(path: Path, *wanted: bytes) -> list[int]:
 
 
 def sample_documents(append_logs: Sequence[Path]) -> Iterator[bytes]:
-    """Yield documents from all over append logs: all of a few megabytes, of larger logs some of every part.
+    """Yield documents from all over append logs: all of a megabyte, of larger logs some of every part.
 
     Raises:
         OSError: A log cannot be read.
     """
     total, taken = sum(path.stat().st_size for path in append_logs), 0
-    step = max(_SAMPLE_BLOCK, total * _SAMPLE_BLOCK // _SAMPLE_BYTES)
+    sample = min(max(total // 32, _LEAST_SAMPLED), _MOST_SAMPLED)
+    step = max(_SAMPLE_BLOCK, total * _SAMPLE_BLOCK // sample)
     for path in append_logs:
         with path.open("rb") as file:
             for start in range(0, path.stat().st_size, step):
@@ -203,5 +205,5 @@ def sample_documents(append_logs: Sequence[Path]) -> Iterator[bytes]:
                 for line in file.readlines(_SAMPLE_BLOCK):
                     taken += len(line)
                     yield line.rpartition(b"\t")[0]
-                if taken > 2 * _SAMPLE_BYTES:  # very long lines
+                if taken > 2 * sample:  # very long lines
                     return
