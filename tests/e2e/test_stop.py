@@ -86,7 +86,7 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
         Daemon(tmp_path, config=config, shutdown_timeout="500ms", **limits) as daemon,
         socket.create_connection(("127.0.0.1", daemon.port)) as client,
     ):
-        send_until_full(client, daemon)
+        sent = send_until_full(client, daemon)
         queued = daemon.metric("ingestd_queue_events")
         assert 500_000 < daemon.metric("ingestd_queue_bytes") <= 1_000_000
         assert daemon.metric("ingestd_received_events_total") == queued
@@ -95,25 +95,27 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
     check_last_words(daemon, int(queued))
     [loss] = [entry for entry in daemon.problems() if entry["message"].endswith("it is lost")]
     assert loss["connections"] == 1
-    assert loss["bytes"] > 1_000_000
+    unread = sent - int(queued) * len(line(1) + b"\n")
+    assert 0 < loss["bytes"] <= unread  # the others are still at the client's end
     with StubElasticsearch(port=port) as stub, Daemon(tmp_path, config=config, **limits) as daemon:
         daemon.wait_for_delivery(int(queued))
         assert daemon.metric("ingestd_queue_events") == 0
         assert len(stub.documents) == queued
 
 
-def send_until_full(client: socket.socket, daemon: Daemon) -> None:
-    """Send whole lines until nobody takes any more, because the journal is full."""
+def send_until_full(client: socket.socket, daemon: Daemon) -> int:
+    """Send whole lines until nobody takes any more, because the journal is full; returns how many bytes were taken."""
     client.setblocking(False)
     lines = memoryview((line(1) + b"\n") * 1000)
-    place = held_up = 0
+    sent = held_up = 0
     while held_up < 3:
         try:
-            place = (place + client.send(lines[place:])) % len(lines)
+            sent += client.send(lines[sent % len(lines) :])
             held_up = 0
         except BlockingIOError:
             time.sleep(0.3)
             held_up = held_up + 1 if daemon.full else 0
+    return sent
 
 
 class Sender:
@@ -130,7 +132,7 @@ class Sender:
             while True:
                 self._socket.sendall(line(self._first + self.sent) + b"\n")
                 self.sent += 1
-                time.sleep(0.001)  # else the send buffer of its kernel fills up: what is in it is lost
+                time.sleep(0.02)  # what is on its way is lost, and on a busy machine a line takes a while
         except OSError:
             self._socket.close()
 

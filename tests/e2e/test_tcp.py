@@ -321,7 +321,7 @@ async def test_a_line_too_long_becomes_a_dead_letter() -> None:
 
 
 async def test_idle_connections_are_closed() -> None:
-    async with serving("codec => json_lines idle_timeout => 2") as server:
+    async with serving("codec => json_lines idle_timeout => 4") as server:
         reader, writer = await asyncio.open_connection(*server.address)
         busy, sent = await server.connect(), itertools.count()
         writer.write(b'{"n":1}')
@@ -346,7 +346,8 @@ async def test_a_connection_is_not_idle_while_what_came_waits_to_be_read() -> No
         reader: Any = server.running.socket_input("tcp_0")
         [connection] = reader._connections
         ours.sendall(line(2))
-        time.sleep(0.1)  # noqa: ASYNC251 -- the event loop stands still
+        wait_until(lambda: unread(theirs), "the line", PROMPT_SECONDS)  # the event loop stands still
+        time.sleep(0.1)  # noqa: ASYNC251
         connection.close_if_idle(0.05)
         assert server.closed == []
         ours.sendall(line(3))
@@ -458,7 +459,7 @@ async def test_a_handover_takes_in_nothing_more() -> None:
         server.running.stop_inputs("handover")
         await server.running.inputs_ended()
         ours.sendall(line(2))
-        assert theirs.recv(100).endswith(line(2))
+        await eventually(lambda: bool(unread(theirs)) and theirs.recv(100, socket.MSG_PEEK).endswith(line(2)))
         ours.close()
         theirs.close()
 
@@ -609,6 +610,8 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
         writer = await server.connect()
         sock = writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        await eventually(lambda: bool(connections(server)))
+        connections(server)[0]._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # it grows no further
         stop, sent = asyncio.Event(), 0
 
         async def send() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,36 @@ def events() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon with three days of events and nowhere to back them up."""
-    today()
-    with Daemon(tmp_path, schedule_cron="0 0 1 1 *") as running:
-        running.send(events())
-        running.wait_for_delivery(DAYS * EVENTS)
-        wait_until(State.path_in(running.data_dir).exists, "the run that is due at the first start")
-        yield running
+@contextmanager
+def running(folder: Path) -> Iterator[Daemon]:
+    """Run a daemon with three days of events and nowhere to back them up."""
+    today(minutes=15)
+    with Daemon(folder, schedule_cron="0 0 1 1 *") as daemon:
+        daemon.send(events())
+        daemon.wait_for_delivery(DAYS * EVENTS)
+        wait_until(State.path_in(daemon.data_dir).exists, "the run that is due at the first start")
+        yield daemon
+
+
+def add_repository(daemon: Daemon, folder: Path) -> None:
+    ingestd(daemon.data_dir, "repository", "add", "shelf", "--type", "fs", "--location", str(folder / "shelf"))
 
 
 @pytest.fixture
-def safe(daemon: Daemon, tmp_path: Path) -> Daemon:
-    """The same, with a folder for backups."""
-    ingestd(daemon.data_dir, "repository", "add", "shelf", "--type", "fs", "--location", str(tmp_path / "shelf"))
-    return daemon
+def safe(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon with a folder for backups."""
+    with running(tmp_path) as daemon:
+        add_repository(daemon, tmp_path)
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The same, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("unchanged")
+    with running(folder) as daemon:
+        add_repository(daemon, folder)
+        yield daemon
 
 
 class Card:
@@ -99,8 +114,8 @@ class Card:
 
 
 class TestShown:
-    def test_a_row_says_how_old_and_how_safe_an_index_is(self, safe: Daemon, visit: Open) -> None:
-        card = Card(visit(safe.url, "tab=status"))
+    def test_a_row_says_how_old_and_how_safe_an_index_is(self, unchanged: Daemon, visit: Open) -> None:
+        card = Card(visit(unchanged.url, "tab=status"))
         expect(card.rows).to_have_count(DAYS)
         cells = card.row().get_by_role("cell")
         expect(cells).to_have_count(8)
@@ -140,8 +155,8 @@ class TestActions:
         expect(card.row().get_by_role("cell").nth(3)).to_have_text(str(EVENTS))
         expect(card.rows).to_have_count(DAYS)
 
-    def test_no_is_no(self, safe: Daemon, visit: Open) -> None:
-        page = visit(safe.url, "tab=status")
+    def test_no_is_no(self, unchanged: Daemon, visit: Open) -> None:
+        page = visit(unchanged.url, "tab=status")
         card = Card(page)
         for button in (f"Back up {name()}", f"Delete {name()}"):
             card.button(button).press("Enter")
@@ -235,8 +250,8 @@ class TestActions:
         expect(card.said).to_have_text(f"{name()} is deleted.")
         expect(card.row()).to_have_count(0)
 
-    def test_an_action_that_does_not_arrive_is_reported(self, safe: Daemon, visit: Open) -> None:
-        card = Card(visit(safe.url, "tab=status"))
+    def test_an_action_that_does_not_arrive_is_reported(self, unchanged: Daemon, visit: Open) -> None:
+        card = Card(visit(unchanged.url, "tab=status"))
         card.page.route("**/api/indices/*/delete", lambda route: route.abort())
         card.button(f"Delete {name()}").click()
         card.answer("Delete permanently")
@@ -245,9 +260,9 @@ class TestActions:
 
 
 class TestBusy:
-    def test_one_at_a_time(self, safe: Daemon, visit: Open) -> None:
+    def test_one_at_a_time(self, unchanged: Daemon, visit: Open) -> None:
         """While something runs nothing else can be clicked; its progress is shown."""
-        page = visit(safe.url, "tab=status")
+        page = visit(unchanged.url, "tab=status")
         running = {"kind": "backup", "index": name(), "day": None, "state": "running", "done": 1, "total": 4}
 
         def answer(route: Route) -> None:
@@ -266,20 +281,21 @@ class TestBusy:
 
 
 class TestNoRepository:
-    def test_says_why_nothing_can_be_backed_up(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=status")
-        card = Card(page)
-        expect(card.element).to_contain_text("ingestd repository add")
-        expect(card.button(f"Back up {name()}")).to_be_disabled()
-        expect(card.button("Restore")).to_be_disabled()
-        expect(card.button(f"Delete {name()}")).to_be_enabled()
-        page.shot("none")
+    def test_says_why_nothing_can_be_backed_up(self, tmp_path: Path, visit: Open) -> None:
+        with running(tmp_path) as daemon:
+            page = visit(daemon.url, "tab=status")
+            card = Card(page)
+            expect(card.element).to_contain_text("ingestd repository add")
+            expect(card.button(f"Back up {name()}")).to_be_disabled()
+            expect(card.button("Restore")).to_be_disabled()
+            expect(card.button(f"Delete {name()}")).to_be_enabled()
+            page.shot("none")
 
 
 class TestNarrow:
-    def test_the_question_fits(self, safe: Daemon, visit: Open) -> None:
+    def test_the_question_fits(self, unchanged: Daemon, visit: Open) -> None:
         narrow = {"width": 400, "height": 740}
-        page = visit(safe.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
+        page = visit(unchanged.url, "tab=status", locale="ko-KR", viewport=narrow, color_scheme="dark")
         expect(page.page.get_by_text(re.compile(r"^(\d+분 )?\d+초$"))).to_have_count(1)  # since the start
         page.page.get_by_role("button", name=f"{name()} 삭제").click()
         expect(page.page.get_by_role("dialog")).to_contain_text("복구할 수 없습니다")
