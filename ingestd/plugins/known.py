@@ -34,7 +34,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "elasticsearch": "`ingestd export` and `ingestd import` move events",
         "tail": _FILE,
         **dict.fromkeys(
-            ("kafka", "rabbitmq", "redis", "sqs", "stomp", "jms", "azure_event_hubs", "google_pubsub", "kinesis"),
+            ("rabbitmq", "redis", "sqs", "stomp", "jms", "azure_event_hubs", "google_pubsub", "kinesis"),
             _QUEUE,
         ),
         **dict.fromkeys(("zeromq", "xmpp", "irc", "twitter", "rackspace", "heroku", "puppet_facter"), _QUEUE),
@@ -113,7 +113,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "nagios": "let Nagios ask /health, or query the store",
         "statsd": "let Prometheus read /metrics",
         "graphite": "let Prometheus read /metrics",
-        **dict.fromkeys(("kafka", "rabbitmq", "http", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
+        **dict.fromkeys(("rabbitmq", "http", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
         **dict.fromkeys(("s3", "webhdfs", "google_cloud_storage", "google_bigquery", "mongodb", "influxdb"), _SEARCH),
         **dict.fromkeys(("sns", "sqs", "cloudwatch", "datadog", "datadog_metrics", "librato", "newrelic"), _SEARCH),
         **dict.fromkeys(("slack", "hipchat", "irc", "xmpp", "jira", "juggernaut", "solr_http", "riemann"), _SEARCH),

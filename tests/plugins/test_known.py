@@ -31,18 +31,18 @@ def test_every_default_plugin_is_there_or_known(kind: Kind, name: str) -> None:
 
 def test_known_plugins_are_named_as_such_and_their_codecs_are_checked() -> None:
     text = (
-        'input { jdbc { port => 5044 codec => jsn } kafka { codec => json { charst => "x" } } }\n'
-        "filter { jdbc_streaming { } grook { } } output { kafka { codec => avro { } } }\n"
+        'input { jdbc { port => 5044 codec => jsn } rabbitmq { codec => json { charst => "x" } } }\n'
+        "filter { jdbc_streaming { } grook { } } output { rabbitmq { codec => avro { } } }\n"
     )
     found = {(error.message, error.hint) for error in inspect(parse(text, "test.conf", {}))}
     assert {message for message, _ in found} == {
         "the input 'jdbc' is known from Logstash, and not supported",
         "unknown codec plugin 'jsn'",
-        "the input 'kafka' is known from Logstash, and not supported",
+        "the input 'rabbitmq' is known from Logstash, and not supported",
         "unknown option 'charst' for codec 'json'",
         "the filter 'jdbc_streaming' is known from Logstash, and not supported",
         "unknown filter plugin 'grook'",
-        "the output 'kafka' is known from Logstash, and not supported",
+        "the output 'rabbitmq' is known from Logstash, and not supported",
         "the codec 'avro' is known from Logstash, and not supported",
     }
     assert all(hint for _, hint in found)

@@ -11,6 +11,8 @@ for version in "$@"; do
     bash elasticsearch.sh install "$version" </dev/null &
     pids+=($!)
 done
+bash kafka.sh install 4.3.1 </dev/null >/dev/null &
+pids+=($!)
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 exit "$failed"

@@ -1,0 +1,266 @@
+"""``kafka``: records of topics, in a consumer group; needs the extra `kafka`.
+
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-kafka. Every worker of every daemon with
+the same `group_id` is a member of the group, and reads its share of the partitions. An offset is committed once all
+records before it are in the journal and on the disk. What was not committed is read again, by this or another member:
+then an event gets the same id as before, of its topic, partition and offset, or of the header `ingestd-id` that the
+output `kafka` sets. So Elasticsearch and OpenSearch keep it once, even if the sender had sent it twice.
+
+While outputs are behind, nothing is read, and the member stays in the group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingestd.logs import Outage, get_logger
+from ingestd.plugins._kafka import ID_HEADER, LEGACY, KafkaOptions, check_package
+from ingestd.plugins.inputs._kafka_codec import KafkaCodec, Place, line_of_record
+from ingestd.plugins.inputs._streams import StreamIds
+from ingestd.plugins.interfaces import Codec, Sink, StopMode
+from ingestd.plugins.registry import BuildContext, OptionError, ignored, option, plugin, refused
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer
+
+log = get_logger(__name__)
+
+_POLL_SECONDS = 0.1
+_RETRY_SECONDS = 1.0
+_CHUNK_BYTES = 192 << 10
+_REBALANCED = ("REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_ASSIGNMENT_LOST", "_STATE")
+"""Errors of a commit: the partition is another member's now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(KafkaOptions):
+    """Options of the input ``kafka``."""
+
+    topics: list[str] = option(["logstash"], "Topics to read.")
+    topics_pattern: str = option("", "A regular expression of topics to read, instead of `topics`.")
+    group_id: str = option("logstash", "The consumer group: its members share the partitions.")
+    group_instance_id: str = option(
+        "",
+        "Name of this daemon as a static member, which may be away for `session_timeout_ms` and keeps its partitions.",
+    )
+    auto_offset_reset: str = option("latest", "Where a new group starts.", choices=("earliest", "latest", "none"))
+    decorate_events: str = option(
+        "none",
+        "`basic` adds topic, partition, offset, timestamp and key in `[@metadata][kafka]`.",
+        choices=("none", "basic", "extended", "false", "true"),
+    )
+    max_poll_records: int = option(2000, "Most records that are stored at once.")
+    max_poll_interval_ms: int = option(300_000, "Milliseconds after which a member that hangs loses its partitions.")
+    session_timeout_ms: int = option(45_000, "Milliseconds after which a member that is gone loses its partitions.")
+    heartbeat_interval_ms: int = option(3000, "Milliseconds between signs of life.")
+    fetch_min_bytes: int = option(1, "Bytes that a broker waits for before it answers.")
+    fetch_max_wait_ms: int = option(500, "Milliseconds that it waits at most.")
+    fetch_max_bytes: int = option(52_428_800, "Most bytes of an answer.")
+    max_partition_fetch_bytes: int = option(1_048_576, "Most bytes of an answer, of each partition.")
+    isolation_level: str = option(
+        "read_uncommitted",
+        "`read_committed` leaves out what belongs to transactions that were not committed.",
+        choices=("read_uncommitted", "read_committed"),
+    )
+    check_crcs: bool = option(True, "Check the sums of records.")
+    partition_assignment_strategy: str = option(
+        "range", "How members share partitions.", choices=("range", "round_robin", "cooperative_sticky")
+    )
+
+    def consumer_config(self, writer_id: str) -> dict[str, Any]:
+        """Return the configuration of the client.
+
+        Raises:
+            OptionError: The options cannot work.
+        """
+        member = {"group.instance.id": f"{self.group_instance_id}-{writer_id}"} if self.group_instance_id else {}
+        fetched = max(self.fetch_max_bytes, self.max_partition_fetch_bytes)
+        return (
+            self.client_config()
+            | member
+            | {
+                "group.id": self.group_id,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error" if self.auto_offset_reset == "none" else self.auto_offset_reset,
+                "max.poll.interval.ms": max(self.max_poll_interval_ms, self.session_timeout_ms),
+                "session.timeout.ms": self.session_timeout_ms,
+                "heartbeat.interval.ms": self.heartbeat_interval_ms,
+                "fetch.min.bytes": self.fetch_min_bytes,
+                "fetch.wait.max.ms": self.fetch_max_wait_ms,
+                "fetch.max.bytes": fetched,
+                "message.max.bytes": min(fetched, 1_000_000_000),
+                "max.partition.fetch.bytes": self.max_partition_fetch_bytes,
+                "queued.max.messages.kbytes": 32 << 10,  # of all partitions; the default is 64 MB
+                "isolation.level": self.isolation_level,
+                "check.crcs": self.check_crcs,
+                "partition.assignment.strategy": self.partition_assignment_strategy.replace(
+                    "_sticky", "-sticky"
+                ).replace("round_robin", "roundrobin"),
+            }
+        )
+
+
+class KafkaInput:
+    """Reads records, stores them, and commits their offsets."""
+
+    finite = False
+
+    def __init__(self, opts: Options, context: BuildContext) -> None:
+        self._topics = [f"^{opts.topics_pattern.lstrip('^')}"] if opts.topics_pattern else opts.topics
+        self._config = opts.consumer_config(context.writer_id) | {"error_cb": self._note}
+        self._at_once = max(opts.max_poll_records, 1)
+        reads = context.fields is None or "@metadata" in context.fields
+        decorates = reads and opts.decorate_events not in ("none", "false")
+        self.codec: Codec = KafkaCodec(context.codec, decorates=decorates)
+        self._labels = {"pipeline": context.pipeline_id, "input": context.plugin_id}
+        self._stream = StreamIds().new()
+        self._offset = 0
+        self._early: list[Any] = []
+        self._stopped = False
+        self._error = ""
+        text = "Kafka cannot be read; it is tried again"
+        self._outage = Outage(log.error, text, log.info, "Kafka can be read again")
+
+    async def open(self) -> None:
+        """Do nothing: brokers that are away delay reading, not the start."""
+
+    async def run(self, sink: Sink) -> None:
+        """Read until ``stop``, then leave the group."""
+        from confluent_kafka import Consumer  # noqa: PLC0415 -- an optional extra
+
+        consumer = Consumer(self._config)
+        try:
+            consumer.subscribe(self._topics)
+            while not self._stopped:
+                await self._read(consumer, sink)
+        finally:
+            await asyncio.to_thread(consumer.close)
+
+    async def _read(self, consumer: Consumer, sink: Sink) -> None:
+        """Store what there is, and commit it."""
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
+        try:
+            early, self._early = self._early, []
+            messages = await asyncio.to_thread(consumer.consume, self._at_once, 0 if early else _POLL_SECONDS)
+            if records := self._records([*early, *messages]):
+                await self._put(records, consumer, sink)
+                await sink.synced()
+                await asyncio.to_thread(self._commit, consumer, records)
+        except KafkaException as error:
+            self._outage.failed(error=error.args[0].str(), **self._labels)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _records(self, messages: Sequence[Any]) -> list[Any]:
+        """Return the messages that are records, and note errors, which messages may be as well."""
+        errors = [message for message in messages if message.error() is not None]
+        for message in errors:
+            error = message.error()
+            assert error is not None  # noqa: S101
+            if error.name() != "_PARTITION_EOF":
+                self._outage.failed(error=error.str(), **self._labels)
+        records = [message for message in messages if message.error() is None] if errors else list(messages)
+        if records:
+            self._outage.recovered(**self._labels)
+            self._error = ""
+        return records
+
+    async def _put(self, records: Sequence[Any], consumer: Consumer, sink: Sink) -> None:
+        """Put records in chunks; while the sink is full, poll without reading, to stay in the group."""
+        lines: list[bytes] = []
+        size = 0
+        for number, record in enumerate(records, 1):
+            lines.append(_line(record))
+            size += len(lines[-1])
+            if size >= _CHUNK_BYTES or number == len(records):
+                data = b"".join(lines)
+                while not sink.put(data, self._stream, self._offset):
+                    await self._rest(consumer, sink)
+                self._offset += size
+                lines, size = [], 0
+
+    async def _rest(self, consumer: Consumer, sink: Sink) -> None:
+        """Wait until the sink has room."""
+        room = asyncio.ensure_future(sink.wait_until_resumed())
+        try:
+            while not room.done():
+                consumer.pause(consumer.assignment())
+                if (early := consumer.poll(0)) is not None:  # of a partition that came just now
+                    self._early.append(early)
+                await asyncio.wait([room], timeout=_POLL_SECONDS)
+        finally:
+            room.cancel()
+        consumer.resume(consumer.assignment())
+
+    def _commit(self, consumer: Consumer, records: Sequence[Any]) -> None:
+        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
+
+        ends: dict[tuple[str, int], int] = {}
+        for record in records:
+            ends[record.topic(), record.partition()] = record.offset() + 1
+        offsets = [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+        try:
+            consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].name() not in _REBALANCED:
+                raise
+            log.info("another member of the group reads records again", reason=error.args[0].str(), **self._labels)
+
+    def _note(self, error: Any) -> None:
+        """Take an error of the client, such as that no broker can be reached; it tries again."""
+        self._error = error.str()
+        if error.name() == "_ALL_BROKERS_DOWN":
+            self._outage.failed(error=self._error, **self._labels)
+
+    def problems(self) -> list[str]:
+        """Return why nothing can be read, see ``WithProblems``."""
+        return [f"input {self._labels['input']}: {self._outage.reason}"] if self._outage.ongoing else []
+
+    def stop(self, mode: StopMode) -> None:
+        """Let ``run`` return."""
+        self._stopped = True
+
+
+def _line(record: Any) -> bytes:
+    headers = record.headers()
+    event_id = next((value for name, value in headers if name == ID_HEADER), None) if headers else None
+    key, value = record.key(), record.value()
+    place = Place(record.topic(), record.partition(), record.offset(), record.timestamp()[1] or -1, _bytes(key))
+    return line_of_record(_bytes(value) or b"", place, event_id)
+
+
+def _bytes(text: Any) -> bytes | None:
+    return text.encode() if type(text) is str else text
+
+
+_LEGACY = LEGACY | {
+    "consumer_threads": ignored("the setting workers says how many processes read"),
+    "enable_auto_commit": ignored("offsets are committed when records are on the disk"),
+    "auto_commit_interval_ms": ignored("offsets are committed when records are on the disk"),
+    "poll_timeout_ms": ignored("it is about the Java client"),
+    "exclude_internal_topics": ignored("internal topics are left out"),
+    "auto_create_topics": ignored("topics are not created by reading"),
+    "client_rack": refused("it is not supported yet"),
+    "group_protocol": ignored("the classic protocol is used"),
+    "key_deserializer_class": ignored("keys are text"),
+    "value_deserializer_class": ignored("the codec decodes values"),
+    **dict.fromkeys(
+        (
+            *("schema_registry_url", "schema_registry_key", "schema_registry_secret", "schema_registry_proxy"),
+            *("schema_registry_ssl_truststore_location", "schema_registry_validation"),
+        ),
+        refused("a schema registry is not supported: let the sender write JSON"),
+    ),
+}
+
+
+@plugin("input", "kafka", Options, codec="plain", journaled=True, legacy=_LEGACY)
+def build(opts: Options, context: BuildContext) -> KafkaInput:
+    """Records of Kafka's topics; needs the extra `kafka`."""
+    check_package()
+    if opts.session_timeout_ms < opts.heartbeat_interval_ms:
+        raise OptionError("session_timeout_ms is shorter than heartbeat_interval_ms", str(opts.session_timeout_ms))
+    return KafkaInput(opts, context)
