@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.daemon import free_port
 from tests.e2e.servers import MissingError
 from tests.leftovers import folder_for_servers
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 VERSION = "4.3.1"
 _SCRIPT = Path(__file__).parent.parent / "testbed" / "kafka.sh"
@@ -53,7 +54,7 @@ class Kafka:
 
     def make_topic(self, name: str, partitions: int = 1) -> None:
         """Create a topic."""
-        from confluent_kafka.admin import NewTopic  # noqa: PLC0415
+        from confluent_kafka.cimpl import NewTopic  # noqa: PLC0415
 
         admin = self._admin()  # futures end with it
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result()
@@ -66,9 +67,12 @@ class Kafka:
             {"bootstrap.servers": self.servers, "group.id": f"test-{topic}", "auto.offset.reset": "earliest"}
         )
         found: list[Any] = []
+        deadline = time.monotonic() + WAIT_SECONDS
         try:
             consumer.subscribe([topic])
-            wait_until(lambda: found.extend(_values(consumer)) or len(found) >= count, f"{count} records")
+            while len(found) < count:
+                assert time.monotonic() < deadline, f"gave up waiting for {count} records"
+                found += _values(consumer)
         finally:
             consumer.close()
         return found

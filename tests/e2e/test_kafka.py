@@ -82,7 +82,7 @@ def stored(*daemons: Daemon) -> dict[str, dict[str, Any]]:
 
 
 def _hits(daemon: Daemon) -> Iterator[dict[str, Any]]:
-    more = ""
+    more: str | None = ""
     while more is not None:
         answer = json.loads(daemon.get(f"/api/search?since=2026-11-24T00:00:00Z&limit=500{more}"))
         yield from answer["hits"]
