@@ -17,8 +17,18 @@ import orjson
 _NAMES = ("index", "create", "update", "delete")
 _DONE = b'"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":0,"_primary_term":1'
 
-_decode_action = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
+
+class _Given(msgspec.Struct, gc=False):
+    """What an action says of its document, as far as it is looked at."""
+
+    index_name: str | int | None = msgspec.field(name="_index", default=None)
+    id: str | int | None = msgspec.field(name="_id", default=None)
+
+
+_decode_action = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_given = msgspec.json.Decoder(_Given).decode
 _decode_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+_BLANKS = bytes.maketrans(b"\t\r", b"  ")
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -97,18 +107,26 @@ def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> Action:
 
 def _metadata(text: bytes, index: str, number: int) -> _Metadata:
     try:
-        [(name, given)] = _decode_action(text).items()
+        [(name, given_raw)] = _decode_action(text).items()
+        given, raw = _decode_given(given_raw), bytes(given_raw)
     except (*_ERRORS, ValueError):
         raise BulkError(f"malformed action in line {number}: it is no JSON object with one action") from None
     if name not in _NAMES:
         raise BulkError(f"malformed action in line {number}: there is no action {name!r}")
+    id_ = "" if given.id is None else str(given.id)
+    if (given.index_name is None and index) or b"null" in raw:
+        prefix = _completed(name, raw, index)
+    else:  # the text as it came, which takes a third of the time
+        inner = raw[1:-1].translate(_BLANKS).strip()
+        prefix = b'{"action":"%b"%b%b}\t' % (name.encode(), b"," if inner else b"", inner)
+    return _Metadata(name, index if given.index_name is None else str(given.index_name), id_, prefix)
+
+
+def _completed(name: str, raw: bytes, index: str) -> bytes:
+    """Return what goes before a document, with the index of the path and without what is null."""
     found = {"action": name, **({"_index": index} if index else {})}
-    found |= {key: value for key, value in given.items() if value is not None}
-    try:
-        prefix = orjson.dumps(found) + b"\t"
-    except TypeError as error:
-        raise BulkError(f"malformed action in line {number}: {error}") from None
-    return _Metadata(name, str(found.get("_index", "")), str(found.get("_id", "")), prefix)
+    found |= {key: value for key, value in _decode_metadata(raw).items() if value is not None}
+    return msgspec.json.encode(found) + b"\t"
 
 
 def single(name: str, index: str, id_: str, document: bytes, max_bytes: int = 1 << 20) -> Action:

@@ -33,6 +33,19 @@ CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the 
         "",
         [Action("index", "a", "i\t1", b'{"action":"index","_index":"a","_id":"i\\t1","pipeline":"p"}\t{}')],
     ),
+    (
+        "blanks_in_action",
+        b'{ "index" : {\t"_index" :\t"a", "_id": "1" } }\r\n{}\n',
+        "",
+        [Action("index", "a", "1", b'{"action":"index","_index" : "a", "_id": "1"}\t{}')],
+    ),
+    ("no_metadata", b'{"index":{ }}\n{}\n', "", [Action("index", "", "", b'{"action":"index"}\t{}')]),
+    (
+        "huge_id",
+        b'{"index":{"_id":99999999999999999999}}\n{}\n',
+        "",
+        [Action("index", "", "99999999999999999999", b'{"action":"index","_id":99999999999999999999}\t{}')],
+    ),
     ("number_as_id", b'{"index":{"_id":7}}\n{}\n', "", [Action("index", "", "7", b'{"action":"index","_id":7}\t{}')]),
     (
         "delete_and_create",
@@ -81,12 +94,12 @@ def test_parse_bulk(body: bytes, index: str, actions: list[Action]) -> None:
         (b'{"create":1}\n{}\n', "line 1"),
         (b'{"create":{},"index":{}}\n{}\n', "line 1"),
         (b'{"get":{}}\n', "'get'"),
-        (b'{"create":{"_id":99999999999999999999}}\n{}\n', "line 1"),
+        (b'{"create":{"_id":[1]}}\n{}\n', "line 1"),
         (CREATE, "has no document"),
         (b"\xff\n", "line 1"),
         (b"[" * 10_000, "line 1"),
     ],
-    ids=["text", "third_line", "no_metadata", "two", "other", "huge_id", "no_document", "no_utf8", "deep"],
+    ids=["text", "third_line", "no_metadata", "two", "other", "list_as_id", "no_document", "no_utf8", "deep"],
 )
 def test_requests_that_cannot_be_read(body: bytes, text: str) -> None:
     with pytest.raises(BulkError, match=text):
