@@ -24,7 +24,7 @@ from ingestd.event.sprintf import TIME_NOW
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
-from ingestd.plugins.interfaces import BringsCodec, Codec, Input, Output
+from ingestd.plugins.interfaces import BringsCodec, Codec, Input, NamesEvents, Output
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
 from ingestd.plugins.stream_fields import METADATA, fields_read, stream_field_maker
 
@@ -76,6 +76,11 @@ class Pipeline:
     code: GeneratedCode
     warnings: tuple[ConfigError, ...] = ()
     """What may not mean what it says: in the text, and in the options."""
+
+    def own_ids(self, chunk: Chunk) -> Mapping[str, int]:
+        """Return the own ids of the events in a chunk, see ``NamesEvents``."""
+        codecs = (built.codec for built in self.inputs if built.step.plugin_id == chunk.input_id)
+        return next((codec.own_ids(chunk) for codec in codecs if isinstance(codec, NamesEvents)), {})
 
     def process(self, table: Table, decorate: Decorate | None, received_ns: int, tally: Tally) -> list[Rows]:
         """Run the filters over the events of a chunk and return the rows of each route.

@@ -7,6 +7,7 @@ replayed under the same id through a config that was fixed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ingestd.event.chunk import Chunk
@@ -32,47 +33,84 @@ class Frame(NamedTuple):
     chunk: Chunk
 
 
+OwnIds = Callable[[Chunk], Mapping[str, int]]
+"""Returns the own ids of events in a chunk (see ``event_id.own_id``), and the offsets of their frames."""
+
+
+PlaceIn = Callable[[Chunk], int | None]
+"""Returns the offset of an event in its stream if a chunk has it."""
+
+
 class FrameLookup:
-    """Finds frames in a journal: roughly in its order, so each search starts where the last one ended."""
+    """Finds frames in a journal: roughly in its order, so each search starts where the last one ended.
+
+    Attributes:
+        own_ids: Finds events that name themselves.
+    """
 
     def __init__(self, journal: RecordQueue) -> None:
         self._journal = journal
+        self.own_ids: OwnIds = lambda chunk: {}
         self._last: Chunk | None = None
+        self._owned: tuple[Chunk, Mapping[str, int]] | None = None  # of the chunk that was looked at last
         self._next: Position = START
 
     def find(self, consumer: str, event_id: str) -> Frame | None:
         """Return the frame of an event that ``consumer`` has not committed yet, None if there is none."""
-        if is_own_id(event_id) or (parts := parse_event_id(event_id)) is None:
-            return None  # an own id does not say where the event is in the journal
-        stream_id, offset = parts.stream_id, parts.offset
-        if self._last is None or not _holds(self._last, stream_id, offset):
+        place_in = self._own_place(event_id) if is_own_id(event_id) else _place(event_id)
+        if place_in is None:
+            return None
+        chunk = self._last
+        offset = place_in(chunk) if chunk is not None else None
+        if chunk is None or offset is None:
             try:
-                entry = self._search(consumer, stream_id, offset)
+                found = self._search(consumer, place_in)
             except (JournalError, KeyError):  # KeyError: no output of this name has a place in the journal
                 return None
-            if entry is None:
+            if found is None:
                 return None
-            self._last, self._next = entry.chunk, entry.end
-        return _frame(self._last, offset)
+            (chunk, self._next), offset = found
+            self._last = chunk
+        return _frame(chunk, offset)
 
-    def _search(self, consumer: str, stream_id: str, offset: int) -> Entry | None:
+    def _own_place(self, event_id: str) -> PlaceIn:
+        """Return a function that finds an event which names itself, or the one that it is a copy or part of."""
+        names = {event_id, event_id.rpartition("-")[0], event_id.rpartition("-")[0].rpartition("-")[0]}
+
+        def place_in(chunk: Chunk) -> int | None:
+            if self._owned is None or self._owned[0] is not chunk:
+                self._owned = (chunk, self.own_ids(chunk))
+            return next((self._owned[1][name] for name in names if name in self._owned[1]), None)
+
+        return place_in
+
+    def _search(self, consumer: str, place_in: PlaceIn) -> tuple[Entry, int] | None:
         start = self._journal.committed(consumer)[0]
-        if self._next > start and (found := self._scan(self._next, stream_id, offset)) is not None:
+        if self._next > start and (found := self._scan(self._next, place_in)) is not None:
             return found
-        return self._scan(start, stream_id, offset)
+        return self._scan(start, place_in)
 
-    def _scan(self, start: Position, stream_id: str, offset: int) -> Entry | None:
+    def _scan(self, start: Position, place_in: PlaceIn) -> tuple[Entry, int] | None:
         position, step = start, _FIRST_STEP_BYTES
         while position.offset - start.offset < _MAX_BYTES and (entries := self._journal.read(position, step)):
             for entry in entries:
-                if _holds(entry.chunk, stream_id, offset):
-                    return entry
+                if (offset := place_in(entry.chunk)) is not None:
+                    return entry, offset
             position, step = entries[-1].end, min(4 * step, _STEP_BYTES)
         return None
 
 
-def _holds(chunk: Chunk, stream_id: str, offset: int) -> bool:
-    return chunk.stream_id == stream_id and chunk.offset <= offset < chunk.offset + len(chunk.data)
+def _place(event_id: str) -> PlaceIn | None:
+    """Return a function that finds an event by its stream and offset."""
+    if (parts := parse_event_id(event_id)) is None:
+        return None
+    stream_id, offset = parts.stream_id, parts.offset
+
+    def place_in(chunk: Chunk) -> int | None:
+        holds = chunk.stream_id == stream_id and chunk.offset <= offset < chunk.offset + len(chunk.data)
+        return offset if holds else None
+
+    return place_in
 
 
 def _frame(chunk: Chunk, offset: int) -> Frame:

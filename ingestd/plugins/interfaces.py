@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -49,6 +49,14 @@ class DecodesLines(Protocol):
 
     def decode_lines(self, chunk: Chunk) -> Table:
         """Return the events of a chunk of lines, each a message; see ``Codec.decode``."""
+
+
+@runtime_checkable
+class NamesEvents(Protocol):
+    """A codec that gives events ids of their own, by what they say of themselves: see ``event_id.own_id``."""
+
+    def own_ids(self, chunk: Chunk) -> Mapping[str, int]:
+        """Return the own ids of the events in a chunk, and the offsets of their frames in the stream."""
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from ingestd.dead_letters.pipeline import PipelineDeadLetters
 from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.chunk import Chunk
+from ingestd.event.event_id import own_id
 from ingestd.journal.base import Entry, Position
 from ingestd.journal.journal import Journal
 
@@ -65,6 +66,32 @@ def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> Non
         "o",
         8,
     )
+    life.end()
+
+
+def test_a_letter_of_an_event_that_names_itself(tmp_path: Path) -> None:
+    """Its id does not say where it is in the journal; copies and parts of it have suffixes."""
+    life, asked = Life(tmp_path), list[str]()
+    for stream in ("o", "p", "q"):
+        life.append(0, 1, 2, stream_id=stream)
+
+    def own_ids(chunk: Chunk) -> dict[str, int]:
+        asked.append(chunk.stream_id)
+        return {own_id(chunk.stream_id.encode(), number): 8 * number for number in range(3)}
+
+    life.dead_letters.find_own_ids(own_ids)
+    for stream, number, suffix in [("p", 1, ""), ("p", 2, "-1"), ("q", 0, "-p1-1"), ("o", 0, ""), ("x", 0, "")]:
+        event_id = own_id(stream.encode(), number) + suffix
+        life.dead_letters.add(stage="output", reason="no", raw=b"{}", plugin="es_0", event_id=event_id)
+    found = [(letter.content, letter.refused, letter.stream_id, letter.offset) for letter in life.there()]
+    assert found == [
+        (LINE % 1, b"{}", "p", 8),
+        (LINE % 2, b"{}", "p", 16),
+        (LINE % 0, b"{}", "q", 0),
+        (LINE % 0, b"{}", "o", 0),
+        (b"", b"{}", "", None),
+    ]
+    assert asked[:3] == ["o", "p", "q"]  # each chunk once, as long as the letters come in its order
     life.end()
 
 

@@ -16,7 +16,7 @@ from logstash_async.transport import BeatsTransport
 
 from ingestd.protocols.lumberjack_writer import compressed_frame, data_frame, encode_window, json_frame, window_frame
 from tests.e2e.chaos.tools import workers
-from tests.e2e.daemon import Daemon
+from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all
 from tests.e2e.stub import StubElasticsearch
 from tests.processes import send_signal
@@ -36,15 +36,15 @@ output {{ elasticsearch {{ hosts => ["{url}"] index => "%{{[@metadata][beat]}}-%
 class Site:
     """The daemon of all tests here, and what it has delivered: each test knows its events by ``test``."""
 
-    def __init__(self, daemon: Daemon, stub: StubElasticsearch) -> None:
-        self.daemon, self._stub = daemon, stub
+    def __init__(self, daemon: Daemon, stub: StubElasticsearch, config: str) -> None:
+        self.daemon, self.stub, self.config = daemon, stub, config
         ports = {said["input"]: said["port"] for said in daemon.said("listening for events")}
         self.port, self.tls_port = ports["plain"], ports["tls"]
 
     def events(self, test: str) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the documents of a test by index and id."""
-        with self._stub.lock:
-            return {key: found for key, found in self._stub.documents.items() if found.get("test") == test}
+        with self.stub.lock:
+            return {key: found for key, found in self.stub.documents.items() if found.get("test") == test}
 
     def numbers(self, test: str) -> list[int]:
         return sorted(event["n"] for event in self.events(test).values())
@@ -63,7 +63,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path
         config = CONFIG.format(url=stub.url, cert=cert, key=key)
         with Daemon(folder, config=config, workers="2") as daemon:
             wait_until(lambda: len(daemon.said("listening for events")) == 2, "both inputs")
-            yield Site(daemon, stub)
+            yield Site(daemon, stub, config)
 
 
 def events(test: str, count: int, **fields: Any) -> list[bytes]:
@@ -139,6 +139,22 @@ def test_version_1(site: Site) -> None:
     assert {event["message"] for event in site.events("v1").values()} == {"한글"}
 
 
+def test_what_the_server_refuses_is_replayed_under_its_own_id(site: Site) -> None:
+    refused = filebeat_event(1, path="/refused", test="refused")
+    site.stub.refuses = lambda document: document.get("test") == "refused" and document["n"] == 1
+    send_all(site.port, [filebeat_event(0, path="/refused", test="refused"), refused])
+    wait_until(lambda: len(site.daemon.dead_letters()) == 1, "the dead letter")
+    site.stub.refuses = lambda document: False
+    [letter] = site.daemon.dead_letters()
+    assert json.loads(letter["refused"])["n"] == 1
+    ingestd(site.daemon.data_dir, "deadletters", "replay", "-e", site.config)
+    site.wait_for("refused", 2)
+    send_all(site.port, [refused])
+    ids = {event_id for _, event_id in site.events("refused")}
+    assert letter["id"] in ids
+    assert site.numbers("refused") == [0, 1]
+
+
 def test_events_that_do_not_name_themselves(site: Site) -> None:
     """Equal records of one millisecond are different events."""
     send_all(site.port, [b'{"@timestamp":"2026-11-22T10:00:00.000Z","test":"nameless","n":0}'] * 50, window=20)
@@ -165,8 +181,8 @@ def test_python_logstash_async(site: Site) -> None:
             made.info("record %d", number, extra={"test": "async", "n": number})
 
         def arrived() -> list[dict[str, Any]]:
-            with site._stub.lock:
-                found = [*site._stub.documents.values()]
+            with site.stub.lock:
+                found = [*site.stub.documents.values()]
             return [event for event in found if event.get("extra", {}).get("test") == "async"]
 
         wait_until(lambda: len(arrived()) >= 120, "120 records")

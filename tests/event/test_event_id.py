@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.event.event_id import EventId, EventIds, Key, copy_key, event_id, key_text, parse_event_id, part_key
+from ingestd.event.event_id import (
+    EventId,
+    EventIds,
+    Key,
+    copy_key,
+    event_id,
+    is_own_id,
+    key_text,
+    own_id,
+    parse_event_id,
+    part_key,
+)
 
 CASES: list[tuple[str, str, Key, str]] = [  # id, stream, key, event id
     ("first", "o", 0, "o-000000000000"),
@@ -52,3 +63,17 @@ def test_filled_in(keys: list[Key]) -> None:
 @given(st.lists(st.integers(0, 1 << 40)))
 def test_ids_rise(keys: list[int]) -> None:
     assert sorted(event_id("o", key) for key in keys) == [event_id("o", key) for key in sorted(keys)]
+
+
+def test_an_own_id_is_the_same_for_every_stream_and_is_taken_apart_as_others_are() -> None:
+    key = own_id(b"file", 1234, "0a1b2c3d")
+    assert event_id("stream", key) == event_id("", key) == key
+    assert event_id("stream", copy_key(key, 1)) == f"{key}-1"
+    assert event_id("stream", part_key(key, 2)) == f"{key}-p2"
+    assert [*EventIds("s%", [key, 7])] == [key, "s%-000000000007"]
+    assert EventIds("s%", [key, 7]).fill(b"%%b|%b") == [b"%%b|" + key.encode(), b"%%b|s%-000000000007"]
+    parts = parse_event_id(key)
+    assert parts is not None
+    assert event_id(parts.stream_id, parts.key) == key
+    assert is_own_id(key)
+    assert not is_own_id(event_id("mg7k2a1x9", 7))

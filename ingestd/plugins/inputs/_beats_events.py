@@ -106,6 +106,12 @@ class BeatsDecoder:
         self._enrich(table, str(chunk.fields.get("host", "")))
         return table
 
+    def own_ids(self, chunk: Chunk) -> dict[str, int]:
+        """Return the own ids of the events in a chunk, and the offsets of their lines."""
+        lines = BytesIO(chunk.data).readlines()
+        places = accumulate(map(len, lines[:-1]), initial=chunk.offset)
+        return {own: place for own, place in zip(self._ids.of_lines(lines), places, strict=False) if own is not None}
+
     def _records(self, chunk: Chunk, lines: list[bytes]) -> Table:
         table = self._usual_records(chunk, lines) if lines and _start(lines[0]) else None
         return self._json.lines(chunk) if table is None else table

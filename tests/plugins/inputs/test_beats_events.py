@@ -300,6 +300,17 @@ def test_other_lines_have_other_ids(other: dict[str, Any]) -> None:
     assert len({*ids(FILEBEAT, other)}) == 2
 
 
+def test_where_own_ids_are_in_a_chunk() -> None:
+    data = lines({"a": 1}, FILEBEAT, b"", OWN["id_in_metadata"])
+    chunk = Chunk("in", "s", {}, 100, RECEIVED_NS, 4, data)
+    found = decoder().own_ids(chunk)
+    assert [data[place - 100 :].partition(b"\n")[0] + b"\n" for place in found.values()] == [
+        lines(FILEBEAT),
+        lines(OWN["id_in_metadata"]),
+    ]
+    assert [*found] == ids(FILEBEAT, OWN["id_in_metadata"])
+
+
 def test_ids_in_bulk_requests() -> None:
     batch = batch_of(lines(FILEBEAT, {"a": 1}), decoder())
     assert batch.ids().fill(b'{"i":"%b"}') == [b'{"i":"%b"}' % event_id.encode() for event_id in batch.ids()]
