@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> None:

@@ -121,7 +121,7 @@ class TestOutages:
         server.lose_acknowledgements = 3
         logger = make()
         send(logger, 0, 100)
-        wait_until(lambda: handler_of(logger).flush(60), "the acknowledgement")
+        wait_until(lambda: handler_of(logger).flush(300), "the acknowledgement")
         assert sorted(server.messages()) == sorted(texts(0, 100))
         assert len(server.events) > 100  # with the same ids
 
@@ -164,7 +164,7 @@ class TestProcesses:
         server.start()
         send(second := make(), 100, 101)
         assert sorted(server.wait_for(101)) == sorted(texts(0, 101))
-        assert handler_of(second).flush(60)
+        assert handler_of(second).flush(300)
 
     def test_after_the_end(self, server: Server, make: Make) -> None:
         first = make()
@@ -240,5 +240,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 def _python(code: str) -> subprocess.CompletedProcess[str]:
     environ = os.environ | {"PYTHONPATH": str(CLIENT)}
     return subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=300, check=False
     )
