@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ingestd.event.chunk import Chunk
-from ingestd.event.event_id import is_own_id, parse_event_id
+from ingestd.event.chunk import HANDOVER, Chunk
+from ingestd.event.event_id import HANDED_OVER_ID, is_own_id, parse_event_id
 from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
 
@@ -57,7 +57,10 @@ class FrameLookup:
 
     def find(self, consumer: str, event_id: str) -> Frame | None:
         """Return the frame of an event that ``consumer`` has not committed yet, None if there is none."""
-        place_in = self._own_place(event_id) if is_own_id(event_id) else _place(event_id)
+        if handed_over := HANDED_OVER_ID.match(event_id):
+            place_in: PlaceIn | None = _handed_over_place(handed_over[0])
+        else:
+            place_in = self._own_place(event_id) if is_own_id(event_id) else _place(event_id)
         if place_in is None:
             return None
         chunk = self._last
@@ -98,6 +101,21 @@ class FrameLookup:
                     return entry, offset
             position, step = entries[-1].end, min(4 * step, _STEP_BYTES)
         return None
+
+
+def _handed_over_place(event_id: str) -> PlaceIn:
+    """Return a function that finds an event of another pipeline: its line starts with its id."""
+    head = event_id.encode("utf-8", "surrogatepass") + b"\0"
+
+    def place_in(chunk: Chunk) -> int | None:
+        if not chunk.stream_id.startswith(HANDOVER):
+            return None
+        if chunk.data.startswith(head):
+            return chunk.offset
+        at = chunk.data.find(b"\n" + head)
+        return chunk.offset + at + 1 if at >= 0 else None
+
+    return place_in
 
 
 def _place(event_id: str) -> PlaceIn | None:

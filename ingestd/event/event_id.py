@@ -71,6 +71,15 @@ def is_own_id(event_id: str) -> bool:
     return event_id.startswith(_OWN)
 
 
+HANDED_OVER_ID = re.compile(r".*-t[0-9a-f]{8}", re.DOTALL)
+"""Matches the id that an event had when its pipeline got it from another one; copies of it have more."""
+
+
+def handed_over_suffix(way: str) -> str:
+    """Return what the id of an event gets after ``-`` when one pipeline sends it to another; ``way``: how."""
+    return "t" + hashlib.blake2b(way.encode(), digest_size=4).hexdigest()
+
+
 def _prefix(stream_id: str) -> str:
     """Return what the ids of a stream start with; without a stream, keys are whole ids."""
     return f"{stream_id}-" if stream_id else ""

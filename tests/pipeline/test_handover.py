@@ -18,6 +18,7 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.dead_letters.pipeline import PipelineDeadLetters
+from ingestd.dead_letters.reader import DeadLetterReader
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, Stream
@@ -303,3 +304,23 @@ async def test_a_record_with_more_events_than_fit_into_one_is_handed_over_as_one
 def test_what_a_receiver_redacts_leaves_the_ids() -> None:
     data = mask_handed_over(b'9-4111111111111111\0{"b":1}\0{"a":1}\n', lambda text: text.replace(b"1", b"9"))
     assert data == b'9-4111111111111111\0{"b":9}\0{"a":9}\n'
+
+
+async def test_a_dead_letter_of_an_event_that_was_handed_over_has_its_line(tmp_path: Path) -> None:
+    """Also of a copy that a filter of the receiver made."""
+    async with life(tmp_path, "a") as pipelines:
+        kept, receiver = pipelines.kept["a"], pipelines.receivers["a"]
+        kept.gate.clear()
+        assert pipelines.put(1, 3)
+        await eventually(lambda: pipelines.counted("a") == 3)
+        entries = receiver.journal.read(Position(0, 0), 1 << 20)
+        lines = b"".join(entry.chunk.data for entry in entries).splitlines(keepends=True)
+        letters = receiver._dead_letters
+        for line, copy in zip(lines, ("", "-1", ""), strict=True):
+            event_id = line.partition(b"\0")[0].decode() + copy
+            letters.add(stage="output", reason="no", raw=b"{}", plugin="stdout_0", event_id=event_id)
+        letters.sync()
+        found = [line.dead_letter for line in DeadLetterReader(tmp_path / "dead").read() if line.dead_letter]
+        assert [letter.content for letter in found] == lines
+        assert {letter.input for letter in found} == {"pipeline_0"}
+        kept.gate.set()

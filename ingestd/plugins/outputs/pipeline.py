@@ -5,12 +5,12 @@ Follows https://www.elastic.co/docs/reference/logstash/pipeline-to-pipeline.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from ingestd.event.batch import Batch
+from ingestd.event.event_id import handed_over_suffix
 from ingestd.event.tally import Tally
 from ingestd.plugins.codecs._handed_over import METADATA, encode_handed_over
 from ingestd.plugins.interfaces import HandedOver, Prepared
@@ -52,7 +52,7 @@ class PipelineOutput:
 
     def __init__(self, receivers: Sequence[Receiver], name: str) -> None:
         self._receivers, self._stream_id = receivers, ""
-        self._suffixes = {receiver.address: _suffix(name, receiver.address) for receiver in receivers}
+        self._suffixes = {receiver.address: handed_over_suffix(f"{name}\0{receiver.address}") for receiver in receivers}
         for receiver in receivers:
             receiver.senders += 1
 
@@ -103,10 +103,6 @@ def _tally(payload: Payload) -> Tally:
     tally = Tally(delivered=payload.events)
     tally.indices.update(dict.fromkeys(payload.lines, payload.events))
     return tally
-
-
-def _suffix(name: str, address: str) -> str:
-    return "t" + hashlib.blake2b(f"{name}\0{address}".encode(), digest_size=4).hexdigest()
 
 
 def _touches(opts: Options) -> Touch:
