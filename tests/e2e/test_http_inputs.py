@@ -31,7 +31,8 @@ from tests.e2e.stub import StubElasticsearch
 from tests.plugins.inputs.authority import Authority
 from tests.waiting import WAIT_SECONDS, wait_until
 
-OUTPUT = 'elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
+INDEX = 'index => "%{[@metadata][_index]}"'
+OUTPUT = 'elasticsearch { %s hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }'
 LOCAL = 'host => "127.0.0.1" port => 0'
 CONFIG = f"""
 input {{
@@ -41,7 +42,9 @@ input {{
   elasticsearch_bulk {{ {LOCAL} id => "bulk" tokens => ["secret"] }}
   otlp {{ {LOCAL} id => "otlp" tokens => ["secret"] }}
 }}
-output {{ %(output)s }}
+output {{
+  if [@metadata][_index] {{ %(output_of_bulk)s }} else {{ %(output)s }}
+}}
 """
 
 
@@ -74,7 +77,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     authority = Authority(tmp_path_factory.mktemp("authority"))
     certificate, key = authority.server
     with StubElasticsearch() as stub:
-        config = CONFIG % {"certificate": certificate, "key": key, "output": OUTPUT % stub.url}
+        outputs = {"output": OUTPUT % ("", stub.url), "output_of_bulk": OUTPUT % (INDEX, stub.url)}
+        config = CONFIG % {"certificate": certificate, "key": key, **outputs}
         with Daemon(tmp_path_factory.mktemp("http_inputs"), config=config) as daemon:
             yield Running(daemon, stub, authority)
 
@@ -155,6 +159,8 @@ def test_bulk_helper_of_the_client_of_elasticsearch(running: Running) -> None:
     running.documents("bulk", "single", 1)
     wait_until(lambda: running.daemon.metric("ingestd_queue_events") == 0, "an empty queue")
     assert len(running.documents("bulk", "id", 700)) == 700
+    with running.stub.lock:
+        assert {index for (index, _), document in running.stub.documents.items() if "bulk" in document} == {"a"}
 
 
 # otlp
