@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ingestd.plugins.inputs._file_copies import NEW, ReadAt, Sample, find_original
 from ingestd.plugins.inputs._file_positions import Positions
-from ingestd.plugins.inputs._file_records import FileRecord, Key, digest
+from ingestd.plugins.inputs._file_records import FileRecord, Key
 from ingestd.plugins.inputs._file_settings import WatchSettings, start_of
 from ingestd.plugins.inputs._file_watched import Look
 
@@ -113,10 +113,8 @@ class Adoption:
             return self._read_already(path, key, look)
         known = self._positions.logstash_position(key)
         start = start_of(sample, look.size, from_end=from_end, known=known)
-        record = self._positions.new(path, key, start, sample.read_at)
-        if sample.compressed:  # what is read of it is not looked at again
-            record.start, record.start_bytes = digest(sample.start), len(sample.start)
-        return record
+        read_at = sample.read_start_at if sample.compressed else sample.read_at
+        return self._positions.new(path, key, start, read_at)
 
     def _read_already(self, path: str, key: Key, look: Look) -> FileRecord:
         record = self._positions.new(path, key, 0, lambda size, offset: b"")

@@ -71,6 +71,10 @@ class Sample:
             self._window = keep + data
         return self._window[max(offset - self._at, 0) :][:size] if offset >= self._at else b""
 
+    def read_start_at(self, size: int, offset: int) -> bytes:
+        """Return content of the first START_BYTES, at any time."""
+        return self.start[offset : offset + size]
+
     def has_start_of(self, record: FileRecord) -> bool:
         """Return whether the content starts as that of another file."""
         size = record.start_bytes
@@ -101,7 +105,7 @@ def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | N
         young: Whether the new file was written to within the last minute.
     """
     least = 1 if sample.compressed else TAIL_BYTES
-    records = [(record, read_at) for record, read_at in related if record.tail and record.offset >= least]
+    records = [row for row in related if row[0].start_bytes >= least]
     for record, _ in sorted(records, key=lambda row: row[0].offset):
         if sample.has_start_of(record) and record.has_tail(sample.read_at):
             return Verdict(record, waits=record.state != "ended")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ingestd.journal.base import KeptStreams
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.inputs._file_problems import Problems
-from ingestd.plugins.inputs._file_records import FileRecord, Key, Sincedb
+from ingestd.plugins.inputs._file_records import START_BYTES, FileRecord, Key, Sincedb
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Sink
 
@@ -34,10 +34,11 @@ class Positions:
         self._problems, self._keep_seconds = problems, keep_seconds
         self._ids = StreamIds()
         self._unsaved: set[str] = set()
-        self._unread: list[FileRecord] = []  # those that were saved without a byte by which to recognise the content
         self._saved: object = None
         self.existed = sincedb.existed
         """Whether the input has run before."""
+        for record in (*self.ended, *self.records.values()):
+            streams.keep(record.stream)
         text = "the sincedb cannot be written; new files wait until it can"
         self._outage = Outage(log.error, text, log.info, "the sincedb can be written again")
 
@@ -64,14 +65,23 @@ class Positions:
         return self._sincedb.logstash.get(key)
 
     def new(self, path: str, key: Key, start: int, read_at: Callable[[int, int], bytes]) -> FileRecord:
-        """Return the record of a new file, to be read from ``start``. It is read once it is saved."""
+        """Return the record of a new file, to be read from ``start``. It is read once it is saved.
+
+        By its first bytes a copy of it is recognised, even if this process is killed at once.
+        """
         record = FileRecord(self._ids.new().id, *key, path, seen=time.time())
+        record.note_start(read_at(START_BYTES, 0))
         if start:
             record.note(start, read_at)
         self._streams.keep(record.stream)
         self._unsaved.add(record.stream)
         self._sincedb.add(record)
         return record
+
+    def note_start(self, record: FileRecord, start: bytes) -> None:
+        """Note the first bytes of a file that was empty. It is read once they are saved."""
+        record.note_start(start)
+        self._unsaved.add(record.stream)
 
     def is_saved(self, record: FileRecord) -> bool:
         """Return whether a file may be read: its stream is known to the next process."""
@@ -96,8 +106,8 @@ class Positions:
         self._unsaved.add(record.stream)
 
     async def save_new(self) -> None:
-        """Save if there are new files, or some of which the first bytes were read."""
-        if self._unsaved or any(record.start_bytes for record in self._unread):
+        """Save if there are new files."""
+        if self._unsaved:
             await self.save()
 
     async def checkpoint(self, existing: Iterable[FileRecord]) -> None:
@@ -113,7 +123,6 @@ class Positions:
     async def save(self) -> bool:
         """Write the sincedb, once what was read is safe on the disk; returns whether it was possible."""
         unsaved, state = set(self._unsaved), self._state()
-        unread = [record for record in self.records.values() if not record.start_bytes]
         number, data = self._sincedb.encoded()
         try:
             await self._sink.synced()
@@ -125,7 +134,6 @@ class Positions:
         self._outage.recovered()
         self._problems.replace("sincedb", {})
         self._unsaved -= unsaved
-        self._unread = unread
         self._saved = state
         return True
 

@@ -82,8 +82,11 @@ class FileRecord(msgspec.Struct):
         size = min(offset, TAIL_BYTES)
         self.offset, self.tail = offset, read_at(size, offset - size).hex()
         if self.start_bytes < min(offset, START_BYTES):
-            start = read_at(min(offset, START_BYTES), 0)
-            self.start, self.start_bytes = digest(start), len(start)
+            self.note_start(read_at(min(offset, START_BYTES), 0))
+
+    def note_start(self, start: bytes) -> None:
+        """Note the first bytes of the content, at most START_BYTES; they may be beyond ``offset``."""
+        self.start, self.start_bytes = digest(start), len(start)
 
     def has_tail(self, read_at: Callable[[int, int], bytes]) -> bool:
         """Return whether content has the bytes before ``offset`` that the file had."""

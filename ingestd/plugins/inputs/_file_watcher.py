@@ -23,7 +23,7 @@ from ingestd.plugins.inputs._file_copies import ReadAt, Sample
 from ingestd.plugins.inputs._file_discovery import find_inode
 from ingestd.plugins.inputs._file_positions import Positions
 from ingestd.plugins.inputs._file_problems import Problems
-from ingestd.plugins.inputs._file_records import FileRecord, Key
+from ingestd.plugins.inputs._file_records import START_BYTES, FileRecord, Key
 from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import CompressedFile, Look, Reading, ReplacedError, WatchedFile
 
@@ -109,14 +109,25 @@ class FileWatcher:
                 self._problems.add(path, f"{path} cannot be read: {error.strerror}")
                 continue
             if key_of(status) == key:
-                self.files[key].look = Look(status.st_size, status.st_mtime_ns)
+                file = self.files[key]
+                file.look = Look(status.st_size, status.st_mtime_ns)
+                self._note_start(file)
             else:
                 self._rotated(path, key)
                 self._seen(path, status)
         for file in self.files.values():
             if file.rotated and file.is_open:
                 file.inspect()
+                self._note_start(file)
         await self._positions.save_new()
+
+    def _note_start(self, file: WatchedFile) -> None:
+        """Note the first bytes of a file that was empty, before any of it is stored."""
+        if file.record.start_bytes or file.record.is_done or not file.look.size:
+            return
+        with contextlib.suppress(OSError, ReplacedError):
+            file.open()
+            self._positions.note_start(file.record, file.read_at(START_BYTES, 0))
 
     # New files
 
@@ -266,6 +277,8 @@ class FileWatcher:
         await self._positions.save_new()
 
     def _is_due(self, file: WatchedFile, now: float) -> bool:
+        if not file.record.start_bytes and not file.record.is_done and not self._reading.complete:
+            return False  # it was empty when it was looked at
         changed = file.changed or (file.retry and now >= file.retry)
         return bool(changed) and self._positions.is_saved(file.record)
 

@@ -490,6 +490,41 @@ async def test_an_inode_number_of_a_compressed_file_is_used_again(tmp_path: Path
     assert await site.rounds() == text.splitlines()
 
 
+async def test_renamed_while_it_is_empty(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "")
+    await site.round()
+    site.rename("a.log", "a.log.1")
+    await site.round()
+    site.write("a.log.1", "its writer has it open\n")
+    assert await site.rounds() == ["its writer has it open"]
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["found_with_lines", "found_empty"])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+async def test_killed_right_after_the_first_lines_of_a_file(tmp_path: Path, empty: bool, compressed: bool) -> None:
+    """Whatever is stored, its copy is known: the first bytes of a file are saved before."""
+    site = FileSite(tmp_path, "a.log*")
+    if empty:
+        site.write("a.log", "")
+        await site.round()
+    site.write("a.log", more(20))
+    await site.watcher.discover()
+    await site.watcher.look()
+    saved = site.sincedb.read_bytes()
+    await site.watcher.read()
+    assert len(site.stored.lines) == 20
+    site.sincedb.write_bytes(saved)
+    site.write("a.log", more(5, 20))
+    site.copy_and_empty("a.log", "a.log.1")
+    if compressed:
+        site.compress("a.log.1")
+    site.write("a.log", more(3, 25))
+    site.kill()
+    await site.rounds(4)
+    site.assert_once(more(28).splitlines())
+
+
 SORTED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("path", {"by_path": True}, ["a", "b", "c"]),
     ("path_desc", {"by_path": True, "descending": True}, ["c", "b", "a"]),
@@ -526,12 +561,13 @@ class _Site:
     def __init__(self, folder: Path, random: Random) -> None:
         self.site, self._random = FileSite(folder, "*.log*"), random
         self.lines: list[str] = []
+        self._copies = 0
 
     def log(self) -> None:
         """Write some lines, perhaps in two pieces."""
         name = self._random.choice(_NAMES)
         count = self._random.randint(1, 5)
-        text = "".join(f"{name} line {len(self.lines) + number} {'x' * 30}\n" for number in range(count))
+        text = "".join(f"{name} line {len(self.lines) + number} {'x' * 60}\n" for number in range(count))
         self.lines += text.splitlines()
         self.site.write(f"{name}.log", text)
 
@@ -548,14 +584,23 @@ class _Site:
         if (logs / f"{name}.log").exists():
             self.site.rename(f"{name}.log", f"{name}.log.1")
 
+    def copy(self) -> None:
+        """Copy and empty a file, whether it was read or not."""
+        name = self._random.choice(_NAMES)
+        if (self.site.logs / f"{name}.log").exists():
+            self._copies += 1
+            self.site.copy_and_empty(f"{name}.log", f"{name}.log.copy.{self._copies}")
+
     async def act(self) -> None:
         """Do anything."""
-        action = self._random.choices(("log", "rotate", "kill", "round", "stop"), (6, 2, 2, 5, 1))[0]
+        action = self._random.choices(("log", "rotate", "copy", "kill", "round", "stop"), (6, 2, 2, 2, 5, 1))[0]
         if action == "log":
             self.log()
         elif action == "rotate":
             await self.site.rounds(2, seconds=self._random.choice((1, 70)))  # else a deleted file may be unread
             self.rotate()
+        elif action == "copy":
+            self.copy()
         elif action == "kill":
             self.site.kill()
         elif action == "stop":
