@@ -70,9 +70,14 @@ class Adoption:
 
     def record_of(self, path: str, sample: Sample, status: os.stat_result) -> FileRecord | None:
         """Return the record of a file, which may be a new one; None: it is put off."""
-        key, look = key_of(status), Look(status.st_size, status.st_mtime_ns)
+        record = self._find(path, key_of(status), Look(status.st_size, status.st_mtime_ns), sample)
+        if record is not None and not sample.compressed and not record.is_done:
+            self._positions.note(record, sample.read_at)
+        return record
+
+    def _find(self, path: str, key: Key, look: Look, sample: Sample) -> FileRecord | None:
         known = self._positions.records.get(key)
-        if known is not None and self._goes_on(known, look, sample):
+        if known is not None and self._goes_on(known, look, sample) and self._is_same(known, path):
             return known
         if known is not None:
             self._positions.end(known)
@@ -80,6 +85,10 @@ class Adoption:
             self._positions.go_on(given_up, key)
             return given_up
         return self._copied_or_new(path, key, look, sample)
+
+    def _is_same(self, record: FileRecord, path: str) -> bool:
+        """Return whether a file has anything by which to know it; one of which nothing was read needs its name."""
+        return record.start_bytes > 0 or record.is_done or record.path == path
 
     def _goes_on(self, record: FileRecord, look: Look, sample: Sample) -> bool:
         if record.is_done and (record.size, record.mtime_ns) == look:
@@ -101,6 +110,8 @@ class Adoption:
             self._copies[path] = _Copy(key, look, verdict.record)
             return None
         if verdict.record is not None:
+            if not sample.compressed and look.size < self._positions.position(verdict.record):
+                return self._read_already(path, key, look)  # an older copy
             self._positions.go_on(verdict.record, key)
             return verdict.record
         if verdict is NEW and before is not None and before[:2] == (key, look) and before.record is not None:

@@ -60,6 +60,12 @@ class Positions:
         """Return the offset of the first byte of a file that is not stored."""
         return max(record.offset, self._streams.keep(record.stream))
 
+    def note(self, record: FileRecord, read_at: Callable[[int, int], bytes]) -> None:
+        """Note where a file is read on, if another process read it further than the sincedb says."""
+        position = self.position(record)
+        if position != record.offset:
+            record.note(position, read_at)
+
     def logstash_position(self, key: Key) -> int | None:
         """Return how far Logstash has read a file, None if it did not."""
         return self._sincedb.logstash.get(key)

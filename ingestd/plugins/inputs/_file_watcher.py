@@ -201,9 +201,10 @@ class FileWatcher:
             file.open()
         except (OSError, ReplacedError):
             return False
-        if not record.matches(file.read_at):
+        if file.inspect().st_size < file.position or not record.matches(file.read_at):
             file.close()
             return False
+        self._positions.note(record, file.read_at)
         file.rotated = self._clock()
         self.files[record.key] = file
         return True

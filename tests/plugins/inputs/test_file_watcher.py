@@ -525,6 +525,33 @@ async def test_killed_right_after_the_first_lines_of_a_file(tmp_path: Path, empt
     site.assert_once(more(28).splitlines())
 
 
+async def test_emptied_and_longer_at_once_after_a_kill(tmp_path: Path) -> None:
+    """The sincedb is older than what the journal knows."""
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", more(5))
+    await site.round()
+    site.kill()
+    await site.round()
+    (site.logs / "a.log").write_text(more(20, 5))
+    assert await site.rounds() == more(20, 5).splitlines()
+
+
+async def test_an_older_copy_of_a_file_that_ended(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", more(5))
+    await site.round()
+    site.kill()
+    await site.round()
+    site.write("a.log", more(5, 5))
+    await site.round()
+    text = more(5)
+    (site.logs / "a.log").unlink()
+    await site.rounds(2, seconds=10)
+    site.kill()
+    site.write("a.log.copy", text)
+    assert await site.rounds(4) == []
+
+
 SORTED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("path", {"by_path": True}, ["a", "b", "c"]),
     ("path_desc", {"by_path": True, "descending": True}, ["c", "b", "a"]),
