@@ -152,7 +152,8 @@ class WatchedFile:
         """
         self.open()
         self.inspect()
-        if self.look.size < self.position or not self.record.has_tail(self.read_at):
+        known = self.record.has_tail if self.record.tail else self.record.matches
+        if self.look.size < self.position or not known(self.read_at):
             raise ReplacedError
         look, before = self.look, self.position
         self.behind = await self._read(look.size)

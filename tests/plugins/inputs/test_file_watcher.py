@@ -536,6 +536,17 @@ async def test_emptied_and_longer_at_once_after_a_kill(tmp_path: Path) -> None:
     assert await site.rounds() == more(20, 5).splitlines()
 
 
+async def test_emptied_before_anything_was_read(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, "a.log*")
+    site.write("a.log", more(3))
+    await site.watcher.discover()
+    site.copy_and_empty("a.log", "a.log.copy")
+    await site.round()
+    site.write("a.log", more(9, 3))
+    await site.rounds(4)
+    site.assert_once(more(12).splitlines())
+
+
 async def test_an_older_copy_of_a_file_that_ended(tmp_path: Path) -> None:
     site = FileSite(tmp_path, "a.log*")
     site.write("a.log", more(5))
