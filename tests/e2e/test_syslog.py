@@ -10,7 +10,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ import pytest
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import UdpTransport
 
+from ingestd.plugins.inputs._datagrams import MAX_BATCH
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon
 from tests.e2e.stub import StubElasticsearch
@@ -261,6 +264,43 @@ def test_datagrams_that_come_while_no_worker_lives_are_read_by_the_next(site: Si
         send_signal(pid, signal.SIGKILL)
     for word in ("gap_udp", "gap_sys"):
         assert numbers(site.wait_for(word, 100)) == Counter(range(100))
+
+
+def dropped(port: int) -> int:
+    """Return how many datagrams the kernel had no room for: the last column of /proc/net/udp."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    [drops] = [int(row[-1]) for row in rows if row[1] == f"0100007F:{port:04X}"]
+    return drops
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_kill_loses_no_more_datagrams_than_are_read_at_once(site: Site) -> None:
+    port, before, sent = site.port("udp", "udp"), dropped(site.port("udp", "udp")), 0
+    kill = threading.Thread(target=site.kill_workers)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+
+        def send(number: int) -> None:
+            client.sendto(b'{"message":"shot %d"}' % number, (HOST, port))
+
+        kill.start()
+        while kill.is_alive() or sent < 2000:
+            send(sent)
+            sent += 1
+            if sent % 20 == 0:
+                time.sleep(0.002)
+        kill.join()
+
+        def all_read() -> bool:
+            send(-1)
+            return bool(site.events("shot -1"))
+
+        wait_until(all_read, "the last datagram")
+
+    def lost() -> int:
+        return sent - len(numbers(site.events("shot ")).keys() - {-1}) - (dropped(port) - before)
+
+    wait_until(lambda: lost() <= MAX_BATCH, "all that was stored")
+    assert lost() >= 0
 
 
 @pytest.mark.parametrize("framing", ["lines", "nul", "octet_count"])
