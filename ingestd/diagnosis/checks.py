@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     record_checks.check_zone,
     record_checks.check_clients,
     record_checks.check_senders,
+    record_checks.check_dropped,
     system_checks.check_dead_letters,
     system_checks.check_disk,
     system_checks.check_rights,

@@ -135,6 +135,14 @@ class UnsupportedClients:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedDatagrams:
+    """Datagrams of an input that the kernel had no room for."""
+
+    input: str
+    datagrams: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the checks look at; None: unknown or not applicable, so that the check says nothing.
 
@@ -147,6 +155,7 @@ class Facts:
         records: What arrived lately.
         samples: Some of the records that were received last.
         senders: Connections that no input is for, since the daemon started.
+        dropped: Datagrams that the kernel dropped, since the daemon started.
         app_servers: Python web servers that run on this machine.
         indices: All indices.
         disk: The disk.
@@ -172,6 +181,7 @@ class Facts:
     records: Records | None = None
     samples: tuple[Sample, ...] = ()
     senders: tuple[UnsupportedClients, ...] | None = None
+    dropped: tuple[DroppedDatagrams, ...] = ()
     app_servers: tuple[str, ...] = ()
     indices: tuple[IndexInfo, ...] = ()
     disk: Disk | None = None

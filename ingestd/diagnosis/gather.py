@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingestd.diagnosis import folder_facts, store_facts
-from ingestd.diagnosis.facts import BackupFacts, Facts, Records, UnsupportedClients
+from ingestd.diagnosis.facts import BackupFacts, DroppedDatagrams, Facts, Records, UnsupportedClients
 from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
@@ -30,6 +30,7 @@ class Scope:
         rules: The rules by which the daemon deletes indices; None: it deletes none.
         pid: The process id of the daemon of the data folder; 0: none is running, None: unknown.
         senders: Connections that no input is for; None: unknown.
+        dropped: Datagrams that the kernel dropped.
         lifecycle: Whether the settings on backups are those of the store.
     """
 
@@ -37,6 +38,7 @@ class Scope:
     rules: Rules | None = None
     pid: int | None = None
     senders: tuple[UnsupportedClients, ...] | None = None
+    dropped: tuple[DroppedDatagrams, ...] = ()
     lifecycle: bool = True
 
 
@@ -55,6 +57,7 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         indices=indices,
         server=server,
         senders=scope.senders,
+        dropped=scope.dropped,
         app_servers=folder_facts.app_servers(),
         builtin_store=scope.builtin_store,
         rules=scope.rules,

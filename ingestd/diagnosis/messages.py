@@ -92,8 +92,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "입력 {input}: JSON 입력에 들어온 SysLogHandler 연결 {count}건, _jsonparsefailure 태그가 붙은 이벤트",
     ),
     "senders.syslog_octet_counting": (
-        "input {input}: {count:connection} from syslog with octet counting, which is not supported",
-        "입력 {input}: 지원하지 않는 octet counting 방식의 syslog 연결 {count}건",
+        "input {input}: {count:connection} from syslog with octet counting at an input for lines",
+        "입력 {input}: 줄 단위 입력에 들어온 octet counting 방식의 syslog 연결 {count}건",
     ),
     "senders.gelf": (
         "input {input}: {count:connection} from GELF: events with GELF's field names",
@@ -114,6 +114,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "senders.proxy": (
         "input {input}: {count:connection} from a proxy that sends PROXY headers, which are skipped",
         "입력 {input}: PROXY 헤더를 보내는 프록시 연결 {count}건, 헤더를 건너뜀",
+    ),
+    "datagrams.dropped": (
+        "input {input}: the kernel had no room for {count:datagram}, which are lost",
+        "입력 {input}: 커널 버퍼가 가득 차 데이터그램 {count}건이 유실되었습니다",
     ),
     "disk.good": ("{free} of {total} are free", "{total} 중 {free}가 비어 있습니다"),
     "disk.low": ("only {free} of {total} are free", "{total} 중 {free}만 비어 있습니다"),
@@ -251,21 +255,20 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "SocketHandler 대신 logstash.TCPLogstashHandler(python-logstash 패키지)를 쓰세요.",
     ),
     "senders.syslog": (
-        "From Python, use logstash.TCPLogstashHandler; for a syslog daemon, add a tcp input with codec => line.",
-        "Python에서는 logstash.TCPLogstashHandler를 쓰고, syslog 데몬에는 codec => line인 tcp 입력을 따로 두세요.",
+        "From Python, use logstash.TCPLogstashHandler; for a syslog daemon, add an input syslog on another port.",
+        "Python에서는 logstash.TCPLogstashHandler를 쓰고, syslog 데몬에는 syslog 입력을 다른 포트에 두세요.",
     ),
     "senders.syslog_nul": (
-        "Use logstash.TCPLogstashHandler instead of SysLogHandler, or add a tcp input with codec => line for it.",
-        "SysLogHandler 대신 logstash.TCPLogstashHandler를 쓰거나 codec => line인 tcp 입력을 따로 두세요.",
+        "Use logstash.TCPLogstashHandler instead of SysLogHandler, or add an input syslog on another port.",
+        "SysLogHandler 대신 logstash.TCPLogstashHandler를 쓰거나 syslog 입력을 다른 포트에 두세요.",
     ),
     "senders.syslog_octet_counting": (
-        "End messages with a line feed (rsyslog: TCP_Framing traditional), and send them to a tcp input with "
-        "codec => line.",
-        "메시지를 줄바꿈으로 끝내고(rsyslog: TCP_Framing traditional) codec => line인 tcp 입력으로 보내세요.",
+        "Add an input syslog on another port, or end messages with a line feed (rsyslog: TCP_Framing traditional).",
+        "syslog 입력을 다른 포트에 두거나, 메시지를 줄바꿈으로 끝내세요(rsyslog: TCP_Framing traditional).",
     ),
     "senders.gelf": (
-        "Use logstash.TCPLogstashHandler instead of a GELF handler, or rename fields with the filter mutate.",
-        "GELF 핸들러 대신 logstash.TCPLogstashHandler를 쓰거나 mutate로 필드 이름을 바꾸세요.",
+        "Use logstash.TCPLogstashHandler instead of a GELF handler, or add an input gelf with use_tcp => true.",
+        "GELF 핸들러 대신 logstash.TCPLogstashHandler를 쓰거나 use_tcp => true인 gelf 입력을 두세요.",
     ),
     "senders.beats": (
         "Point Filebeat at Elasticsearch (output.elasticsearch), or import the files it reads: ingestd import",
@@ -284,6 +287,10 @@ FIXES: Mapping[str, tuple[str, str]] = {
     "senders.proxy": (
         "Set proxy_protocol => true on the input to get the clients' addresses, or turn it off in the proxy.",
         "클라이언트 주소가 필요하면 입력에 proxy_protocol => true를 쓰고, 아니면 프록시에서 끄세요.",
+    ),
+    "datagrams.dropped": (
+        "Let the kernel keep more: sysctl -w net.core.rmem_max=33554432, also in /etc/sysctl.d, then restart.",
+        "커널이 더 많이 보관하도록 sysctl -w net.core.rmem_max=33554432(/etc/sysctl.d에도)로 설정하고 다시 시작하세요.",
     ),
     "disk.low": (
         "Delete old days (ingestd prune --dry-run), or set retention.max_bytes or retention.keep_free.",

@@ -175,6 +175,12 @@ def check_senders(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.OK, "senders.good")
 
 
+def check_dropped(facts: Facts) -> Iterator[Finding]:
+    """Report datagrams that the kernel has dropped: their senders do not learn of it."""
+    for dropped in facts.dropped:
+        yield Finding(Status.WARNING, "datagrams.dropped", {"input": dropped.input, "count": f"{dropped.datagrams:,}"})
+
+
 def _single_proxy(records: Records) -> str | None:
     """Return the private address that all visits have, None if there are others."""
     if len(records.clients) != 1:

@@ -15,6 +15,7 @@ from ingestd.diagnosis.checks import CHECKS, diagnose
 from ingestd.diagnosis.facts import (
     BackupFacts,
     Disk,
+    DroppedDatagrams,
     Facts,
     GeoIp,
     Records,
@@ -159,6 +160,7 @@ CASES = [  # id, facts, {code: status}
         {"records.arriving": "ok", "access.arriving": "ok"},
     ),
     ("senders", replace(NOTHING, senders=()), {"senders.good": "ok"}),
+    ("dropped", replace(NOTHING, dropped=(DroppedDatagrams("udp", 5),)), {"datagrams.dropped": "warning"}),
     (
         "wrong_senders",
         replace(NOTHING, senders=tuple(UnsupportedClients("tcp", kind, 2) for kind in ADVICE)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from ingestd.cli.common.daemon_metrics import unsupported_clients
+from ingestd.cli.common.daemon_metrics import DaemonCounts, daemon_counts
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import coloured, write, write_text
@@ -63,11 +63,13 @@ def _scope(settings: Settings) -> Scope:
     builtin = is_builtin(settings.store or settings.elasticsearch)
     here = builtin or was_used(settings.data_dir)  # else the daemon may run on another machine
     pid = find(settings.data_dir) or 0 if here else None
+    counts = daemon_counts(settings) if pid else DaemonCounts()
     return Scope(
         builtin_store=builtin,
         rules=rules(settings, builtin_store=builtin) if settings.schedule.cron != "off" else None,
         pid=pid,
-        senders=unsupported_clients(settings) if pid else None,
+        senders=counts.senders,
+        dropped=counts.dropped,
     )
 
 

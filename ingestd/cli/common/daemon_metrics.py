@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import re
 import urllib.request
+from dataclasses import dataclass
 
 from ingestd import metrics
-from ingestd.diagnosis.facts import UnsupportedClients
+from ingestd.diagnosis.facts import DroppedDatagrams, UnsupportedClients
 from ingestd.settings import Settings
 from ingestd.web.auth.access import AccessError, load_access, path_prefix
 
@@ -15,19 +16,36 @@ _TIMEOUT_S = 5.0
 _SERIES = re.compile(
     rf'^{metrics.SENDERS_UNSUPPORTED.name}{{input="([^"]*)",kind="([^"]*)",pipeline="[^"]*"}} ([0-9]+)', re.MULTILINE
 )
+_DROPPED = re.compile(rf'^{metrics.DATAGRAMS_DROPPED.name}{{input="([^"]*)",pipeline="[^"]*"}} ([0-9]+)', re.MULTILINE)
 _ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- nothing listens here
 
 
-def unsupported_clients(settings: Settings) -> tuple[UnsupportedClients, ...] | None:
-    """Return the connections to this machine's daemon that no input is for, None if they are unknown.
+@dataclass(frozen=True, slots=True)
+class DaemonCounts:
+    """What a running daemon has counted.
+
+    Attributes:
+        senders: Connections that no input is for; None: unknown.
+        dropped: Datagrams that the kernel dropped.
+    """
+
+    senders: tuple[UnsupportedClients, ...] | None = None
+    dropped: tuple[DroppedDatagrams, ...] = ()
+
+
+def daemon_counts(settings: Settings) -> DaemonCounts:
+    """Return what this machine's daemon has counted.
 
     With a password and no token, ``/metrics`` is not for programs.
     """
     try:
         text = _metrics(settings)
     except (OSError, ValueError, AccessError, http.client.HTTPException):
-        return None
-    return tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text))
+        return DaemonCounts()
+    return DaemonCounts(
+        tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text)),
+        tuple(DroppedDatagrams(match[1], int(match[2])) for match in _DROPPED.finditer(text) if match[2] != "0"),
+    )
 
 
 def _metrics(settings: Settings) -> str:

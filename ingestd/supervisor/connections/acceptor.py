@@ -16,9 +16,15 @@ from contextlib import suppress
 from typing import Any
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.connections.datagrams import DatagramChanges, DatagramListener, log_opened, open_missing
+from ingestd.supervisor.connections.datagrams import DatagramChanges, DatagramListener, open_missing
 from ingestd.supervisor.connections.descriptors import room_for_connections
-from ingestd.supervisor.connections.manifest import Manifest, ShortNames, is_manifest, memory_file, read_and_close
+from ingestd.supervisor.connections.manifest import (
+    Manifest,
+    ShortNames,
+    is_manifest,
+    memory_file,
+    passed_on_descriptors,
+)
 from ingestd.supervisor.connections.sockets import (
     Connection,
     Listener,
@@ -104,7 +110,7 @@ class Acceptor:
     def adopt(self, environ: Mapping[str, str], listeners: Sequence[Listener]) -> None:
         """Take over the sockets that an earlier supervisor left, through systemd or ``exec``."""
         if passed_on := environ.get(UPGRADE_VARIABLE):  # systemd's variables are those of the program before
-            found = _passed_on(passed_on)
+            found = passed_on_descriptors(passed_on)
         else:
             found = inherited(environ, os.getpid())
         manifests = [pair for pair in found if is_manifest(pair[0])]
@@ -179,13 +185,10 @@ class Acceptor:
         for connection in changes.leaving:
             self.forget(connection.id)
         for listener, sock in changes.opened:
-            names = listener.pipeline, listener.input
-            connection = Connection(self._new_id(), sock, *names, self._choose_worker(), "", 0, self._names.take())
-            connection.datagrams = True
+            connection = changes.connection(self._new_id(), listener, sock, self._choose_worker(), self._names.take())
             self._add(connection)
             self._manifest.append(connection.entry())
             self._notifier.store(connection.name, sock.fileno())
-            log_opened(listener, sock)
 
     def _listen(self, listeners: Iterable[Listener]) -> None:
         wanted = {_key(listener): listener for listener in listeners}
@@ -197,8 +200,7 @@ class Acceptor:
         leaving = {key: sock for key, sock in self._listening_sockets.items() if key not in kept}
         for key in leaving.keys() & wanted.keys():
             self._accept_waiting(key, leaving[key])
-        of_network = {key: sock for key, sock in leaving.items() if sock.family != socket.AF_UNIX}
-        addresses = {key: suspend(sock) for key, sock in of_network.items()}  # they may overlap with those to be opened
+        addresses = {key: suspend(sock) for key, sock in leaving.items()}  # they may overlap with those to be opened
         opened: dict[_Key, socket.socket] = {}
         try:
             for key in wanted.keys() - kept:
@@ -206,7 +208,7 @@ class Acceptor:
         except OSError:
             for sock in opened.values():
                 sock.close()
-            for key, sock in of_network.items():
+            for key, sock in leaving.items():
                 resume(sock, addresses[key])
             raise
         for key in leaving:
@@ -369,8 +371,7 @@ class Acceptor:
             if self._notifier.present:
                 self._unwatch(sock)
             else:
-                if sock.family != socket.AF_UNIX:
-                    suspend(sock)
+                suspend(sock)
                 self._close_listener(key)
         self._listeners = {}
 
@@ -397,12 +398,3 @@ class Acceptor:
 
 def _key(listener: Listener) -> _Key:
     return listener.pipeline, listener.input
-
-
-def _passed_on(variable: str) -> list[tuple[str, int]]:
-    """Return names and numbers of the descriptors that ``for_exec`` passed to this process."""
-    pairs = read_and_close(int(variable)).decode() if variable.isdigit() else variable
-    found = [(name, int(number)) for name, _, number in (pair.rpartition("=") for pair in pairs.split())]
-    for _, fd in found:
-        os.set_inheritable(fd, False)
-    return found

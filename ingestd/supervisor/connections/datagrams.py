@@ -46,6 +46,14 @@ class DatagramChanges:
     opened: list[tuple[DatagramListener, socket.socket]]
     leaving: list[Connection]
 
+    @staticmethod
+    def connection(
+        connection_id: str, listener: DatagramListener, sock: socket.socket, worker: int, name: str
+    ) -> Connection:
+        """Return what the supervisor keeps of an opened socket, and log that it is open."""
+        _log_opened(listener, sock)
+        return Connection(connection_id, sock, listener.pipeline, listener.input, worker, "", 0, name, datagrams=True)
+
     def close(self) -> None:
         """Close what was opened: everything is as before."""
         for _, sock in self.opened:
@@ -152,7 +160,7 @@ def _enlarge_buffer(sock: socket.socket, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
-def log_opened(listener: DatagramListener, sock: socket.socket) -> None:
+def _log_opened(listener: DatagramListener, sock: socket.socket) -> None:
     """Log that datagrams are received, and how much of them the kernel can keep."""
     size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     labels = {"pipeline": listener.pipeline, "input": listener.input}

@@ -158,6 +158,15 @@ def read_and_close(fd: int) -> bytes:
         return file.read()
 
 
+def passed_on_descriptors(variable: str) -> list[tuple[str, int]]:
+    """Return names and numbers of the descriptors that ``Acceptor.for_exec`` passed to this process."""
+    pairs = read_and_close(int(variable)).decode() if variable.isdigit() else variable
+    found = [(name, int(number)) for name, _, number in (pair.rpartition("=") for pair in pairs.split())]
+    for _, fd in found:
+        os.set_inheritable(fd, False)
+    return found
+
+
 def _parse(content: bytes) -> Iterator[Entry]:
     """Yield the entries of a manifest. A line may be cut, if there was no memory left for all of it."""
     for line in content.splitlines():

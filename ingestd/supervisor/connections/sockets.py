@@ -266,15 +266,18 @@ def suspend(sock: socket.socket) -> tuple[object, ...]:
     """Stop listening, although other processes have duplicates of the socket; return its address, for ``resume``.
 
     Other sockets can be bound to the address then. Clients that wait to be accepted are disconnected: shutdown(2),
-    and tcp_disconnect() in net/ipv4/tcp.c.
+    and tcp_disconnect() in net/ipv4/tcp.c. A socket of the file system is left as it is: it could not listen again.
     """
-    address: tuple[object, ...] = sock.getsockname()
-    sock.shutdown(socket.SHUT_RDWR)
+    address: tuple[object, ...] = address_of(sock)
+    if sock.family != socket.AF_UNIX:
+        sock.shutdown(socket.SHUT_RDWR)
     return address
 
 
 def resume(sock: socket.socket, address: tuple[object, ...]) -> None:
     """Listen again."""
+    if sock.family == socket.AF_UNIX:
+        return
     with suppress(OSError):  # only a port that the system chose is given back by shutdown(2)
         sock.bind(address)
     sock.listen(_BACKLOG)
