@@ -324,3 +324,13 @@ async def test_a_dead_letter_of_an_event_that_was_handed_over_has_its_line(tmp_p
         assert [letter.content for letter in found] == lines
         assert {letter.input for letter in found} == {"pipeline_0"}
         kept.gate.set()
+
+
+async def test_events_whose_place_is_not_known_are_refused(tmp_path: Path) -> None:
+    """A receiver would take them for what it has."""
+    async with life(tmp_path, "a") as pipelines:
+        output = pipelines.sender.deliveries[0].built.output
+        batch = Batch.of_events([{"n": 1}], [0], "s", 0)
+        with pytest.raises(ValueError, match="without their place"):
+            await output.deliver([output.prepare(batch).payload])
+    assert pipelines.counted("a") == 0

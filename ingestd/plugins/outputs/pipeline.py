@@ -75,7 +75,13 @@ class PipelineOutput:
         return Prepared(Payload(lines, len(batch)), sum(map(len, lines.values())))
 
     async def deliver(self, payloads: Sequence[Payload]) -> Sequence[Tally]:
-        """Return when all receivers have the events in their journals, on the disk."""
+        """Return when all receivers have the events in their journals, on the disk.
+
+        Raises:
+            ValueError: Where they come from is not known: a receiver could not tell whether it has them.
+        """
+        if not all(payload.end for payload in payloads):
+            raise ValueError("events without their place in the journal cannot be handed over")
         records = [(end, [*group]) for end, group in groupby(payloads, key=lambda payload: payload.end)]
         for receiver in self._receivers:
             handed_over = [_joined(end, group, receiver.address) for end, group in records]
