@@ -100,8 +100,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "입력 {input}: GELF 연결 {count}건, GELF 필드 이름 그대로 저장",
     ),
     "senders.beats": (
-        "input {input}: {count:connection} from Beats, which is not supported: disconnected",
-        "입력 {input}: 지원하지 않는 Beats 연결 {count}건, 연결을 끊음",
+        "input {input}: {count:connection} from Beats to an input for lines: disconnected",
+        "입력 {input}: 줄 단위 입력에 Beats 연결 {count}건, 연결을 끊음",
     ),
     "senders.http": (
         "input {input}: {count:connection} with HTTP, answered with status 400",
@@ -271,8 +271,10 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "GELF 핸들러 대신 logstash.TCPLogstashHandler를 쓰거나 use_tcp => true인 gelf 입력을 두세요.",
     ),
     "senders.beats": (
-        "Point Filebeat at Elasticsearch (output.elasticsearch), or import the files it reads: ingestd import",
-        "Filebeat를 Elasticsearch로 보내거나(output.elasticsearch) 파일을 ingestd import로 가져오세요.",
+        "Add an input beats on a port of its own, usually 5044 (for the built-in pipeline set beats_port), and point "
+        "Filebeat at it.",
+        "다른 포트(보통 5044)에 beats 입력을 추가하거나(내장 파이프라인이면 beats_port 설정) Filebeat를 그 포트로 "
+        "보내세요.",
     ),
     "senders.http": (
         "The dashboard, /metrics and /health have a port of their own (default 9600); send records as JSON lines over "

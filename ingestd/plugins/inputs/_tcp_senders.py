@@ -61,8 +61,9 @@ ADVICE: dict[Sender, Advice] = {
         f"{_HANDLER} instead of a GELF handler, or add an input gelf with use_tcp => true",
     ),
     Sender.BEATS: Advice(
-        "a client speaks the protocol of Beats, which is not supported; it was disconnected, and keeps its events",
-        "point Filebeat at Elasticsearch (output.elasticsearch), or have it write files for ingestd import",
+        "a client speaks the protocol of Beats to an input for lines; it was disconnected, and keeps its events",
+        "add an input beats on a port of its own, usually 5044 (for the built-in pipeline set beats_port), and point "
+        "the client at it",
     ),
     Sender.HTTP: Advice(
         "a client speaks HTTP to an input for log records; it got status 400 and was disconnected",

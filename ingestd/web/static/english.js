@@ -285,8 +285,8 @@ export const en = {
     "Have it end messages with a line feed (rsyslog: TCP_Framing traditional), to a tcp input with codec => line.",
   "sender.gelf": "GELF: events with GELF's field names",
   "sender.gelf.help": "Use logstash.TCPLogstashHandler instead of a GELF handler, or rename fields with mutate.",
-  "sender.beats": "Beats, which is not supported: disconnected; it keeps its events",
-  "sender.beats.help": "Point Filebeat at Elasticsearch (output.elasticsearch), or import the files it reads.",
+  "sender.beats": "Beats, at an input for lines: disconnected; it keeps its events",
+  "sender.beats.help": "Add an input beats on a port of its own, or set beats_port, and point Filebeat at it.",
   "sender.http": "HTTP: answered with status 400",
   "sender.http.help":
     "The dashboard, /metrics and /health have a port of their own. Log records are sent as JSON lines over TCP.",

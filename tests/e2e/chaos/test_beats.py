@@ -24,6 +24,9 @@ EVENTS = scaled(3000, 250_000)
 
 WINDOW = scaled(50, 2048)
 KILLS = scaled(5, 50)
+PAUSE_SECONDS = scaled(1, 10) / 10
+"""Between the windows of a client while there are kills."""
+
 DAEMON_KILLS = scaled(1, 10)
 """How many of the kills hit the whole daemon."""
 
@@ -49,7 +52,7 @@ class _Client:
 
     def _pause(self) -> None:
         if not self.hurry:
-            time.sleep(0.1)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _kill(daemon: Daemon, rnd: random.Random) -> None:
