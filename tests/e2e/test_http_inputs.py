@@ -163,6 +163,19 @@ def test_bulk_helper_of_the_client_of_elasticsearch(running: Running) -> None:
         assert {index for (index, _), document in running.stub.documents.items() if "bulk" in document} == {"a"}
 
 
+def test_a_document_with_an_id_that_the_server_refuses_is_a_dead_letter_as_it_came(running: Running) -> None:
+    running.stub.refuses = lambda document: document.get("bulk") == "refused"
+    client = Elasticsearch(f"http://127.0.0.1:{running.port('bulk')}", api_key="secret", request_timeout=WAIT_SECONDS)
+    client.index(index="a", id="r", document={"bulk": "refused"})
+    client.close()
+
+    def letters() -> list[bytes]:
+        return [letter["raw"] for letter in running.daemon.dead_letters() if b"refused" in letter["raw"]]
+
+    wait_until(letters, "the dead letter")
+    assert letters() == [b'{"action":"index","_index":"a","_id":"r"}\t{"bulk":"refused"}']
+
+
 # otlp
 
 

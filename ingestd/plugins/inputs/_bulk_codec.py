@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 from itertools import accumulate
 
@@ -40,6 +41,14 @@ class BulkCodec:
         if any(metadata for metadata, _ in found):
             table.replace("@metadata", table.rows, [metadata for metadata, _ in found])
         return table
+
+    def own_ids(self, chunk: Chunk) -> Mapping[str, int]:
+        """Return the ids of documents that have their own, and the offsets of their lines; see ``NamesEvents``."""
+        lines = BytesIO(chunk.data).readlines()
+        split = MetadataReader().split
+        keys = [_key(split(line)[0], -1) for line in lines]
+        offsets = accumulate([len(line) for line in lines[:-1]], initial=chunk.offset)
+        return {key: offset for key, offset in zip(keys, offsets, strict=False) if isinstance(key, str)}
 
     def encode(self, batch: Batch) -> bytes:
         """Return documents, one per line."""

@@ -10,6 +10,7 @@ import pytest
 from ingestd.config.errors import ConfigErrors
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import EventIds
+from ingestd.plugins.interfaces import NamesEvents
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, built_input, serving_http
 
@@ -71,6 +72,24 @@ async def test_documents_with_an_id_get_the_same_id_again_and_others_do_not() ->
     assert len(found) == 9
     assert len({*found[::3]}) == len({*found[1::3]}) == 1
     assert len({*found}) == 5
+
+
+async def test_dead_letters_find_the_lines_of_documents_with_an_id() -> None:
+    body = bulk(
+        ("create", {"_index": "a"}, {"n": 1}),
+        ("index", {"_index": "a", "_id": "x"}, {"n": 2}),
+        ("index", {"_index": "a", "_id": "y"}, {"n": 3}),
+    )
+    async with serving_http(CONFIG % ("", "")) as served:
+        await served.post(body, target="/_bulk")
+        codec = served.built.codec
+        assert isinstance(codec, NamesEvents)
+        [(stream_id, offset)], [data] = served.sink.put_at, served.sink.data
+        places = codec.own_ids(Chunk("a", stream_id, {}, offset, 0, 3, data))
+        assert [*places] == ids(served)[1:]
+        lines = [data[place - offset :].partition(b"\t")[2].partition(b"\n")[0] for place in places.values()]
+        assert lines == [b'{"n": 2}', b'{"n": 3}']
+        assert codec.own_ids(Chunk("a", stream_id, {}, 0, 0, 0, b"")) == {}
 
 
 async def test_documents_that_are_refused() -> None:
