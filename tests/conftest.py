@@ -147,7 +147,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Those of ``tests/e2e`` do so most.
     """
     has_end_to_end = not any("e2e" in Path(folder).parts for folder in config.option.ignore or ())
-    return len(os.sched_getaffinity(0)) + 1 + has_end_to_end
+    return len(os.sched_getaffinity(0)) + (3 if has_end_to_end else 1)
 
 
 @pytest.hookimpl(optionalhook=True)
