@@ -34,6 +34,7 @@ def make(server: Server, tmp_path: Path) -> Iterator[Make]:
         logger = logging.getLogger(f"test.{uuid.uuid4().hex}")
         logger.setLevel(logging.DEBUG)
         logger.addHandler(handlers[-1])
+        logger.propagate = False  # pytest's own handler raises what others only report
         return logger
 
     yield make

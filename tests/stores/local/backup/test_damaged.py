@@ -38,6 +38,7 @@ from tests.stores.local.damage import (
     link_outside,
     names_outside,
     zeroed,
+    zeroed_pages,
 )
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -87,7 +88,7 @@ def test_a_day_whose_manifest_names_too_little(tmp_path: Path, wrong: Manifest) 
     assert found.back_up("repo", DAMAGED, NOW).events == EVENTS
 
 
-@pytest.mark.parametrize("fault", [zeroed, Path.unlink])
+@pytest.mark.parametrize("fault", [zeroed_pages, Path.unlink])
 def test_the_documents_of_a_damaged_index_are_all_or_an_error(tmp_path: Path, fault: Fault) -> None:
     """Else `ingestd reprocess` would replace the index by what could be read."""
     path = fill(tmp_path) / "sealed-00001.parquet"
