@@ -30,7 +30,7 @@ from ingestd.supervisor.control.replacement import RollingReplacement
 from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.control.requests import Requests
 from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
-from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed
+from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed, listen_at_start
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.channel import Message
 from ingestd.supervisor.processes.children import Child, ChildMain, Children, share_memory
@@ -121,7 +121,7 @@ class Supervisor:
         """
         raise_limit()
         self._acceptor.adopt(self._environ, self._plan.listeners)
-        self._acceptor.listen(self._plan.listeners, self._plan.datagrams)
+        listen_at_start(self._acceptor, self._plan, upgraded=self._upgraded)
         signals = SignalSocket(SIGNALS)
         self._selector.register(signals, selectors.EVENT_READ, lambda: self._receive_signals(signals))
         try:

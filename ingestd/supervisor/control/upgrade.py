@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from ingestd.logs import get_logger
-from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE
+from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.connections.manifest import memory_file, read_and_close
 from ingestd.supervisor.connections.sockets import Listener
+from ingestd.supervisor.control.plan import Plan
 from ingestd.supervisor.control.self_check import CHECK_FLAG
 from ingestd.supervisor.notify import LISTEN_VARIABLES
 
@@ -133,3 +134,20 @@ def execute_installed(sockets: str) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in LISTEN_VARIABLES}
     arguments = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, arguments, environ | {UPGRADE_VARIABLE: sockets})  # noqa: S606 -- what it is for
+
+
+def listen_at_start(acceptor: Acceptor, plan: Plan, *, upgraded: bool) -> None:
+    """Listen on what a plan needs.
+
+    After an upgrade, the daemon goes on with the sockets that it has: its check knows only addresses of connections.
+
+    Raises:
+        OSError: An address cannot be used.
+    """
+    try:
+        acceptor.listen(plan.listeners, plan.datagrams)
+    except OSError as error:
+        if not upgraded:
+            raise
+        log.error("an address of the new config cannot be used; its sockets stay as they were", error=error)
+        acceptor.listen(plan.listeners)
