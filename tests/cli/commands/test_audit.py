@@ -134,6 +134,17 @@ def test_workers_are_added_up_and_pipelines_are_separate(tmp_path: Path) -> None
     assert "main/store_0" in run(tmp_path).stdout
 
 
+def test_what_goes_to_other_pipelines_is_counted_by_address(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, outputs=("pipeline_0",))
+    worker.receive(6)
+    worker.deliver(6, output="pipeline_0", indices={"weblogs": 6, "archive": 2})
+    [account] = document(tmp_path)["outputs"]
+    assert account["addresses"] == {"weblogs": 6, "archive": 2}
+    said = run(tmp_path).stdout
+    assert "main/pipeline_0 handed over to other pipelines, by address: archive 2, weblogs 6" in said
+    assert "INDEX" not in said
+
+
 def test_every_output_has_its_own_balance(tmp_path: Path) -> None:
     worker = Worker(tmp_path, outputs=("elasticsearch_0", "store_0"))
     worker.receive(6)
