@@ -224,6 +224,7 @@ async def test_a_stop_reads_what_has_arrived(mode: StopMode) -> None:
         await receiver.stop(mode)
         assert [event["message"] for event in receiver.memory.documents] == [str(number) for number in range(200)]
         receiver.send(b"later")
+        receiver.socks[0].settimeout(WAIT_SECONDS)
         assert receiver.socks[0].recv(10) == b"later"
 
 

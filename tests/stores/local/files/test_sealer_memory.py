@@ -8,8 +8,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from ingestd.stores.local import LocalWriter
 from tests.bench.store_events import documents
+from tests.random_cases import share
 
 INDEX = "logstash-2026.11.22"
 MEMORY_BYTES = 80 << 20
@@ -33,6 +36,7 @@ def peak_of_sealing(root: Path, append_log: Path, count: int) -> int:
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
+@pytest.mark.skipif(share() > 1, reason="--fast")
 def test_memory_does_not_grow_with_the_number_of_events(tmp_path: Path) -> None:
     """33 MB of documents are sorted as a whole when their files are joined, 99 MB take more than the memory."""
     writer = LocalWriter(tmp_path / "source", "w0")
