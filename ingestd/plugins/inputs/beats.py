@@ -14,6 +14,7 @@ The codec is applied to the field `message`. Lines that belong together must be 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ KEEP_ALIVE_SECONDS = 5.0
 without an answer."""
 
 _READ_BYTES = 256 << 10
+_ROOM_SECONDS = 0.2
+"""How often a connection that waits for room looks whether the input is stopping."""
+
 _ENRICHMENTS = ("codec_metadata", "source_metadata", "ssl_peer_metadata")
 
 
@@ -107,6 +111,7 @@ class _Conversation:
         self._size = 0  # of them, as lines
         self._offset = 0  # in the stream, of what is not put yet
         self._ends: list[WindowEnd] = []  # of windows that are not acknowledged yet
+        self._told_at = 0.0  # on the loop's clock: when the client sent or was told something last
 
     async def run(self) -> None:
         """Return at the end of the connection; what came of a window is kept.
@@ -114,8 +119,8 @@ class _Conversation:
         Raises:
             ProtocolError: What came is not Lumberjack; windows before are acknowledged.
         """
-        while data := await self._connection.read(idle=self._decoder.waits_for_window):
-            error = None
+        while data := await self._read():
+            self._told_at, error = asyncio.get_running_loop().time(), None
             try:
                 await self._take(data)
             except LumberjackError as reason:
@@ -124,6 +129,15 @@ class _Conversation:
             await self._acknowledge()
             if error is not None:
                 raise error
+
+    async def _read(self) -> bytes:
+        """Return what has arrived; empty at the end.
+
+        A window is read although the sink has no room for it: only then can the client be told to wait.
+        """
+        if self._decoder.waits_for_window and not await self._connection.more(paused=True):
+            return b""
+        return await self._connection.read(idle=False)
 
     async def _take(self, data: bytes) -> None:
         for item in self._decoder.feed(data):
@@ -148,7 +162,7 @@ class _Conversation:
             data = b"\n".join([document.replace(b"\n", b" ") for document in documents]) + b"\n"
         sink, stream = self._connection.sink, self._connection.stream
         while not sink.put(data, stream, self._offset):
-            await self._wait(sink.wait_until_resumed())
+            await self._wait_for_room()
         self._documents, self._size, self._offset = [], 0, self._offset + size
 
     async def _reject(self, event: OversizedEvent) -> None:
@@ -156,7 +170,7 @@ class _Conversation:
         reason = f"the event is longer than max_line_bytes: {event.size} of {self._max_event_bytes} bytes allowed"
         end = self._offset + event.size + 1
         while not sink.reject(event.excerpt, reason, stream, self._offset, end, size=event.size):
-            await self._wait(sink.wait_until_resumed())
+            await self._wait_for_room()
         self._offset = end
 
     async def _acknowledge(self) -> None:
@@ -167,15 +181,29 @@ class _Conversation:
         await self._wait(self._connection.sink.synced())
         await self._connection.send(b"".join([ack_frame(end.sequence, end.version) for end in ends]))
 
+    async def _wait_for_room(self) -> None:
+        """Wait until the sink has room.
+
+        Raises:
+            ConnectionAbortedError: The input stops meanwhile; the client sends again what is not acknowledged.
+        """
+        while self._connection.sink.paused:
+            if self._connection.stopping:
+                raise ConnectionAbortedError("the input stops")
+            with contextlib.suppress(TimeoutError):
+                await self._wait(asyncio.wait_for(self._connection.sink.wait_until_resumed(), _ROOM_SECONDS))
+
     async def _wait(self, awaitable: Awaitable[None]) -> None:
         """Wait, and let the client know from time to time that it has to.
 
-        Readers of version 1 take any acknowledgement for that of the window, so they get none.
+        Clients of version 1 take any acknowledgement for that of the window, so they get none.
         """
-        task = asyncio.ensure_future(awaitable)
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(awaitable)
         try:
-            while not (await asyncio.wait([task], timeout=KEEP_ALIVE_SECONDS))[0]:
-                if self._decoder.version == 2:
+            while not task.done():
+                await asyncio.wait([task], timeout=max(self._told_at + KEEP_ALIVE_SECONDS - loop.time(), 0))
+                if not task.done() and self._decoder.version == 2:
+                    self._told_at = loop.time()
                     await self._connection.send(ack_frame(0))
             task.result()
         finally:

@@ -150,19 +150,28 @@ async def test_events_that_are_too_long_become_dead_letters() -> None:
 async def test_a_client_that_has_to_wait_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beats, "KEEP_ALIVE_SECONDS", 0.01)
     async with running_beats() as running:
-        client, old = running.connect(), running.connect()
-        await client.send(window_frame(2))  # the connection is open when the sink stops
-        await old.send(window_frame(1, 1))
-        await eventually(lambda: all(served.connection is not None for served in running.input._served))
         running.sink.pause()
-        await client.send(json_frame(1, A) + json_frame(2, B))
-        await old.send(data_frame(1, [(b"line", b"x")]))
-        assert await acknowledged(client, 0)
+        client, old = running.connect(), running.connect()
+        await client.send(encode_window([A, B]))
+        await old.send(window_frame(1, 1) + data_frame(1, [(b"line", b"x")]))
+        assert {*await acknowledged(client, 0)} == {0}
         assert running.sink.data == []
         running.sink.resume()
         numbers = await acknowledged(client, 2)
         assert {*numbers[:-1]} <= {0}
         assert await old.receive() == ack_frame(1, 1)  # readers of version 1 take any answer for an acknowledgement
+
+
+@pytest.mark.parametrize("mode", ["drain", "leave", "handover"])
+async def test_a_stop_does_not_wait_for_room(mode: Any) -> None:
+    async with running_beats() as running:
+        running.sink.pause()
+        client = running.connect()
+        await client.send(encode_window([A, B]))
+        await eventually(lambda: any(served.connection is not None for served in running.input._served))
+        await running.stop(mode)
+        assert running.sink.data == []
+        assert await client.receive() == b""
 
 
 @pytest.mark.parametrize("mode", ["drain", "leave", "handover"])
