@@ -26,18 +26,20 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def make(server: Server, tmp_path: Path) -> Iterator[Make]:
     """Return a function that makes a logger whose handler sends to the server."""
-    handlers: list[IngestdHandler] = []
+    made: list[tuple[logging.Logger, IngestdHandler]] = []
 
     def make(**options: Any) -> logging.Logger:
         options = dict[str, Any](spool_dir=tmp_path / "spool", exit_seconds=30.0) | options
-        handlers.append(IngestdHandler("127.0.0.1", server.port, **options))
+        handler = IngestdHandler("127.0.0.1", server.port, **options)
         logger = logging.getLogger(f"test.{uuid.uuid4().hex}")
         logger.setLevel(logging.DEBUG)
-        logger.addHandler(handlers[-1])
         logger.propagate = False  # pytest's own handler raises what others only report
+        logger.addHandler(handler)
+        made.append((logger, handler))
         return logger
 
     yield make
     server.stop()
-    for handler in handlers:
+    for logger, handler in made:
+        logger.removeHandler(handler)
         handler.close()
