@@ -44,11 +44,11 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Show a sentence in ``systemctl status``."""
-        self._send(f"STATUS={text}")
+        self._send(f"STATUS={text}", wait=False)
 
     def watchdog(self) -> None:
         """Report that the daemon is alive."""
-        self._send("WATCHDOG=1")
+        self._send("WATCHDOG=1", wait=False)
 
     def store(self, name: str, fd: int) -> None:
         """Ask systemd to keep a duplicate of ``fd`` across restarts; ``name`` has no colon."""
@@ -58,10 +58,12 @@ class Notifier:
         """Ask systemd to close the descriptors stored under ``name``."""
         self._send(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
-    def _send(self, state: str, fd: int | None = None) -> None:
+    def _send(self, state: str, fd: int | None = None, *, wait: bool = True) -> None:
+        """Send a message; without ``wait``, it is dropped if systemd has some to read yet: another one comes soon."""
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(wait)
             sock.connect(self._address)
             if fd is None:
                 sock.send(state.encode())

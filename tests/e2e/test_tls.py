@@ -203,6 +203,14 @@ def test_a_worker_that_starts_while_the_files_do_not_fit(site: Site) -> None:
     send_and_find(site, 5)
 
 
+def test_a_client_that_never_reads(site: Site) -> None:
+    """It closes with its last lines on their way: unread bytes would have its system reset the connection."""
+    with site.connect() as connection:
+        connection.sendall(b"".join(line(10000 + number) for number in range(100_000)))
+    wait_until(lambda: site.stub.stored() >= 100_000, "all lines to be delivered")
+    assert [number for number in site.numbers() if number >= 10000] == [*range(10000, 110_000)]
+
+
 class Sender:
     """Sends lines without a break, in a thread, and connects again when it is disconnected.
 
@@ -261,7 +269,7 @@ class Sender:
 
 def test_reload_and_upgrade_take_in_what_was_sent(site: Site) -> None:
     """A client that looks whether the connection has ended loses nothing."""
-    with Sender(site, 1000) as sender:
+    with Sender(site, 1_000_000) as sender:
         sender.wait_for_delivery()
         site.daemon.process.send_signal(signal.SIGHUP)
         site.daemon.wait_for("every process runs the new config")

@@ -224,11 +224,12 @@ class ServerInput:
 
     async def _serve(self, served: _Served, sock: socket.socket, stream: Stream, closed: Callable[[str], None]) -> None:
         reason = "shutdown"  # if it is cancelled
-        sock.setblocking(False)
-        if self._keep_alive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
             reason = await self._open_and_converse(served, sock, stream)
+        except Exception as error:
+            host = stream.fields.get("host", "")
+            log.exception("a connection is closed: what it sent cannot be handled", client=host, error=repr(error))
+            reason = "error"
         finally:
             sock.close()
             self._served.discard(served)
@@ -239,6 +240,9 @@ class ServerInput:
     async def _open_and_converse(self, served: _Served, sock: socket.socket, stream: Stream) -> str:
         """Return the reason of the end."""
         try:
+            sock.setblocking(False)
+            if self._keep_alive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             async with asyncio.timeout(self._first_seconds):
                 header = await first_bytes(sock)
         except (OSError, EOFError) as error:
@@ -269,17 +273,14 @@ class ServerInput:
         return HANDSHAKE_SECONDS if self._tls is not None else self._options.idle_timeout or None
 
     async def _hold(self, connection: Connection) -> str:
-        host = connection.client[0]
         try:
             await self._converse(connection)
             await connection.close()
         except (ProtocolError, asyncio.LimitOverrunError) as error:
-            self._warnings.warn(host, "a client does not keep to the protocol; it was disconnected", error=str(error))
+            text = "a client does not keep to the protocol; it was disconnected"
+            self._warnings.warn(connection.client[0], text, error=str(error))
             await connection.close()
             return "rejected"
         except (OSError, EOFError):
             return connection.end_reason or "error"
-        except Exception as error:
-            log.exception("a connection is closed: what it sent cannot be handled", client=host, error=repr(error))
-            return "error"
         return connection.end_reason or ("end" if connection.reader.error is None else "error")

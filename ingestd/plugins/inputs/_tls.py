@@ -116,6 +116,7 @@ def server_context(options: TlsOptions) -> ssl.SSLContext | None:
     if not options.ssl_enabled:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # a client that never reads them would reset its connection as it closes it: close(2)
     context.options |= ssl.OP_NO_RENEGOTIATION  # it would cost a handshake each, as often as a client likes
     _set_versions(context, options)
     _set_suites(context, options)
