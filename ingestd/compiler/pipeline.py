@@ -262,8 +262,9 @@ class _PluginBuilder:
         if fields is not None:
             refs = [ref for given in fields.values() for ref in given]
             reads = frozenset(ref.top for ref in refs if ref.top == METADATA or ref.top in context.reads)
-        # only what comes over a network has a sender
-        context = replace(context, reads=reads if step.spec.listens else frozenset())
+        # only what comes over a network has a sender, and lines of a file a path
+        has_source = step.spec.listens or step.spec.journaled
+        context = replace(context, reads=reads if has_source else frozenset())
         return self._guarded(step, codec.spec.build, codec.options, context, codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ingestd.event.fields import Event
 
-STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence", "path", "log"})
+STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence"})
 """Names of fields that inputs know of their streams."""
 
 

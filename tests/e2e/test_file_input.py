@@ -44,6 +44,8 @@ class Site:
             )
         config = (
             f'input {{ {" ".join(inputs)} tcp {{ port => 0 host => "127.0.0.1" }} }} '
+            'filter { if [kind] == "json" { '
+            'mutate { copy => { "path" => "copied" "[@metadata][path]" => "from" } } } } '
             f'output {{ file {{ path => "{root}/out/%{{kind}}" codec => json_lines }} }}'
         )
         self.daemon = Daemon(root, config=config, workers="2")
@@ -93,8 +95,10 @@ def test_growth_and_rotation(site: Site) -> None:
 
 
 def test_json_records(site: Site) -> None:
-    site.write("json/a.log", '{"message": "one", "n": 1}\n{"message": "two", "n": 2}\n')
-    assert [event["n"] for event in site.wait("json", "one", "two")] == [1, 2]
+    path = site.write("json/a.log", '{"message": "one", "n": 1}\n{"message": "two", "path": "its own"}\n')
+    one, two = site.wait("json", "one", "two")
+    assert one == one | {"n": 1, "path": str(path), "copied": str(path), "from": str(path)}
+    assert two == two | {"path": "its own", "copied": "its own", "from": str(path)}
 
 
 def test_names_of_ecs(site: Site) -> None:

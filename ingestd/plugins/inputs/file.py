@@ -1,7 +1,8 @@
 """``file``: lines of files, as they are appended, and files that are complete, plain or compressed.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-file. Text lines get the fields ``host``
-and ``path``, with ECS ``[host][name]`` and ``[log][file][path]``; JSON records those that the config reads.
+and ``path``, with ECS ``[host][name]`` and ``[log][file][path]``, and in any case ``[@metadata][host]`` and
+``[@metadata][path]`` if the config reads them; JSON records get those that the config reads.
 
 The first worker reads all files. The journal knows how far each was read, so a process that is killed loses nothing and
 stores nothing twice. What no reader can do: a file that is copied and emptied (`copytruncate`) loses what is written
@@ -34,6 +35,7 @@ from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin, required
+from ingestd.plugins.stream_fields import FieldNames
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -193,9 +195,7 @@ class FileInput:
         )
 
     def _fields(self, path: str) -> Event:
-        plain: Event = {"host": self._host, "path": path}
-        ecs: Event = {"host": {"name": self._host}, "log": {"file": {"path": path}}}
-        return ecs_select(self._opts, disabled=plain, ecs=ecs)
+        return {"host": self._host, "path": path}
 
     def _action(self) -> CompletedAction | None:
         if self._opts.mode != "read":
@@ -212,7 +212,15 @@ class FileInput:
         self._ended.set()
 
 
-@plugin("input", "file", Options, codec="line", stream=True, journaled=True)
+def _stream_fields(opts: Options) -> FieldNames:
+    metadata = {"host": "[@metadata][host]", "path": "[@metadata][path]"}
+    names = ecs_select(
+        opts, disabled={"host": "host", "path": "path"}, ecs={"host": "[host][name]", "path": "[log][file][path]"}
+    )
+    return {fact: [name, metadata[fact]] for fact, name in names.items()}
+
+
+@plugin("input", "file", Options, codec="line", stream=True, journaled=True, stream_fields=_stream_fields)
 def build(opts: Options, context: BuildContext) -> FileInput:
     """Lines of files: logs as they grow, through rotations and restarts, and complete files, plain or compressed."""
     for path in opts.path:
