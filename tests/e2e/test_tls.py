@@ -194,6 +194,7 @@ def test_new_certificates(site: Site) -> None:
 def test_a_worker_that_starts_while_the_files_do_not_fit(site: Site) -> None:
     site.files[1].write_bytes(b"broken")
     try:
+        wait_until(lambda: len(workers(site.daemon)) == 1, "the worker")
         [worker] = workers(site.daemon)
         send_signal(worker)
         wait_until(lambda: not is_alive(worker) and workers(site.daemon), "another worker")

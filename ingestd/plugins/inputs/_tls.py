@@ -183,7 +183,8 @@ def _read(path: str, name: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        hint = f"ingestd runs as user {os.getuid()}, which must be able to read it" if path else ""
+        refused_to = f"user {os.getuid()}, as whom this runs, must be able to read it"
+        hint = refused_to if isinstance(error, PermissionError) else "write the absolute path of the file"
         raise OptionError(f"{name}: {path!r} cannot be read: {error.strerror}", path, hint) from None
 
 
