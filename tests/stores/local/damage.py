@@ -22,6 +22,8 @@ SEALED, LOGGED = 300, 20
 
 EVENTS = 2 * SEALED + LOGGED
 
+_PARQUET = b"PAR1"
+
 Fault = Callable[[Path], None]
 
 
@@ -29,21 +31,22 @@ def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def zeroed(path: Path, part: float = 2 / 3) -> None:
-    """Zero 300 bytes, or what there is, after a part of the file.
-
-    Reading a sealed file does not always show that, but its checksum does. Where it starts here, reading does.
-    """
-    data = bytearray(path.read_bytes())
-    start = int(len(data) * part)
-    size = min(300, len(data) - start)
-    data[start : start + size] = bytes(size)
-    path.write_bytes(data)
+def zeroed(path: Path) -> None:
+    """Zero 300 bytes, or what there is: of a sealed file from its first page on, so that reading shows it."""
+    is_sealed = path.read_bytes().startswith(_PARQUET)
+    _zero(path, len(_PARQUET) if is_sealed else path.stat().st_size * 2 // 3)
 
 
 def zeroed_values(path: Path) -> None:
     """Zero values of a small sealed file: only its checksum shows that."""
-    zeroed(path, 1 / 3)
+    _zero(path, path.stat().st_size // 3)
+
+
+def _zero(path: Path, start: int) -> None:
+    data = bytearray(path.read_bytes())
+    size = min(300, len(data) - start)
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
 
 
 def zeroed_pages(path: Path) -> None:
