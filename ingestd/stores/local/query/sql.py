@@ -8,6 +8,7 @@ of a query only if it uses ``doc``, as DuckDB takes 3 ms to plan it.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from ingestd.stores.local.files.duckdb_sql import (
 )
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.conditions import sql_condition
-from ingestd.stores.query import Query
+from ingestd.stores.query import And, Query, Text
+from ingestd.stores.words import words
 
 _TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
 
@@ -33,6 +35,7 @@ ID_COLUMN = "id"
 """The id of a row that `events` selects, empty if it has none."""
 _DOC = re.compile(r"\bdoc\b")
 _LONG_BYTES = 1 << 16
+_UNTIMED = -(1 << 62)  # microseconds that no event has
 _TIE = (
     f"CASE WHEN strlen(doc) > {_LONG_BYTES} THEN md5(doc) ELSE "
     "coalesce(array_to_string(list_sort(string_split(TRY(translate(json(doc), '{}:', ',,,')), ',')), ','), '') || doc "
@@ -206,28 +209,61 @@ def tied(groups: Sequence[FileGroup], query: Query, sort_key: SortKey, limit: in
     )
 
 
-def newest_rows(groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int) -> str:
+def newest_rows(
+    groups: Sequence[FileGroup], query: Query, sort_key: SortKey | None, limit: int, *, is_rare: bool = False
+) -> str:
     """Return the query for ``(time in us or NULL, id, doc, file, tie, row)`` of matching documents, newest first.
 
     For sealed files ``row`` is the number of the row and ``doc`` is NULL: it is by far the largest column, so
     `documents` reads it later, only for the rows that are returned. For append logs ``doc`` is set and ``row`` is NULL.
     Documents with the same time and id come in any order.
+
+    ``is_rare``: few documents match, as far as is known; see `_rare_rows`.
     """
+    order = "time DESC NULLS LAST, key DESC"
 
     def select(group: FileGroup) -> str:
+        more = [] if sort_key is None else [sort_key.test(group)]
+        if is_rare and group.columns is not None and group.columns.typed:
+            return _rare_rows(group, query, more, limit)
         columns = "doc AS text, filename, NULL::BIGINT AS row"
         if group.columns is not None:
             columns = "NULL::VARCHAR AS text, filename, file_row_number AS row"
-        more = [] if sort_key is None else [sort_key.test(group)]
         return events(group, query, f"{TIME_COLUMN} AS time, {ID_COLUMN} AS key, {columns}", more)
 
     tie = f"CASE WHEN doc IS NOT NULL THEN {_TIE} END"
     return (
         f"SELECT epoch_us(time), key, doc, filename, {tie}, row FROM ("
-        f"SELECT time, key, text AS doc, filename, row FROM ({_all(groups, select)}) "
-        f"ORDER BY time DESC NULLS LAST, key DESC LIMIT {limit:d}) "
-        "ORDER BY time DESC NULLS LAST, key DESC"
+        f"SELECT time, key, text AS doc, filename, row FROM ({_all(groups, select)}) ORDER BY {order} LIMIT {limit:d}) "
+        f"ORDER BY {order}"
     )
+
+
+def _rare_rows(group: FileGroup, query: Query, more: Sequence[str], limit: int) -> str:
+    """Return the query for the newest rows of sealed files, at least ``limit``, if few match.
+
+    To stop early, DuckDB would read the times of all rows first. And a word that may be in any of some fields is
+    searched for in one after the other: a column that a condition is about alone is read alone, and each of its
+    distinct values is tested once.
+    """
+    microseconds = f"coalesce(epoch_us({TIME_COLUMN}), {_UNTIMED:d})"
+    row = f"struct_pack(us := {microseconds}, key := {ID_COLUMN}, filename := filename, row := file_row_number)"
+    newest = [events(group, part, f"max({row}, {limit:d}) AS found", more) for part in _by_field(query)]
+    rows = " UNION ".join(f"SELECT unnest(found, recursive := true) FROM ({part})" for part in newest)
+    time = f"make_timestamp(nullif(us, {_UNTIMED:d}))"
+    return f"SELECT {time} AS time, key, NULL::VARCHAR AS text, filename, row FROM ({rows})"
+
+
+def _by_field(query: Query) -> list[Query]:
+    """Return queries that together find what a query finds: one for each field that a word of it may be in."""
+    condition = query.condition
+    parts = condition.parts if isinstance(condition, And) else (condition,)
+    for at, part in enumerate(parts):
+        if isinstance(part, Text) and len(words(part.value)) == 1:
+            alternatives = [dataclasses.replace(part, fields=(field,)) for field in part.fields]
+            others = (*parts[:at], *parts[at + 1 :])
+            return [dataclasses.replace(query, condition=And((other, *others))) for other in alternatives] or [query]
+    return [query]
 
 
 def documents(rows: Mapping[str, Sequence[int]], groups: Sequence[FileGroup]) -> str:

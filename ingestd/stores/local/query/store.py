@@ -38,6 +38,10 @@ _SMALL_BYTES, _MAX_FIRST = 4 << 20, 16
 """Documents of this size are read in about the time that DuckDB takes to plan a query: they are read at once, unless
 they are in more indices."""
 
+_RARE_AFTER, _RARE_BYTES = 16 << 20, 1 << 20
+"""Matches are rare if there are fewer than one in documents of the second size, about 1,500 events; that is known once
+documents of the first size were read."""
+
 _SAMPLE = 200
 """Events whose fields are the columns of ``SELECT *``."""
 
@@ -215,12 +219,15 @@ class LocalStore:
         """Read the newest indices first, then twice as many...; stop when no older one can add to the result."""
         rows: list[Row] = []
         older = sorted(self._folders(query), key=_end)
-        size = self._first(older)
+        size, read_bytes, is_rare = self._first(older), 0, False
         with self._engine.session() as session:
             while older:
                 folders, older = older[-size:], older[:-size]
                 size *= 2
-                rows += self._run(folders, query, functools.partial(_read_newest, session, query, sort_key, limit))
+                read = functools.partial(_read_newest, session, query, sort_key, limit, is_rare)
+                rows += self._run(folders, query, read)
+                read_bytes += sum(map(self._lister.raw_bytes, folders))
+                is_rare = _is_rare(len(rows), read_bytes)
                 rows = sorted(rows, key=_order, reverse=True)[:limit]
                 if older and len(rows) == limit and _order(rows[-1])[0] >= _end(older[-1]):
                     break
@@ -314,11 +321,21 @@ def _read_all(
     return session.run(sql.newest(groups, query, sort_key, limit))
 
 
+def _is_rare(found: int, read_bytes: int) -> bool:
+    """Return whether so few events match that the search reads older indices to the end rather than stops early."""
+    return read_bytes >= _RARE_AFTER and found < read_bytes // _RARE_BYTES
+
+
 def _read_newest(
-    session: QuerySession, query: Query, sort_key: sql.SortKey | None, limit: int, groups: Sequence[sql.FileGroup]
+    session: QuerySession,
+    query: Query,
+    sort_key: sql.SortKey | None,
+    limit: int,
+    is_rare: bool,
+    groups: Sequence[sql.FileGroup],
 ) -> Iterable[Row]:
     """Find the newest matches, then read only their documents; the rows come in any order."""
-    rows = list(session.run(sql.newest_rows(groups, query, sort_key, limit + 1)))
+    rows = list(session.run(sql.newest_rows(groups, query, sort_key, limit + 1, is_rare=is_rare)))
     found: list[Row] = []
     if len(rows) > limit and rows[-1][:2] == rows[-2][:2]:
         # Several documents have the last sort key: which of them are within the limit depends on their content.
