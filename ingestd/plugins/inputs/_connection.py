@@ -60,6 +60,11 @@ class Reader(asyncio.StreamReader):
         """Whether the conversation waits for the client to send."""
         return self._waiter is not None  # type: ignore[attr-defined]
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something has arrived that was not read."""
+        return bool(self._buffer)  # type: ignore[attr-defined]
+
     async def wait(self) -> bool:
         """Return True as soon as there is something to read, False at the end of the stream."""
         if not self._buffer and not self._eof:  # type: ignore[attr-defined]

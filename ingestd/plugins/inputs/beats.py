@@ -125,7 +125,8 @@ class _Conversation:
                 await self._take(data)
             except LumberjackError as reason:
                 error = ProtocolError(str(reason))
-            await self._put()
+            if self._ends or error is not None or not self._connection.reader.has_more:
+                await self._put()
             await self._acknowledge()
             if error is not None:
                 raise error
