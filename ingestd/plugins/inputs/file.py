@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import resource
 import socket
 import time
 from dataclasses import dataclass
@@ -69,7 +70,11 @@ class Options:
     discover_interval: int = option(15, "How often to look for new files, in multiples of `stat_interval`.")
     close_older: str = option("1 hour", "Close a file that has not grown for this long; it is opened when it grows.")
     ignore_older: str = option("", "Leave out files whose last change is longer ago, until they change.")
-    max_open_files: int = option(4095, "Most open files; more can be read, each is opened when it has changed.")
+    max_open_files: int = option(
+        4095,
+        "Most open files, and not more than half of what the process may open. More can be read, each is opened when "
+        "it has changed.",
+    )
     file_chunk_size: int = option(262144, "Bytes to read at a time; 32768 in Logstash.")
     file_chunk_count: int = option(
         4611686018427387903, "How many chunks of a file to read before the next; at most 4 MiB are read in a row."
@@ -110,7 +115,7 @@ class FileInput:
             from_end=opts.mode == "tail" and opts.start_position == "end",
             ignore_older=seconds("ignore_older", opts.ignore_older) if opts.ignore_older else 0,
             close_older=seconds("close_older", opts.close_older),
-            max_open_files=opts.max_open_files if opts.max_open_files > 0 else 4095,
+            max_open_files=_most_open(opts.max_open_files),
             by_path=opts.file_sort_by == "path",
             descending=opts.file_sort_direction == "desc",
         )
@@ -210,6 +215,13 @@ class FileInput:
     def stop(self, mode: StopMode) -> None:
         """Let ``run`` return."""
         self._ended.set()
+
+
+def _most_open(wanted: int) -> int:
+    """Return how many files may be open: at most half of what the process may open, as it needs others."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = wanted if wanted > 0 else 4095
+    return most if limit == resource.RLIM_INFINITY else max(min(most, limit // 2), 1)
 
 
 def _stream_fields(opts: Options) -> FieldNames:
