@@ -193,7 +193,11 @@ class Journal:
             self._forget(writer.segment)
             self._next_number = writer.segment.number
             return
-        self._unsynced.add(writer)
+        try:
+            self._unsynced.add(writer)
+        except OSError:
+            self._unsafe_until = self._end.offset
+            raise
 
     def sync(self) -> Position:
         """Sync what was appended and committed to the disk, free what is not needed; see ``RecordQueue``."""

@@ -158,6 +158,32 @@ def test_what_a_failed_sync_left_is_not_acknowledged(tmp_path: Path, monkeypatch
     journal.close()
 
 
+def test_a_failed_sync_of_a_full_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many full segments, an append syncs the oldest; its failure counts as one of any other sync."""
+    real, broken = os.fdatasync, True
+
+    def fdatasync(fd: int) -> None:
+        if broken:
+            raise OSError(errno.EIO, "bad disk")
+        real(fd)
+
+    journal = Journal(tmp_path / "j", segment_bytes=4096)
+    journal.consumers(["out"])
+    monkeypatch.setattr("os.fdatasync", fdatasync)
+    segment = [CHUNK._replace(data=b"x" * 4000 + b"\n")]
+    for _ in range(17):
+        journal.append(segment)
+    with pytest.raises(JournalError, match="bad disk"):
+        journal.append(segment)
+    broken = False
+    end = journal.append(segment)
+    with pytest.raises(JournalError, match="could not be synced before"):
+        journal.sync_records()
+    journal.commit("out", end)
+    journal.sync_records()
+    journal.close()
+
+
 def test_syncs_do_not_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one of them is about to sync is not safe for the next one, until it is done."""
     journal = Journal(tmp_path / "j")

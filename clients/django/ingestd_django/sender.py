@@ -58,7 +58,7 @@ class Sender:
 
     def _start_anew(self) -> None:
         """Start with nothing, as also a forked process does: what waits is its parent's."""
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()  # reentrant: a signal or the garbage collector may log in ``put``
         self._hurry = threading.Event()  # no lingering
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
@@ -70,20 +70,23 @@ class Sender:
         self._closed = self._away = False
         self._failures = 0  # in a row
         self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
+        self._reports: deque[str] = deque()
         self.dropped = 0
 
     def put(self, document: bytes) -> None:
         """Take an event."""
+        size = len(document)
         with self._changed:
             spooling = self._spool is not None and self._spool.remaining > 0
-            if self._closed or self._away or spooling or self._memory_bytes + len(document) > self._limits.memory_bytes:
+            if self._closed or self._away or spooling or self._memory_bytes + size > self._limits.memory_bytes:
                 self._write([document])
             else:
                 self._memory.append(document)
-                self._memory_bytes += len(document)
+                self._memory_bytes += size
             self._changed.notify_all()
             if self._thread is None and not self._closed:
                 self._start()
+        self._send_reports()
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything is acknowledged, or the daemon cannot be reached; returns whether it is."""
@@ -106,6 +109,7 @@ class Sender:
                 self._spool = None
             self._changed.notify_all()
             thread, connection = self._thread, self._connection
+        self._send_reports()
         if thread is not None and thread is not threading.current_thread():
             if connection is not None:
                 connection.interrupt()
@@ -163,7 +167,13 @@ class Sender:
         now = time.monotonic()
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
-            self._report(text)
+            self._reports.append(text)
+
+    def _send_reports(self) -> None:
+        """Report without the lock: stderr may be a logger, as Celery's is, and its records come here."""
+        with contextlib.suppress(IndexError):  # another thread was faster
+            while self._reports:
+                self._report(self._reports.popleft())
 
     def _run(self) -> None:
         """Be the thread."""
@@ -237,10 +247,11 @@ class Sender:
                     self._memory.popleft()
                     self._memory_bytes -= len(document)
             if self._away:
-                self._report(f"{self._address} is there again")
+                self._reports.append(f"{self._address} is there again")
             self._away, self._failures = False, 0
             self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
             self._changed.notify_all()
+        self._send_reports()
 
     def _failed(self, error: Exception) -> None:
         """Keep what waits in the file, and wait a while."""
@@ -253,6 +264,7 @@ class Sender:
                 self._away = True
                 self._write_memory()
                 self._changed.notify_all()
+        self._send_reports()
         self._hurry.clear()
         deadline = time.monotonic() + self._pause
         with self._changed:

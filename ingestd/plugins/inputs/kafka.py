@@ -144,15 +144,22 @@ class KafkaInput:
         from confluent_kafka import KafkaException  # noqa: PLC0415
 
         try:
-            early, self._early = self._early, []
-            messages = await asyncio.to_thread(consumer.consume, self._at_once, 0 if early else _POLL_SECONDS)
-            if records := self._records([*early, *messages]):
-                await self._put(records, consumer, sink)
-                await sink.synced()
-                await asyncio.to_thread(self._commit, consumer, records)
+            messages = await asyncio.to_thread(consumer.consume, self._at_once, 0 if self._early else _POLL_SECONDS)
         except KafkaException as error:
-            self._outage.failed(error=error.args[0].str(), **self._labels)
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._failed(error)
+            return
+        early, self._early = self._early, []
+        records = self._records([*early, *messages])
+        # An error here must end the process: later offsets must not be committed without these records.
+        if records and await self._put(records, consumer, sink) and await self._synced(consumer, sink):
+            try:
+                await asyncio.to_thread(self._commit, consumer, records)
+            except KafkaException as error:
+                await self._failed(error)
+
+    async def _failed(self, error: Exception) -> None:
+        self._outage.failed(error=error.args[0].str(), **self._labels)
+        await asyncio.sleep(_RETRY_SECONDS)
 
     def _records(self, messages: Sequence[Any]) -> list[Any]:
         """Return the messages that are records, and note errors, which messages may be as well."""
@@ -168,8 +175,8 @@ class KafkaInput:
             self._error = ""
         return records
 
-    async def _put(self, records: Sequence[Any], consumer: Consumer, sink: Sink) -> None:
-        """Put records in chunks; while the sink is full, poll without reading, to stay in the group."""
+    async def _put(self, records: Sequence[Any], consumer: Consumer, sink: Sink) -> bool:
+        """Put records in chunks; False: the input stops and there is no room, so they are read again."""
         lines: list[bytes] = []
         size = 0
         for number, record in enumerate(records, 1):
@@ -178,15 +185,33 @@ class KafkaInput:
             if size >= _CHUNK_BYTES or number == len(records):
                 data = b"".join(lines)
                 while not sink.put(data, self._stream, self._offset):
-                    await self._rest(consumer, sink)
+                    if not await self._rest(consumer, sink):
+                        return False
                 self._offset += size
                 lines, size = [], 0
+        return True
 
-    async def _rest(self, consumer: Consumer, sink: Sink) -> None:
-        """Wait until the sink has room."""
+    async def _synced(self, consumer: Consumer, sink: Sink) -> bool:
+        """Return True once everything put is on the disk or delivered, False if the input stops before."""
+        while True:
+            try:
+                await sink.synced()
+            except OSError:  # logged there
+                if not await self._rest(consumer, sink):
+                    return False
+            else:
+                return True
+
+    async def _rest(self, consumer: Consumer, sink: Sink) -> bool:
+        """Wait until the sink has room; poll without reading meanwhile, to stay in the group.
+
+        Returns False if the input stops before.
+        """
         room = asyncio.ensure_future(sink.wait_until_resumed())
         try:
             while not room.done():
+                if self._stopped:
+                    return False
                 consumer.pause(consumer.assignment())
                 if (early := consumer.poll(0)) is not None:  # of a partition that came just now
                     self._early.append(early)
@@ -194,6 +219,7 @@ class KafkaInput:
         finally:
             room.cancel()
         consumer.resume(consumer.assignment())
+        return True
 
     def _commit(self, consumer: Consumer, records: Sequence[Any]) -> None:
         from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415

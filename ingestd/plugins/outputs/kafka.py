@@ -32,7 +32,10 @@ log = get_logger(__name__)
 _RETRY_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _AT_ONCE = 2000  # records between two looks at what has arrived
-_FOR_GOOD = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "INVALID_RECORD", "INVALID_MSG", "INVALID_TIMESTAMP")
+_FOR_GOOD = (
+    *("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "INVALID_RECORD", "INVALID_MSG", "INVALID_TIMESTAMP"),
+    *("TOPIC_EXCEPTION", "_INVALID_ARG"),  # the name of its topic is not possible, as of a field that is missing
+)
 """Errors that the record itself is the reason of."""
 
 
@@ -114,7 +117,7 @@ class KafkaOutput:
         self._keys = None if opts.message_key is None else namer(opts.message_key)
         self._headers = [(name, value.encode()) for name, value in opts.message_headers.items()]
         self._producer: Producer | None = None
-        self._error = ""
+        self._error, self._unusable = "", False
         text = "Kafka takes no records; they wait until it does"
         self._outage = Outage(log.error, text, log.info, "Kafka takes records again")
 
@@ -146,6 +149,8 @@ class KafkaOutput:
             while todo:
                 await self._send(delivery, todo)
                 todo, delivery.again = delivery.again, []
+                if self._unusable:
+                    self._producer, self._unusable = self._connect(), False
                 if todo:
                     self._outage.failed(output=self._plugin_id, error=self._error)
                     await asyncio.sleep(_RETRY_SECONDS)
@@ -173,6 +178,10 @@ class KafkaOutput:
         producer = self._producer
         assert producer is not None  # noqa: S101
         count = 0
+        if self._unusable:
+            producer.purge()  # what it holds is reported as failed
+            delivery.again += numbers
+            numbers, count = (), len(numbers)
         for number in numbers:
             record = delivery.records[number]
             headers: list[tuple[str, Any]] = [(ID_HEADER, record.event_id.encode()), *self._headers]
@@ -202,8 +211,12 @@ class KafkaOutput:
             delivery.again.append(number)
 
     def _note(self, error: Any) -> None:
-        """Take an error of the client, such as that a broker cannot be reached; it tries again."""
+        """Take an error of the client, such as that a broker cannot be reached; it tries again.
+
+        After a fatal one, as of a permission that is missing at first, it takes no record ever again.
+        """
         self._error = error.str()
+        self._unusable = self._unusable or error.fatal()
 
     def retry_reason(self) -> str:
         """Return why records wait; see ``WithRetries``."""

@@ -226,6 +226,35 @@ os.kill(os.getpid(), signal.SIGKILL)
         make().info("last")
         assert sorted(server.wait_for(202)) == sorted(["first", "last", *texts(0, 200)])
 
+    def test_records_that_sending_records_makes(self, server: Server, make: Make, tmp_path: Path) -> None:
+        """Celery makes records of what is written to stderr; a signal's handler may log at any moment."""
+        server.stop()
+        code = f"""
+import faulthandler, logging, sys, time
+from ingestd_django import IngestdHandler
+faulthandler.dump_traceback_later(60, exit=True)
+log = logging.getLogger("celery"); log.setLevel("INFO")
+handler = IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path / "spool")!r}, exit_seconds=0)
+log.addHandler(handler)
+class Logging:
+    def write(self, text):
+        if text.strip(): log.warning(text.strip())
+    def flush(self): pass
+stderr, sys.stderr = sys.stderr, Logging()
+log.info("first")
+while not handler._sender._away: time.sleep(0.01)
+with handler._sender._changed: log.info("in a handler of a signal")
+log.info("last")
+logging.shutdown()
+sys.stderr = stderr
+"""
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        server.start()
+        make().info("next process")
+        found = [text for text in server.wait_for(5) if "cannot be reached" not in text]
+        assert sorted(found) == ["first", "in a handler of a signal", "last", "next process"]
+
     def test_many_threads(self, server: Server, make: Make) -> None:
         logger = make()
         threads = [threading.Thread(target=send, args=(logger, first, first + 200)) for first in range(0, 1000, 200)]

@@ -1,0 +1,114 @@
+"""Input and output kafka with librdkafka's own broker, which runs in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ingestd.event.sprintf import Template
+from ingestd.event.tally import Tally
+from ingestd.plugins.inputs import kafka as kafka_input
+from ingestd.plugins.outputs import kafka as kafka_output
+from ingestd.plugins.registry import BuildContext
+from tests.plugins.inputs.conversations import MemorySink
+from tests.waiting import WAIT_SECONDS, eventually
+
+confluent_kafka = pytest.importorskip("confluent_kafka")
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[str]:
+    cluster = confluent_kafka.Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 2})
+    [broker] = cluster.list_topics(timeout=WAIT_SECONDS).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    del cluster
+
+
+def produce(servers: str, topic: str, count: int) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": servers, "log_level": 2})
+    for number in range(count):
+        producer.produce(topic, str(number).encode(), partition=0)
+    assert producer.flush(WAIT_SECONDS) == 0
+
+
+def committed(servers: str, topic: str) -> int:
+    """Return the offset that the group of the topic has committed; -1001: none."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": servers, "group.id": topic, "log_level": 2})
+    [found] = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=WAIT_SECONDS)
+    consumer.close()
+    return int(found.offset)
+
+
+class Sink(MemorySink):
+    """Sets ``refused`` when it has taken no records, as it is paused, and ``safe`` when a sync succeeded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused, self.safe = asyncio.Event(), asyncio.Event()
+
+    def put(self, *args: Any) -> bool:
+        if self.paused:
+            self.refused.set()
+        return super().put(*args)
+
+    async def synced(self) -> None:
+        await super().synced()
+        self.safe.set()
+
+
+def reader(servers: str, topic: str) -> kafka_input.KafkaInput:
+    options = kafka_input.Options(
+        bootstrap_servers=servers, topics=[topic], group_id=topic, auto_offset_reset="earliest"
+    )
+    return kafka_input.KafkaInput(options, BuildContext())
+
+
+async def test_a_stop_does_not_wait_for_room(servers: str) -> None:
+    produce(servers, "full", 10)
+    source, sink = reader(servers, "full"), Sink()
+    sink.pause()
+    running = asyncio.create_task(source.run(sink))
+    async with asyncio.timeout(WAIT_SECONDS):
+        await sink.refused.wait()
+        source.stop("drain")
+        await running
+    assert not sink.data
+    assert committed(servers, "full") < 0  # the next process reads them
+
+
+async def test_what_cannot_be_synced_is_not_committed(servers: str) -> None:
+    produce(servers, "broken", 10)
+    source, sink = reader(servers, "broken"), Sink()
+    sink.disk_error = OSError("bad disk")
+    running = asyncio.create_task(source.run(sink))
+    async with asyncio.timeout(WAIT_SECONDS):
+        await eventually(lambda: sink.syncs >= 3, "more attempts")
+        assert await asyncio.to_thread(committed, servers, "broken") < 0
+        sink.disk_error = None
+        await sink.safe.wait()
+        source.stop("drain")
+        await running
+    assert committed(servers, "broken") == 10
+    assert sum(data.count(b"\n") for data in sink.data) == 10  # each once
+
+
+async def test_a_client_that_has_failed_for_good_is_replaced(servers: str) -> None:
+    """Nothing makes librdkafka's broker refuse a producer, so its error is reported as librdkafka does."""
+    options = kafka_output.Options(bootstrap_servers=servers, topic_id=Template("new"))
+    output = kafka_output.KafkaOutput(options, BuildContext())
+    await output.open()
+    first = output._producer
+    output._note(confluent_kafka.KafkaError(confluent_kafka.KafkaError._FATAL, "not allowed", True))
+    records = [kafka_output.Record("new", None, str(number).encode(), f"id{number}") for number in range(10)]
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert await output.deliver([records]) == [Tally(delivered=10)]
+    assert output._producer is not first
+    await output.close()
+
+
+def test_the_name_of_a_topic_is_the_fault_of_the_record() -> None:
+    for name in ("TOPIC_EXCEPTION", "_INVALID_ARG"):
+        assert name in kafka_output._FOR_GOOD
