@@ -95,6 +95,16 @@ async def test_what_cannot_be_synced_is_not_committed(servers: str) -> None:
     assert sum(data.count(b"\n") for data in sink.data) == 10  # each once
 
 
+async def test_brokers_that_are_back_without_records(servers: str) -> None:
+    source = reader(servers, "quiet")
+    running = asyncio.create_task(source.run(Sink()))
+    source._note(confluent_kafka.KafkaError(confluent_kafka.KafkaError._ALL_BROKERS_DOWN, "all are down"))
+    assert source.problems() == ["input : all are down"]
+    await eventually(lambda: not source.problems(), "the brokers to be back")
+    source.stop("drain")
+    await running
+
+
 async def test_a_client_that_has_failed_for_good_is_replaced(servers: str) -> None:
     """Nothing makes librdkafka's broker refuse a producer, so its error is reported as librdkafka does."""
     options = kafka_output.Options(bootstrap_servers=servers, topic_id=Template("new"))

@@ -187,6 +187,10 @@ class Sender:
             else:
                 self._done(source, documents)
         self._disconnect()
+        with self._changed:
+            if self._adopted is not None:  # for another process, or another handler of this one
+                self._adopted.close()
+                self._adopted = None
 
     def _next(self) -> Spool | deque[bytes] | None:
         """Wait for events; returns where they are, None at the end."""

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from time import monotonic
 
 from ingestd.event.chunk import Stream
+from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.gelf import ChunkAssembler, GelfError, IncompleteMessage, uncompressed
+
+log = get_logger(__name__)
 
 
 class GelfDatagrams:
@@ -57,6 +60,9 @@ class GelfDatagrams:
         """Give up all that is not complete: nothing more will be read."""
         for message in self._assembler.give_up_all():
             self._give_up(message)
+        if self._rejected:
+            text = "messages that cannot be used are lost: their dead letters could not be written until the stop"
+            log.error(text, messages=len(self._rejected))
 
     def _give_up_late(self) -> None:
         for message in self._assembler.expired(self._clock()):

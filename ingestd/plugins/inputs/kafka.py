@@ -12,6 +12,7 @@ While outputs are behind, nothing is read, and the member stays in the group.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,7 @@ class KafkaInput:
         self._offset = 0
         self._early: list[Any] = []
         self._stopped = False
-        self._error = ""
+        self._error, self._is_down = "", False
         text = "Kafka cannot be read; it is tried again"
         self._outage = Outage(log.error, text, log.info, "Kafka can be read again")
 
@@ -148,6 +149,8 @@ class KafkaInput:
         except KafkaException as error:
             await self._failed(error)
             return
+        if self._is_down and not messages:
+            await self._find_out_whether_brokers_answer(consumer)
         early, self._early = self._early, []
         records = self._records([*early, *messages])
         # An error here must end the process: later offsets must not be committed without these records.
@@ -156,6 +159,18 @@ class KafkaInput:
                 await asyncio.to_thread(self._commit, consumer, records)
             except KafkaException as error:
                 await self._failed(error)
+
+    async def _find_out_whether_brokers_answer(self, consumer: Consumer) -> None:
+        """The client reports that all brokers are away, but not that they are back: there may be no records."""
+        from confluent_kafka import KafkaException  # noqa: PLC0415
+
+        with contextlib.suppress(KafkaException):
+            await asyncio.to_thread(consumer.list_topics, timeout=_RETRY_SECONDS)
+            self._recovered()
+
+    def _recovered(self) -> None:
+        self._outage.recovered(**self._labels)
+        self._error, self._is_down = "", False
 
     async def _failed(self, error: Exception) -> None:
         self._outage.failed(error=error.args[0].str(), **self._labels)
@@ -171,8 +186,7 @@ class KafkaInput:
                 self._outage.failed(error=error.str(), **self._labels)
         records = [message for message in messages if message.error() is None] if errors else list(messages)
         if records:
-            self._outage.recovered(**self._labels)
-            self._error = ""
+            self._recovered()
         return records
 
     async def _put(self, records: Sequence[Any], consumer: Consumer, sink: Sink) -> bool:
@@ -239,6 +253,7 @@ class KafkaInput:
         """Take an error of the client, such as that no broker can be reached; it tries again."""
         self._error = error.str()
         if error.name() == "_ALL_BROKERS_DOWN":
+            self._is_down = True
             self._outage.failed(error=self._error, **self._labels)
 
     def problems(self) -> list[str]:

@@ -166,6 +166,28 @@ class TestProcesses:
         assert sorted(server.wait_for(101)) == sorted(texts(0, 101))
         assert handler_of(second).flush(300)
 
+    def test_what_a_handler_has_not_sent_of_another_process(self, server: Server, make: Make) -> None:
+        """Its files are given up when it is closed, though its process goes on."""
+        server.stop()
+        first = make(exit_seconds=0.0)
+        send(first, 0, 100)
+        handler_of(first).close()
+        server.start()
+        second = make(exit_seconds=0.0)
+        sender = handler_of(second)._sender
+        sender._adopt_at = float("inf")
+        send(second, 100, 101)
+        server.wait_for(1)
+        server.silent = True
+        with sender._changed:
+            sender._adopt_at = 0.0
+            sender._changed.notify_all()
+        wait_until(lambda: sender._adopted, "the file")
+        handler_of(second).close()
+        server.silent = False
+        send(make(), 101, 102)
+        assert sorted(server.wait_for(102)) == sorted(texts(0, 102))
+
     def test_after_the_end(self, server: Server, make: Make) -> None:
         first = make()
         send(first, 0, 1)

@@ -149,3 +149,14 @@ def test_what_cannot_be_used_is_a_dead_letter_even_if_that_has_to_wait() -> None
     ]
     assert len(sink.places) == 5
     assert datagrams.accept(b"{}", "a") == b"{}"
+
+
+def test_dead_letters_that_cannot_be_written_until_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    datagrams = GelfDatagrams(sink, 100)
+    datagrams.accept(chunk(0, 2, b"half"), "a")
+    sink.full = True
+    datagrams.end()
+    assert caplog.messages == [
+        "messages that cannot be used are lost: their dead letters could not be written until the stop"
+    ]
