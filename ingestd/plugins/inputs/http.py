@@ -16,6 +16,7 @@ the config mentions and that they lack, unless the options of the target fields 
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,9 @@ from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ignored, names, option, plugin
 from ingestd.protocols.json_bodies import json_lines
 from ingestd.suggest import did_you_mean
+
+_OF_HOST_NAMES = frozenset({"punycode", "idna"})
+"""Charsets of Python that are not for bodies: decoding takes time with the square of the length."""
 
 _OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -129,6 +133,8 @@ def _in_utf8(body: bytes, charset: str) -> bytes:
     """Return a body in UTF-8. Raises LookupError or UnicodeError if it is not in its charset."""
     if charset.lower() in ("", "utf-8", "utf8", "us-ascii"):
         return body
+    if codecs.lookup(charset).name in _OF_HOST_NAMES:
+        raise LookupError
     return body.decode(charset).encode()
 
 
