@@ -2,8 +2,8 @@
 PER_SECOND ROTATION_SECONDS``.
 
 Each line is a JSON record with a number of its own in ``n``, from 0. Half of the files are rotated by renaming, a
-quarter is renamed and compressed at the next rotation, and a quarter is copied and emptied. Only old ones are deleted:
-a busy machine may take long to start a daemon.
+quarter is renamed and compressed at the next rotation, and a quarter is copied and emptied. Nothing
+else is deleted: a busy machine may be far behind.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from pathlib import Path
 
 PATTERNS = ("*.log", "*.log.*")
 """What an input has to read: also the names after a rotation, as it may not run while a file has its first name."""
-
-_KEPT_SECONDS = 150
 _BURSTS = 20
 """How often a second lines are written."""
 
@@ -51,9 +49,6 @@ class LogFile:
             before = self._rotated(self._turn - 1)
             Path(f"{before}.gz").write_bytes(gzip.compress(before.read_bytes(), 1))
             before.unlink()
-        for path in self._path.parent.glob(f"{self._path.name}.*"):
-            if path.stat().st_mtime < time.time() - _KEPT_SECONDS:
-                path.unlink()
 
     def _rotated(self, turn: int) -> Path:
         return Path(f"{self._path}.{turn}")

@@ -21,7 +21,7 @@ SECONDS = scaled(12, 600)
 PER_SECOND = scaled(1500, 20_000)
 KILLS = scaled(7, 75)
 """A third are reloads."""
-ROTATION_SECONDS = scaled(4, 20)
+ROTATION_SECONDS = scaled(4, 60)
 _NUMBER = re.compile(rb'"n":(\d+)')
 
 
