@@ -21,6 +21,7 @@ import pytest
 from ingestd.supervisor.pidfile import find_url
 from tests.disks import remount, small_disk
 from tests.e2e.chaos.tools import (
+    OTHERS,
     check_balance,
     check_exactly,
     figure,
@@ -71,8 +72,8 @@ def away() -> Iterator[tuple[StubElasticsearch, Gate]]:
 
 
 def all_children(daemon: Daemon) -> list[int]:
-    """Wait until a daemon with one worker has started all processes: also that of HTTP, the sealer, the scheduler."""
-    wait_until(lambda: len(children(daemon.process.pid)) == 4, "four processes")
+    """Wait until a daemon with one worker has started all processes."""
+    wait_until(lambda: len(children(daemon.process.pid)) == 1 + len(OTHERS), "the other processes")
     return children(daemon.process.pid)
 
 

@@ -23,7 +23,7 @@ from tests.waiting import WAIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
 CLIENTS = 4
-OTHERS = ("HTTP", "the sealer", "the scheduler")
+OTHERS = ("HTTP", "maintenance")
 """The processes of a daemon besides the supervisor and the workers."""
 
 
