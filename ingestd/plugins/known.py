@@ -102,7 +102,6 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "redis": _SEARCH,
         "csv": "use the output file with the codec csv",
         "udp": _SEARCH,
-        "tcp": _SEARCH,
         "syslog": _SEARCH,
         "loki": _SEARCH,
         "logstash": _SEARCH,

@@ -11,7 +11,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,16 +118,17 @@ def server_context(options: TlsOptions) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0  # a client that never reads them would reset its connection as it closes it: close(2)
     context.options |= ssl.OP_NO_RENEGOTIATION  # it would cost a handshake each, as often as a client likes
-    _set_versions(context, options)
-    _set_suites(context, options)
-    _load_certificate(context, options)
+    set_versions(context, options)
+    set_suites(context, options)
+    load_certificate(context, options)
     context.verify_mode = _VERIFY_MODES[options.ssl_client_authentication]
     if options.ssl_client_authentication != "none":
         _load_authorities(context, options)
     return context
 
 
-def _set_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
+def set_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
+    """Offer only the versions of ``ssl_supported_protocols``. Raises OptionError if none of them is secure."""
     wanted = [version for name, version in _VERSIONS.items() if name in options.ssl_supported_protocols]
     if options.ssl_supported_protocols and not wanted:
         raise OptionError("ssl_supported_protocols: TLS 1.1 is insecure and not offered", "TLSv1.1", "add 'TLSv1.2'")
@@ -135,7 +136,7 @@ def _set_versions(context: ssl.SSLContext, options: TlsOptions) -> None:
     context.maximum_version = max(wanted, default=ssl.TLSVersion.MAXIMUM_SUPPORTED)
 
 
-def _set_suites(context: ssl.SSLContext, options: TlsOptions) -> None:
+def set_suites(context: ssl.SSLContext, options: TlsOptions) -> None:
     """Offer only the suites of ``ssl_cipher_suites``; of TLS 1.3, all or none."""
     older = [name for name in options.ssl_cipher_suites if not is_tls13_suite(name)]
     for name in older:
@@ -156,7 +157,8 @@ def _order(version: ssl.TLSVersion) -> int:
     return version if version > 0 else 1 << 16  # MAXIMUM_SUPPORTED is negative
 
 
-def _load_certificate(context: ssl.SSLContext, options: TlsOptions) -> None:
+def load_certificate(context: ssl.SSLContext, options: TlsOptions) -> None:
+    """Load ``ssl_certificate`` and ``ssl_key``. Raises OptionError if one is missing or they do not fit."""
     path, key = _given(options.ssl_certificate, "ssl_certificate"), _given(options.ssl_key, "ssl_key")
     parts = [_read_certificates(file, "ssl_certificate") for file in (path, *options.ssl_extra_chain_certs)]
     encrypted = _check_key(key, options.ssl_key_passphrase)
@@ -219,14 +221,19 @@ def _misfit(error: ssl.SSLError, path: str, key: str, *, encrypted: bool) -> Opt
 
 
 def _load_authorities(context: ssl.SSLContext, options: TlsOptions) -> None:
-    for path in options.ssl_certificate_authorities:
+    load_authorities(context, options.ssl_certificate_authorities)
+    if not options.ssl_certificate_authorities:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+
+
+def load_authorities(context: ssl.SSLContext, paths: Sequence[str]) -> None:
+    """Trust the authorities in files. Raises OptionError if one is missing or has no certificate."""
+    for path in paths:
         _read_certificates(path, "ssl_certificate_authorities")
         try:
             context.load_verify_locations(path)
         except ssl.SSLError as error:
             raise OptionError(f"ssl_certificate_authorities: {path!r} cannot be used: {error.reason}", path) from None
-    if not options.ssl_certificate_authorities:
-        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
 
 
 def tls_warnings(options: TlsOptions, now: float | None = None) -> Iterator[OptionWarning]:

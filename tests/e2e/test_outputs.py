@@ -1,0 +1,120 @@
+"""Outputs to servers of the network in a real daemon: one for all tests, with an outage of each server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon, free_port
+from tests.waiting import wait_until
+
+HOST = "127.0.0.1"
+
+
+class LineServer:
+    """Keeps the lines of all connections; ``stop`` closes them and refuses new ones."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.lines: list[bytes] = []
+        self._connections: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Take connections."""
+        self._listener = socket.create_server((HOST, self.port))
+        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._read, args=[connection], daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            try:
+                for line in stream:
+                    if line.endswith(b"\n"):
+                        with self._lock:
+                            self.lines.append(line)
+            except OSError:
+                return
+
+    def stop(self) -> None:
+        """Close everything."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def numbers(self) -> list[int]:
+        """Return the values of ``n``, in order of arrival."""
+        with self._lock:
+            return [json.loads(line)["n"] for line in self.lines]
+
+
+class Site:
+    """A daemon that sends each event to the outputs that its field ``to`` names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lines = LineServer()
+        config = f"""
+            input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
+            output {{
+              if [to] == "tcp" {{
+                tcp {{
+                  id => lines host => "{HOST}" port => {self.lines.port} codec => json_lines reconnect_interval => 0.05
+                }}
+              }}
+            }}
+        """
+        self.daemon = Daemon(folder, config=config)
+
+    def send(self, to: str, numbers: range) -> None:
+        """Send events, each with its number."""
+        self.daemon.send({"to": to, "n": number, "text": "x" * 500} for number in numbers)
+
+    def delivered(self, output: str) -> float:
+        """Return how many events an output has delivered."""
+        return self.daemon.metric("ingestd_delivered_events_total", output=output)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    place = Site(tmp_path_factory.mktemp("outputs"))
+    with place.daemon:
+        yield place
+
+
+def test_tcp(site: Site) -> None:
+    """The server comes late, goes while nothing is on its way, and goes in the middle of a batch."""
+    server = site.lines
+    site.send("tcp", range(1000))
+    wait_until(lambda: site.daemon.said("the server takes no events; they wait until it does"), "the outage")
+    server.start()
+    wait_until(lambda: server.numbers() == [*range(1000)], "the first events, once and in order")
+    wait_until(lambda: site.delivered("lines") == 1000, "the count")
+    server.stop()
+    site.send("tcp", range(1000, 2000))
+    server.start()
+    wait_until(lambda: server.numbers() == [*range(2000)], "the events of the outage, once and in order")
+    site.send("tcp", range(2000, 30_000))
+    wait_until(lambda: len(server.numbers()) > 3000, "a part of many")
+    server.stop()
+    server.start()
+    wait_until(lambda: site.delivered("lines") == 30_000, "all")
+    wait_until(lambda: {*server.numbers()} >= {*range(2000), 29_999}, "the last")
+    assert site.daemon.dead_letters() == []
+    server.stop()
