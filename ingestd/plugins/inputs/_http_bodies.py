@@ -48,10 +48,14 @@ class BodyRoom:
         finally:
             self._taken -= share.size
 
-    def take(self, size: int) -> None:
-        """Take room; less than 0 frees it. Raises BusyError if there is not enough."""
+    def check(self, size: int) -> None:
+        """Raise BusyError if there is not enough room now."""
         if self._taken + size > self._max:
             raise BusyError
+
+    def take(self, size: int) -> None:
+        """Take room; less than 0 frees it. Raises BusyError if there is not enough."""
+        self.check(size)
         self._taken += size
 
 
@@ -60,6 +64,10 @@ class BodyShare:
 
     def __init__(self, room: BodyRoom) -> None:
         self._room, self.size = room, 0
+
+    def check(self, size: int) -> None:
+        """Raise BusyError if there is not enough for more now."""
+        self._room.check(size)
 
     def grow(self, size: int) -> None:
         """Take more, or less if ``size`` is below 0. Raises BusyError if there is not enough."""
@@ -84,8 +92,8 @@ async def read_body(reader: asyncio.StreamReader, head: Head, max_bytes: int, sh
     """
     if head.size is not None:
         _check_size(head.size, max_bytes)
-        share.grow(head.size)
-        body = await reader.readexactly(head.size)
+        share.check(head.size)
+        body = bytes(await _read_sized(reader, head.size, share))
     else:
         body = await _read_chunks(reader, max_bytes, share)
     return await _decoded(body, head.get("content-encoding"), max_bytes, share)
@@ -95,17 +103,25 @@ async def _read_chunks(reader: asyncio.StreamReader, max_bytes: int, share: Body
     body = bytearray()
     while size := chunk_size(await _read_line(reader)):
         _check_size(len(body) + size, max_bytes)
-        share.grow(size)
-        while size:
-            piece = await reader.readexactly(min(size, _PIECE_BYTES))
-            body += piece
-            size -= len(piece)
+        share.check(size)
+        body += await _read_sized(reader, size, share)
         if await reader.readexactly(2) != b"\r\n":
             raise RequestError(400, "the body is not in chunks, as its headers say")
     for _ in range(_MAX_TRAILERS):
         if await _read_line(reader) == b"\r\n":
             return bytes(body)
     raise RequestError(400, f"the body has more than {_MAX_TRAILERS} trailers")
+
+
+async def _read_sized(reader: asyncio.StreamReader, size: int, share: BodyShare) -> bytearray:
+    """Read ``size`` bytes. Room is taken for what has come only: clients that announce much and send nothing hold none.
+    """
+    body = bytearray()
+    while len(body) < size:
+        piece = await reader.readexactly(min(size - len(body), _PIECE_BYTES))
+        share.grow(len(piece))
+        body += piece
+    return body
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from ingestd.config.errors import ConfigErrors
-from ingestd.plugins.inputs import _http_server
+from ingestd.plugins.inputs import _http_bodies, _http_server
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import Response, built_input, serving_http
 from tests.waiting import eventually
@@ -271,15 +271,30 @@ async def test_no_room_for_another_request() -> None:
 
 async def test_bodies_share_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_http_server, "_MIN_ROOM_BYTES", 200)
+    monkeypatch.setattr(_http_bodies, "_PIECE_BYTES", 99)
     async with serving_http(CONFIG % "max_content_length => 100") as served:
         waiting = [served.connect() for _ in range(2)]
         for client in waiting:
-            await client.client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
-        await eventually(lambda: served.running.input._pending == 2)  # type: ignore[attr-defined]
-        assert (await served.post(b"x")).status == 429
+            await client.client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + b"x" * 99)
+        await eventually(lambda: served.running.input._room._taken == 198)  # type: ignore[attr-defined]
+        assert (await served.post(b"xyz")).status == 429
         for client in waiting:
             client.client.sock.close()
         await eventually(lambda: served.running.input._pending == 0)  # type: ignore[attr-defined]
+        assert await served.post(b"x" * 100) == OK
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n64\r\n"],
+    ids=["length", "chunk"],
+)
+async def test_a_body_that_does_not_come_takes_no_memory(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http_server, "_MIN_ROOM_BYTES", 0)
+    async with serving_http(CONFIG % "max_content_length => 100") as served:
+        silent = served.connect()
+        await silent.client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + start)
+        await eventually(lambda: served.running.input._pending == 1)  # type: ignore[attr-defined]
         assert await served.post(b"x" * 100) == OK
 
 
