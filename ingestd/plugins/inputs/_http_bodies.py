@@ -114,8 +114,7 @@ async def _read_chunks(reader: asyncio.StreamReader, max_bytes: int, share: Body
 
 
 async def _read_sized(reader: asyncio.StreamReader, size: int, share: BodyShare) -> bytearray:
-    """Read ``size`` bytes. Room is taken for what has come only: clients that announce much and send nothing hold none.
-    """
+    """Read ``size`` bytes. Only what has come takes room: a client that announces much and sends nothing has none."""
     body = bytearray()
     while len(body) < size:
         piece = await reader.readexactly(min(size - len(body), _PIECE_BYTES))
