@@ -112,7 +112,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "nagios": "let Nagios ask /health, or query the store",
         "statsd": "let Prometheus read /metrics",
         "graphite": "let Prometheus read /metrics",
-        **dict.fromkeys(("rabbitmq", "http", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
+        **dict.fromkeys(("rabbitmq", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
         **dict.fromkeys(("s3", "webhdfs", "google_cloud_storage", "google_bigquery", "mongodb", "influxdb"), _SEARCH),
         **dict.fromkeys(("sns", "sqs", "cloudwatch", "datadog", "datadog_metrics", "librato", "newrelic"), _SEARCH),
         **dict.fromkeys(("slack", "hipchat", "irc", "xmpp", "jira", "juggernaut", "solr_http", "riemann"), _SEARCH),

@@ -6,11 +6,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.daemon import Daemon, free_port
+from tests.e2e.http_server import HttpServer
 from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
@@ -65,17 +68,71 @@ class LineServer:
             return [json.loads(line)["n"] for line in self.lines]
 
 
+class Collector:
+    """Takes lines in requests, whose keys it knows: what is sent again is kept once. Refuses lines that are ``bad``."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.bodies: dict[str, bytes] = {}
+        self.statuses: list[int] = []
+        self.lock = threading.Lock()
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: Any) -> None:
+                """Say nothing."""
+
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    raise ConnectionError("it broke in the middle of a request")
+                status = collector.take(self.headers["Idempotency-Key"], body)
+                if not status:
+                    raise ConnectionError("no answer")
+                text = b"this is bad"
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        self.handler = Handler
+
+    def take(self, key: str, body: bytes) -> int:
+        """Return the status of the answer to a request, 0 for none; it is kept all the same."""
+        with self.lock:
+            if b'"bad"' in body:
+                return 400
+            if self.statuses and self.statuses[0] == 503:
+                return self.statuses.pop(0)
+            assert self.bodies.setdefault(key, body) == body
+            return self.statuses.pop(0) if self.statuses else 200
+
+    def numbers(self) -> list[int]:
+        """Return the values of ``n``, sorted."""
+        with self.lock:
+            lines = b"".join(self.bodies.values()).splitlines()
+        return sorted(json.loads(line)["n"] for line in lines)
+
+
 class Site:
     """A daemon that sends each event to the outputs that its field ``to`` names."""
 
     def __init__(self, folder: Path) -> None:
-        self.lines = LineServer()
+        self.lines, self.collector = LineServer(), Collector()
         config = f"""
             input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
             output {{
               if [to] == "tcp" {{
                 tcp {{
                   id => lines host => "{HOST}" port => {self.lines.port} codec => json_lines reconnect_interval => 0.05
+                }}
+              }} else {{
+                http {{
+                  id => collector url => "http://{HOST}:{self.collector.port}/in" http_method => post
+                  format => json_lines
                 }}
               }}
             }}
@@ -116,5 +173,26 @@ def test_tcp(site: Site) -> None:
     server.start()
     wait_until(lambda: site.delivered("lines") == 30_000, "all")
     wait_until(lambda: {*server.numbers()} >= {*range(2000), 29_999}, "the last")
-    assert site.daemon.dead_letters() == []
     server.stop()
+
+
+def test_http(site: Site) -> None:
+    """The server comes late, is unable, gives no answer although it has the events, and refuses some for good."""
+    collector = site.collector
+    site.send("http", range(1000))
+    wait_until(
+        lambda: site.daemon.said("the server takes no requests; they are sent again until it does"), "the outage"
+    )
+    with HttpServer(collector.handler, collector.port):
+        wait_until(lambda: site.delivered("collector") == 1000, "the first events")
+        collector.statuses = [503, 0, 503, 0]
+        site.send("http", range(1000, 3000))
+        wait_until(lambda: site.delivered("collector") == 3000, "the events of the outage")
+        bad = [{"to": "http", "n": number, "text": "bad"} for number in (3000, 3002)]
+        site.daemon.send([bad[0], {"to": "http", "n": 3001}, bad[1]])
+        wait_until(lambda: site.delivered("collector") == 3001, "the event between two that are refused")
+        wait_until(lambda: len(site.daemon.dead_letters()) == 2, "the dead letters")
+    assert collector.numbers() == [*range(3000), 3001]
+    letters = site.daemon.dead_letters()
+    assert sorted(json.loads(letter["refused"])["n"] for letter in letters) == [3000, 3002]
+    assert all(letter["reason"].endswith(": this is bad") for letter in letters)
