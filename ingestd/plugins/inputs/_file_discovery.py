@@ -80,10 +80,26 @@ def _unreadable_folder(pattern: str) -> tuple[str, str] | None:
         return str(folder), f"the folder {folder} cannot be read: {error.strerror}"
 
 
-def find_inode(folder: Path, inode: int) -> Path | None:
-    """Return the file in a folder that has this inode number: under which name it goes on after a rotation."""
+class Inodes:
+    """The files of folders by their inode numbers. A folder is listed once: thousands may be rotated together."""
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, dict[int, str]] = {}
+
+    def find(self, folder: Path, inode: int) -> str | None:
+        """Return the file that had this inode number when the folder was listed: its name after a rotation."""
+        if folder not in self._listed:
+            self._listed[folder] = _inodes_of(folder)
+        return self._listed[folder].get(inode)
+
+    def forget(self) -> None:
+        """List folders again, as files may have been renamed meanwhile."""
+        self._listed.clear()
+
+
+def _inodes_of(folder: Path) -> dict[int, str]:
     try:
         with os.scandir(folder) as entries:
-            return next((Path(entry.path) for entry in entries if entry.inode() == inode), None)
+            return {entry.inode(): entry.path for entry in entries}
     except OSError:
-        return None
+        return {}

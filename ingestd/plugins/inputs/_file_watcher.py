@@ -20,7 +20,7 @@ from ingestd.plugins.inputs._file_adoption import YOUNG_SECONDS, Adoption, key_o
 from ingestd.plugins.inputs._file_completion import Completion
 from ingestd.plugins.inputs._file_content import ContentError
 from ingestd.plugins.inputs._file_copies import ReadAt, Sample
-from ingestd.plugins.inputs._file_discovery import find_inode
+from ingestd.plugins.inputs._file_discovery import Inodes
 from ingestd.plugins.inputs._file_positions import Positions
 from ingestd.plugins.inputs._file_problems import Problems
 from ingestd.plugins.inputs._file_records import START_BYTES, FileRecord, Key
@@ -65,6 +65,7 @@ class FileWatcher:
         self.files: dict[Key, WatchedFile] = {}
         self._paths: dict[str, Key] = {}
         self._opened: dict[Key, WatchedFile] = {}  # perhaps closed again; whose turn was longest ago is the first
+        self._inodes = Inodes()
         self._adoption = Adoption(settings, positions, self._content_of)
         self._clock = clock
 
@@ -87,6 +88,7 @@ class FileWatcher:
     async def discover(self) -> None:
         """Look for new files."""
         found, problems = await asyncio.to_thread(self._settings.discovery.find)
+        self._inodes.forget()
         self._problems.replace("discovery", problems)
         for path in self._settings.sorted_paths(found):
             self._seen(path, found[path])
@@ -99,6 +101,7 @@ class FileWatcher:
 
     async def look(self) -> None:
         """Find out which files have changed, and which were rotated."""
+        self._inodes.forget()
         for path, key in list(self._paths.items()):
             try:
                 status = os.stat(path)  # noqa: PTH116 -- there may be thousands
@@ -188,10 +191,10 @@ class FileWatcher:
         for record in list(self._positions.records.values()):
             if record.key in self.files:
                 continue
-            path = find_inode(Path(record.path).parent, record.inode)
+            path = self._inodes.find(Path(record.path).parent, record.inode)
             if record.is_done:
                 self._positions.drop(record)
-            elif path is None or not self._follow(record, str(path)):
+            elif path is None or not self._follow(record, path):
                 self._positions.end(record)
 
     def _follow(self, record: FileRecord, path: str) -> bool:
@@ -221,13 +224,20 @@ class FileWatcher:
         file.rotated = self._clock()
         if file.is_open or file.record.is_done:
             return
-        found = find_inode(Path(path).parent, file.record.inode)
-        if found is not None:
-            file.path = str(found)
-            with contextlib.suppress(OSError, ReplacedError):
-                file.open()
+        self._open_renamed(file, Path(path).parent)
         if not file.is_open:
             self._lost(file)
+
+    def _open_renamed(self, file: WatchedFile, folder: Path) -> None:
+        """Open a file under its new name, if there is one; the folder may have been listed before it was renamed."""
+        for _ in range(2):
+            if (found := self._inodes.find(folder, file.record.inode)) is None:
+                return
+            file.path = found
+            with contextlib.suppress(OSError, ReplacedError):
+                file.open()
+                return
+            self._inodes.forget()
 
     def _lost(self, file: WatchedFile) -> None:
         """Give up a file that cannot be opened any more."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -238,6 +240,52 @@ async def test_more_files_than_may_be_open(tmp_path: Path) -> None:
         site.write(f"{number}.log", f"last {number}\n")
         site.rename(f"{number}.log", f"old.{number}")
     assert sorted(await site.rounds()) == [f"last {number}" for number in range(10)], "found by its inode number"
+
+
+async def test_many_rotated_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their folder is listed once, though they were closed, and once more by the next process."""
+    site, listed = FileSite(tmp_path, "*.log", close_older=100), list[str]()
+    names = [f"{number}.log" for number in range(50)]
+    for name in names:
+        site.write(name, f"first of {name}\n")
+    await site.rounds(2, seconds=200)
+    for name in names:
+        site.write(name, f"last of {name}\n")
+        site.rename(name, name + ".1")
+    real = os.scandir
+
+    def listing(folder: Any) -> Any:
+        listed.append(str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", listing)
+    found = await site.round(discover=False)
+    assert len(listed) == 1
+    for name in names:
+        site.write(name + ".1", f"very last of {name}\n")
+    site.kill()
+    del listed[:]
+    found += await site.round()
+    assert len(listed) < 10  # discovery does so as well
+    assert Counter(found) == Counter(f"{which} of {name}" for name in names for which in ("last", "very last"))
+
+
+async def test_renamed_while_its_folder_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, real = FileSite(tmp_path, "*.log", close_older=100), os.scandir
+    for name in ("a.log", "b.log"):
+        site.write(name, "first\n")
+    await site.rounds(2, seconds=200)
+    site.rename("a.log", "a.1")
+    site.write("b.log", "last\n")
+
+    def listing(folder: Any) -> Any:
+        monkeypatch.setattr(os, "scandir", real)
+        entries = list(real(folder))
+        site.rename("b.log", "b.1")
+        return nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", listing)
+    assert await site.round(discover=False) == ["last"]
 
 
 async def test_close_older(tmp_path: Path) -> None:
