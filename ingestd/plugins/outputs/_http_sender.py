@@ -26,7 +26,8 @@ _SENT_WRONGLY = frozenset({401, 403, 407})
 _SPLIT = frozenset({400, 413, 422})
 """Statuses that part of a request may be the reason of."""
 _LINE_ENDS = frozenset("\r\n\0")
-_SHOWN = 1000  # characters of an answer in a dead letter
+_SHOWN = 1000  # bytes of an answer in a dead letter
+_PIECE = 1 << 16
 
 
 class _Answer(NamedTuple):
@@ -105,14 +106,16 @@ class HttpSender:
                 proxy=self._opts.proxy or None,
                 allow_redirects=False,  # it would make a GET of a POST, and send the credentials elsewhere
             ) as response:
-                text = (await response.content.read(_SHOWN)).decode("utf-8", "replace")
-                await response.read()
+                start = b""
+                async for piece in response.content.iter_chunked(_PIECE):  # all of it, so that the connection is kept
+                    start += piece[: _SHOWN - len(start)]
                 after = response.headers.get("Retry-After", "")
-                return _Answer(response.status, text.strip(), float(after) if after.isdecimal() else 0)
+                text = start.decode("utf-8", "replace").strip()
+                return _Answer(response.status, text, float(after) if after.isdecimal() else 0)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, ssl.SSLError) as error:
             return error
         except ValueError as error:  # of a URL or header that has fields of the event
-            return ValueError(str(error) or "its URL or a header is not possible")
+            return ValueError("its URL is not possible" if isinstance(error, aiohttp.InvalidURL) else str(error))
         except (aiohttp.ClientError, OSError) as error:
             return error
 

@@ -228,4 +228,5 @@ def build(opts: Options, context: BuildContext) -> HttpOutput:
     for name, template in opts.headers.items():
         if {"\r", "\n"} & {*(name + template.text)}:
             raise OptionError("a header has no line ends", template.text)
-    return HttpOutput(opts, context, client_context(opts) if opts.url.text.startswith("https") else None)
+    plain = opts.url.text.lower().startswith("http:")  # else the scheme may be that of an event
+    return HttpOutput(opts, context, None if plain else client_context(opts))

@@ -196,6 +196,13 @@ async def test_an_event_that_no_request_can_be_made_of() -> None:
         assert "no request can be made" in letters.letters[0]["reason"]
 
 
+async def test_a_url_that_is_not_possible_does_not_stop_the_others() -> None:
+    async with listening() as server:
+        tallies, letters = await send(server, 'url => "%{to}"', {"to": "http://kim:secret@"}, {"to": f"{server.url}/x"})
+        assert tallies == [Tally(delivered=1, dead=1)]
+        assert "secret" not in letters.letters[0]["reason"]
+
+
 @pytest.mark.parametrize("status", [401, 403, 302])
 async def test_a_wrong_config_loses_nothing(status: int) -> None:
     async with listening() as server:
@@ -214,6 +221,7 @@ REFUSED = [
     ("url", 'url => "ftp://x"', "is no URL"),
     ("message", 'url => "http://x" format => message', "need each other"),
     ("pool", 'url => "http://x" pool_max => 0', "1 or more"),
+    ("field", 'url => "%{x}" ssl_certificate_authorities => "/nothing.pem"', "cannot be read"),
     ("file", 'url => "https://x" ssl_certificate_authorities => "/nothing.pem"', "cannot be read"),
 ]
 
