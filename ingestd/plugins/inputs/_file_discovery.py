@@ -52,17 +52,20 @@ class Discovery:
 
 
 def _look(path: str, found: dict[str, os.stat_result], problems: dict[str, str]) -> None:
+    shown = os.fsencode(path).decode(errors="backslashreplace")
     try:
         status = os.stat(path)  # noqa: PTH116 -- there may be thousands
     except FileNotFoundError:  # it was renamed meanwhile, or is a symbolic link to nothing
         return
     except OSError as error:
-        problems[path] = f"{path} cannot be read: {error.strerror}"
+        problems[shown] = f"{shown} cannot be read: {error.strerror}"
         return
-    if stat.S_ISREG(status.st_mode):
+    if stat.S_ISREG(status.st_mode) and shown == path:
         found[path] = status
+    elif stat.S_ISREG(status.st_mode):  # events and the sincedb hold the path as text
+        problems[shown] = f"{shown} is not read: its name is not UTF-8, rename it"
     elif not stat.S_ISDIR(status.st_mode):
-        problems[path] = f"{path} is not a regular file and is not read"
+        problems[shown] = f"{shown} is not a regular file and is not read"
 
 
 def _unreadable_folder(pattern: str) -> tuple[str, str] | None:

@@ -155,9 +155,12 @@ class FileWatcher:
         except OSError as error:
             self._problems.add(path, f"{path} cannot be read: {error.strerror}")
             return
-        self._problems.clear(path)
         try:
             self._adopt(path, fd)
+        except OSError as error:  # a broken disk, or a file server that is gone: keep reading the others
+            self._problems.add(path, f"{path} cannot be read: {error.strerror}")
+        else:
+            self._problems.clear(path)
         finally:
             os.close(fd)
 
@@ -202,12 +205,12 @@ class FileWatcher:
         file = WatchedFile(record, path, self._reading, self._positions.position(record), self._clock())
         try:
             file.open()
+            if file.inspect().st_size < file.position or not record.matches(file.read_at):
+                raise ReplacedError
+            self._positions.note(record, file.read_at)
         except (OSError, ReplacedError):
-            return False
-        if file.inspect().st_size < file.position or not record.matches(file.read_at):
             file.close()
             return False
-        self._positions.note(record, file.read_at)
         file.rotated = self._clock()
         self.files[record.key] = file
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from collections import Counter
@@ -436,6 +437,40 @@ async def test_a_missing_permission(tmp_path: Path) -> None:
     assert site.problems.sentences() == [f"{site.logs}/a.log cannot be read: Permission denied"]
     (site.logs / "a.log").chmod(0o600)
     assert await site.round() == ["one"]
+    assert site.problems.sentences() == []
+
+
+async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    """The other files are read, and the sincedb is written."""
+    site = FileSite(tmp_path, "*.log")
+    site.write("a.log", "a\n")
+    (site.logs / os.fsdecode("로그.log".encode("euc-kr"))).write_text("b\n")
+    assert await site.rounds() == ["a"]
+    [problem] = site.problems.sentences()
+    assert problem == rf"{site.logs}/\xb7α\xd7.log is not read: its name is not UTF-8, rename it"
+    assert len(site.sincedb.read_text().splitlines()) > 0
+
+
+async def test_a_file_whose_content_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a broken disk, say: the other files are read, and this one as soon as it can be."""
+    site, pread = FileSite(tmp_path, "*.log"), os.pread
+    for name in ("a.log", "b.log"):
+        site.write(name, f"{name} 1\n")
+    await site.rounds()
+    site.kill()
+
+    def failing(fd: int, size: int, offset: int) -> bytes:
+        if Path(f"/proc/self/fd/{fd}").readlink().name == "a.log":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    for name in ("a.log", "b.log"):
+        site.write(name, f"{name} 2\n")
+    assert await site.rounds() == ["b.log 2"]
+    assert site.problems.sentences() == [f"{site.logs}/a.log cannot be read: Input/output error"]
+    monkeypatch.undo()
+    assert await site.rounds() == ["a.log 2"]
     assert site.problems.sentences() == []
 
 
