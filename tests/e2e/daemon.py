@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import signal
@@ -54,8 +55,9 @@ def environment(data_dir: Path) -> dict[str, str]:
 
 def command(environ: Mapping[str, str], *arguments: str) -> Result:
     """Run another command of ingestd in this process: a process of its own takes a third of a second just to start."""
-    removed = dict.fromkeys(os.environ.keys() - environ.keys())
+    removed, thresholds = dict.fromkeys(os.environ.keys() - environ.keys()), gc.get_threshold()
     done = CliRunner().invoke(main, arguments, env={**environ, **removed})
+    gc.set_threshold(*thresholds)  # a command sets others
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
     return done
 
