@@ -81,7 +81,11 @@ class Connection:
         """Return whether the daemon has closed the connection while it was not used."""
         if time.monotonic() - self._used < _RECHECK_SECONDS:
             return False
-        return bool(select.select([self._socket], [], [], 0)[0])  # it has nothing to say unasked
+        if not hasattr(select, "poll"):  # Windows
+            return bool(select.select([self._socket], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))  # it has nothing to say unasked
 
     def interrupt(self) -> None:
         """Let a call of ``send`` in another thread fail."""

@@ -109,9 +109,10 @@ class _Ids:
     """Makes an id for each record: a record that is sent twice is stored once."""
 
     def __init__(self) -> None:
-        self._pid, self._prefix, self._numbers = -1, "", itertools.count()
+        self._of_process = (-1, "", itertools.count())
 
     def next(self) -> str:
-        if self._pid != os.getpid():  # a new process
-            self._pid, self._prefix, self._numbers = os.getpid(), uuid.uuid4().hex, itertools.count()
-        return f"{self._prefix}-{next(self._numbers)}"
+        pid, prefix, numbers = self._of_process
+        if pid != os.getpid():  # a new process
+            _, prefix, numbers = self._of_process = os.getpid(), uuid.uuid4().hex, itertools.count()
+        return f"{prefix}-{next(numbers)}"
