@@ -7,7 +7,8 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -41,7 +42,7 @@ class Discovery:
         for pattern in self._patterns:
             if problem := _unreadable_folder(pattern):
                 problems[problem[0]] = problem[1]
-            for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 -- a Path has no braces, and costs more
+            for path in _matches(pattern):
                 if path not in found and not self._excludes(path):
                     _look(path, found, problems)
         return found, problems
@@ -49,6 +50,41 @@ class Discovery:
     def _excludes(self, path: str) -> bool:
         name = path.rpartition("/")[2]
         return any(pattern.match(name) or pattern.match(path) for pattern in self._exclude)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield the paths that match a pattern."""
+    head, recursive, rest = (f"{pattern}/*" if pattern.endswith("/**") else pattern).partition("/**/")
+    if not recursive:
+        yield from glob.iglob(pattern)  # noqa: PTH207 -- a Path costs more
+        return
+    for top in glob.iglob(head or "/"):  # noqa: PTH207 -- see above
+        for folder in _folders(top, frozenset()):
+            yield from _matches(f"{glob.escape(folder.rstrip('/'))}/{rest}")
+
+
+def _folders(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    """Yield a folder and all that are in it, except hidden ones.
+
+    Links are followed, but not back to a folder that the path goes through: two such links in a folder would make
+    2**40 paths before the system refuses longer ones.
+    """
+    try:
+        status = os.stat(folder)  # noqa: PTH116 -- as above
+        with os.scandir(folder) as entries:
+            inner = [entry.path for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
+    except OSError:
+        return
+    if (key := (status.st_dev, status.st_ino)) not in above:
+        yield folder
+        for path in inner:
+            yield from _folders(path, above | {key})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
 
 
 def _look(path: str, found: dict[str, os.stat_result], problems: dict[str, str]) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ingestd.plugins.inputs._file_completion import CompletedAction
 from ingestd.plugins.inputs._file_delimiter import DelimiterTranslator
+from ingestd.plugins.inputs._file_discovery import Discovery
 from ingestd.protocols.grouping import LineGrouping
 from tests.plugins.inputs.file_site import FileSite
 from tests.random_cases import sampled
@@ -228,6 +229,20 @@ async def test_exclude_and_patterns(tmp_path: Path) -> None:
     for name in ("a.log", "sub/b.txt", "sub/deeper/c.log", "sub/d.gz", "e.tmp.log"):
         site.write(name, f"{name}\n")
     assert sorted(await site.round()) == ["a.log", "sub/b.txt", "sub/deeper/c.log"]
+
+
+@pytest.mark.parametrize("pattern", ["**/*.log", "**"])
+def test_folders_at_any_depth(pattern: str, tmp_path: Path) -> None:
+    """Links are followed, unless they lead back: each of these two would double the paths at every level."""
+    folder, other = tmp_path / "logs", tmp_path / "other"
+    names = ["a.log", "b/c[1]/d.log", ".hidden/e.log", "b/.f.log"]
+    for path in (other / "g.log", *(folder / name for name in names)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    for name, target in {"one": folder, "b/two": folder, "b/other": other, "b/self": folder / "b/self"}.items():
+        (folder / name).symlink_to(target)
+    found, _ = Discovery([f"{folder}/{pattern}"], []).find()
+    assert sorted(found) == [f"{folder}/{name}" for name in ("a.log", "b/c[1]/d.log", "b/other/g.log")]
 
 
 async def test_more_files_than_may_be_open(tmp_path: Path) -> None:
