@@ -6,7 +6,7 @@ media type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ _check_object = msgspec.json.Decoder(_AnyObject).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_values = msgspec.json.Decoder(msgspec.Raw).decode_lines
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+_PART_RECORDS = 10_000
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -50,14 +51,23 @@ def json_lines(body: bytes) -> JsonLines | None:
     return None
 
 
-def _joined(records: Iterable[msgspec.Raw]) -> JsonLines | None:
+def _joined(records: Sequence[msgspec.Raw]) -> JsonLines | None:
+    """Return records as lines; None: there are none, or others than objects.
+
+    Some at a time: millions of short ones, which a small compressed body may hold, take 100 bytes of memory each.
+    """
+    parts = [_part(records[at : at + _PART_RECORDS]) for at in range(0, len(records), _PART_RECORDS)]
+    return JsonLines(b"\n".join(parts), len(records)) if records and all(parts) else None
+
+
+def _part(records: Sequence[msgspec.Raw]) -> bytes:
+    """Return records as lines, the last without its end; empty: they are not all objects."""
     lines = [*map(bytes, records)]
     data = b"\n".join(lines)
     if b"\r" in data or data.count(b"\n") >= len(lines):
         lines = [line.translate(_LINE_ENDS) for line in lines]
         data = b"\n".join(lines)
-    objects = bool(lines) and all(line.startswith(b"{") for line in lines)
-    return JsonLines(data, len(lines)) if objects else None
+    return data if all(line.startswith(b"{") for line in lines) else b""
 
 
 def _is_object(text: bytes) -> bool:

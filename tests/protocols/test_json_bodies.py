@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -64,3 +65,16 @@ def test_every_form_has_the_same_records(records: list[Any], indent: int | None,
     assert found is not None
     assert [json.loads(line) for line in found.data.split(b"\n")] == records
     assert found.records == len(records)
+
+
+def test_memory_of_many_short_records() -> None:
+    count = 100_000
+    body = b"[" + b",".join([b"{}"] * count) + b"]"
+    tracemalloc.start()
+    try:
+        found = json_lines(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == JsonLines(b"\n".join([b"{}"] * count), count)
+    assert peak < 120 * count
