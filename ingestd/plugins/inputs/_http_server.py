@@ -57,7 +57,9 @@ class HttpServerOptions(ServerOptions):
         "Longest body in bytes, as it comes and decompressed. The bodies of all requests of a worker together may have "
         "this size, or 64 MiB if that is more; further requests are answered with 429.",
     )
-    max_pending_requests: int = option(200, "Most requests of a worker at a time; others are answered with 429.")
+    max_pending_requests: int = option(
+        200, "Most requests of a worker at a time, from the end of their body on; others are answered with 429."
+    )
     idle_timeout: float = option(300, "Seconds without data after which a connection is closed; 0: never.")
 
 
@@ -143,7 +145,6 @@ class HttpServerInput(ServerInput):
         """Return the answer, where the stream goes on, and whether the connection has to be closed."""
         if (refusal := self._refusal(head, connection)) is not None:
             return refusal, offset, not await _skip_body(head, connection)
-        self._pending += 1
         try:
             with self._room.share() as share:
                 if head.expects_continue:
@@ -159,15 +160,18 @@ class HttpServerInput(ServerInput):
                 return reply, request.end + 1, False
         except BusyError:
             return self.busy("too many requests are in memory"), offset, True
-        finally:
-            self._pending -= 1
 
     async def _answer_safely(self, request: Request) -> Reply:
+        if self._pending >= self._max_pending:
+            return self.busy("too many requests wait")
+        self._pending += 1  # from now on: a client that never sends its body must not keep others out
         try:
             return await self._answer(request)
         except Exception as error:  # a defect of ours
             log.exception("a request failed", client=request.connection.client[0], error=repr(error))
             return self._refuse(500, "the request failed because of an internal error; the daemon's log has the reason")
+        finally:
+            self._pending -= 1
 
     def _refusal(self, head: Head, connection: Connection) -> Reply | None:
         """Return the answer to a request whose body need not be read."""

@@ -7,21 +7,28 @@ import base64
 import gzip
 import json
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import zstandard
 
 from ingestd.config.errors import ConfigErrors
 from ingestd.plugins.inputs import _http_bodies, _http_server
+from ingestd.plugins.inputs._http_server import Reply, Request
 from ingestd.settings import Settings
-from tests.plugins.inputs.http_requests import Response, built_input, serving_http
+from tests.plugins.inputs.http_requests import HttpServing, Response, built_input, serving_http
 from tests.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CONFIG = "input { http { %s } } output { stdout { } }"
 OK = Response(200, {}, b"ok")
+
+
+def waits_for_body(served: HttpServing) -> bool:
+    """Return whether a client has sent the head of a request and not the whole body."""
+    connections = [row.connection for row in served.running.input._served]
+    return any(row is not None and row.reader.waiting and not row._idle for row in connections)
 
 
 def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -259,13 +266,25 @@ async def test_no_room(headers: dict[str, str]) -> None:
 
 
 async def test_no_room_for_another_request() -> None:
-    async with serving_http(CONFIG % "max_pending_requests => 1 max_content_length => 100") as served:
-        first, second = served.connect(), served.connect()
-        await first.client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx")
-        await eventually(lambda: served.running.input._pending == 1)  # type: ignore[attr-defined]
+    async with serving_http(CONFIG % "max_pending_requests => 1") as served:
+        server, go_on = cast("Any", served.running.input), asyncio.Event()
+        take = server._answer
+
+        async def slow(request: Request) -> Reply:
+            await go_on.wait()
+            return cast("Reply", await take(request))
+
+        server._answer = slow
+        silent, first, second = served.connect(), served.connect(), served.connect()
+        await silent.client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx")
+        await eventually(lambda: len(server._served) == 3)
+        answer = asyncio.ensure_future(first.request(b"x"))
+        await eventually(lambda: server._pending == 1)
         assert (await second.request(b"x")).status == 429
-        await first.client.send(b"yz")
-        assert (await first.client.receive()).startswith(b"HTTP/1.1 200 ")
+        await silent.client.send(b"yz")
+        assert (await silent.client.receive()).startswith(b"HTTP/1.1 429 ")
+        go_on.set()
+        assert await answer == OK
         assert await second.request(b"x") == OK
 
 
@@ -280,7 +299,7 @@ async def test_bodies_share_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await served.post(b"xyz")).status == 429
         for client in waiting:
             client.client.sock.close()
-        await eventually(lambda: served.running.input._pending == 0)  # type: ignore[attr-defined]
+        await eventually(lambda: served.running.input._room._taken == 0)  # type: ignore[attr-defined]
         assert await served.post(b"x" * 100) == OK
 
 
@@ -294,7 +313,7 @@ async def test_a_body_that_does_not_come_takes_no_memory(start: bytes, monkeypat
     async with serving_http(CONFIG % "max_content_length => 100") as served:
         silent = served.connect()
         await silent.client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + start)
-        await eventually(lambda: served.running.input._pending == 1)  # type: ignore[attr-defined]
+        await eventually(lambda: waits_for_body(served))
         assert await served.post(b"x" * 100) == OK
 
 
@@ -399,7 +418,7 @@ async def test_a_stop_finishes_the_request_that_has_begun() -> None:
     async with serving_http(CONFIG % "") as served:
         client = served.connect()
         await client.client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nx")
-        await eventually(lambda: served.running.input._pending == 1)  # type: ignore[attr-defined]
+        await eventually(lambda: waits_for_body(served))
         stop = asyncio.ensure_future(served.running.stop())
         await asyncio.sleep(0)
         await client.client.send(b"yz")
