@@ -26,6 +26,7 @@ _DEFAULTS: dict[str, Any] = {
     "REQUEST_ID_HEADER": "X-Request-ID",
 }
 _MAX_ID = 128
+_PAGES, _FIRST_PAGES = ("page", "p", "paged", "pageno", "page_no"), ("", "0", "1")
 
 
 class AccessLog:
@@ -128,7 +129,9 @@ class AccessLog:
             return True
 
     def _word(self, request: HttpRequest) -> str:
-        """Return what the visitor searched for."""
+        """Return what the visitor searched for, on the first page of the result."""
+        if any(request.GET.get(name, "") not in _FIRST_PAGES for name in _PAGES):
+            return ""
         for name, values in request.GET.lists():
             if name.lower() in self._parameters and (word := " ".join(values[-1].split())):
                 return word

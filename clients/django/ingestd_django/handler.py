@@ -61,12 +61,15 @@ class IngestdHandler(logging.Handler):
         spool_dir: str | Path | None = None,
         exit_seconds: float = 2.0,
     ) -> None:
-        super().__init__()
         context = ssl if isinstance(ssl, tls.SSLContext) else None
         if ssl is True:
+            for name, path in (("ca_certs", ca_certs), ("certfile", certfile), ("keyfile", keyfile)):
+                if path and not Path(path).is_file():
+                    raise ValueError(f"{name}: there is no file {path}")
             context = tls.create_default_context(cafile=ca_certs)
             if certfile:
                 context.load_cert_chain(certfile, keyfile)
+        super().__init__()
         folder = Path(spool_dir) if spool_dir is not None else default_spool_dir()
         self._records = RecordFormatter(message_type, tags, fqdn=fqdn)
         self._exit_seconds = exit_seconds
@@ -81,6 +84,11 @@ class IngestdHandler(logging.Handler):
             self._sender.put(encode(timestamp(record.created), self._ids.next(), self._records.fields(record, message)))
         except Exception:  # noqa: BLE001 -- as every handler of logging
             self.handleError(record)
+
+    @property
+    def error(self) -> str:
+        """Why the last attempt to send failed; empty if none did."""
+        return self._sender.error
 
     def accepts(self, record: logging.LogRecord) -> bool:
         """Return whether the level and the filters let a record pass."""

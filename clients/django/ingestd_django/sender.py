@@ -71,7 +71,7 @@ class Sender:
         self._failures = 0  # in a row
         self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
         self._reports: deque[str] = deque()
-        self.dropped = 0
+        self.dropped, self.error = 0, ""
 
     def put(self, document: bytes) -> None:
         """Take an event."""
@@ -100,6 +100,7 @@ class Sender:
 
     def close(self, seconds: float) -> None:
         """Wait as ``flush``, then write what is left to the file, for the next process."""
+        deadline = time.monotonic() + seconds
         self.flush(seconds)
         with self._changed:
             self._closed = True
@@ -108,9 +109,11 @@ class Sender:
                 self._spool.close()
                 self._spool = None
             self._changed.notify_all()
-            thread, connection = self._thread, self._connection
+            thread, connection, away = self._thread, self._connection, self._away
         self._send_reports()
         if thread is not None and thread is not threading.current_thread():
+            if not away:  # it may wait for the acknowledgement of what another process has left
+                thread.join(max(deadline - time.monotonic(), 0))
             if connection is not None:
                 connection.interrupt()
             thread.join(_JOIN_SECONDS)
@@ -241,7 +244,7 @@ class Sender:
     def _done(self, source: Spool | deque[bytes], documents: list[bytes]) -> None:
         """Forget events that were acknowledged."""
         with self._changed:
-            if self._closed:
+            if self._closed and source is not self._adopted:
                 return
             if isinstance(source, Spool):
                 with contextlib.suppress(OSError):  # on a full disk they may be sent again by a later process
@@ -260,6 +263,7 @@ class Sender:
     def _failed(self, error: Exception) -> None:
         """Keep what waits in the file, and wait a while."""
         self._failures += 1
+        self.error = str(error)
         away = self._connection is None or self._failures > 1  # else a cut, and the next attempt shows more
         self._disconnect()
         with self._changed:

@@ -6,7 +6,9 @@ and ``path``, with ECS ``[host][name]`` and ``[log][file][path]``, and in any ca
 
 The first worker reads all files. The journal knows how far each was read, so a process that is killed loses nothing and
 stores nothing twice. What no reader can do: a file that is copied and emptied (`copytruncate`) loses what is written
-between the two, and what was written before and not read yet, unless the copy has a name that the input reads.
+between the two, and what was written before and not read yet, unless the copy has a name that the input reads. And a
+file that was renamed out of the patterns is given up once nothing was written to it for a minute: reopen logs soon
+after a rotation.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-ht
 `application/json` is an object, an array of objects, or an object on each line. Bodies may be compressed with gzip,
 deflate or zstd. A request without a body is answered, and makes no event.
 
-A request is answered only when its events are in the journal and on the disk, so what was answered with
-`response_code` is not lost, whatever happens then. A client that gets no answer has to send the request again, which
-may make its events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and outputs
-that know ids (elasticsearch, opensearch, store) keep them once. A body that cannot be decompressed, or is not in its
-charset, is refused, and is a dead letter. While the journal is full the answer is 429, with `Retry-After`.
+A request is answered only when its events are in the journal and on the disk, so what was answered with `response_code`
+is not lost, whatever happens then. A client that gets no answer has to send the request again, which may make its
+events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and Elasticsearch and
+OpenSearch keep them once (the built-in store does not). A body that cannot be decompressed, or is not in its charset,
+is refused, and is a dead letter. While the journal is full the answer is 429, with `Retry-After`.
 
 Events of text get the address of the client and the headers, without Authorization; records of JSON only those that
 the config mentions and that they lack, unless the options of the target fields are set.

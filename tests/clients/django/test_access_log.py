@@ -120,6 +120,11 @@ def test_queries_are_counted_if_wanted(logged: Any) -> None:
     assert found["sql_ms"] >= 0
 
 
+@pytest.mark.parametrize(("query", "counts"), [("q=a&page=1", True), ("q=a&page=2", False)], ids=["first", "second"])
+def test_a_further_page_is_no_search(query: str, counts: bool, logged: Any) -> None:
+    assert ("search_word" in logged(f"/search/?{query}")) is counts
+
+
 def test_a_wrong_option_is_named() -> None:
     with override_settings(INGESTD_ACCESS_LOG={"SQLS": True}), pytest.raises(ValueError, match="unknown: SQLS; known"):
         Client().get("/search/")

@@ -104,6 +104,11 @@ class TestFields:
         assert server.wait_for(1) == ["x" * 10_000]
 
 
+def test_a_file_for_tls_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ca_certs: there is no file"):
+        IngestdHandler(ssl=True, ca_certs=str(tmp_path / "ca.pem"))
+
+
 class TestOutages:
     def test_a_server_that_is_away(self, server: Server, make: Make, tmp_path: Path) -> None:
         logger = make()
@@ -187,6 +192,18 @@ class TestProcesses:
         server.silent = False
         send(make(), 101, 102)
         assert sorted(server.wait_for(102)) == sorted(texts(0, 102))
+
+    def test_short_processes_send_what_another_has_left_once(self, server: Server, make: Make) -> None:
+        server.stop()
+        first = make(exit_seconds=0.0)
+        send(first, 0, 100)
+        handler_of(first).close()
+        server.start()
+        for number in range(100, 104):
+            send(logger := make(), number, number + 1)
+            handler_of(logger).close()
+        assert sorted(server.wait_for(104)) == sorted(texts(0, 104))
+        assert len(server.events) == 104
 
     def test_after_the_end(self, server: Server, make: Make) -> None:
         first = make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -13,6 +14,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestd_django.connection import Connection
@@ -50,11 +52,24 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django ships without type i
                 self.stdout.write(f"{url} finds it.")
         loggers = ", ".join(sorted({logger for logger, _ in _handlers()}))
         self.stdout.write(self.style.SUCCESS(f"Records arrive. Loggers that send: {loggers}."))
+        self._warn_about_requests()
+
+    def _warn_about_requests(self) -> None:
+        """Say why requests would not be logged."""
+        logger = logging.getLogger("ingestd_django.access")
+        if "ingestd_django.AccessLog" not in settings.MIDDLEWARE:
+            self.stdout.write("Requests are not logged: MIDDLEWARE has no ingestd_django.AccessLog.")
+        elif not logger.isEnabledFor(logging.INFO):
+            self.stdout.write("Requests are not logged: the level of the logger ingestd_django.access is above INFO.")
 
     def _send(self, handler: IngestdHandler, name: str) -> None:
         address = handler.address
         try:
             Connection(address).close()
+        except ssl.SSLCertVerificationError as error:
+            raise CommandError(f"{address}: {error.verify_message}: set `ca_certs` to the authority's file") from None
+        except ssl.SSLError as error:
+            raise CommandError(f"{address} does not speak TLS, or asks for a `certfile`: {error}") from None
         except OSError as error:
             raise CommandError(
                 f"{address} cannot be reached: {error}. Does ingestd run there, with an input beats on this port?"
@@ -64,9 +79,10 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django ships without type i
             raise CommandError(f"the handler for {address} does not take records of level INFO, or its filters do not")
         handler.handle(record)
         if not handler.flush(_ANSWER_SECONDS):
+            reason = handler.error or f"nothing came within {_ANSWER_SECONDS:.0f} s"
             raise CommandError(
-                f"{address} took the connection but acknowledged nothing within {_ANSWER_SECONDS:.0f} s: is an input "
-                "beats behind this port, with TLS as in LOGGING? `ingestd doctor` says more."
+                f"{address} took the connection but did not acknowledge the record: {reason}. Is an input beats behind "
+                "this port, with TLS if LOGGING has `ssl`, and without if not? ingestd's log may say more."
             )
         self.stdout.write(f"{address} has it on its disk.")
 
