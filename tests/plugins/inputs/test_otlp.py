@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.protocols.otlp import LogRecord, ScopeLogs
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, serving_http
@@ -168,3 +171,15 @@ async def test_other_requests() -> None:
         assert (await served.post(method="GET", target="/v1/logs")).status == 405
         assert (await served.post(b"", PROTOBUF, target="/v1/logs")).status == 200, "no records"
         assert not served.sink.put_at
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_of_many_short_records() -> None:
+    logs = ScopeLogs({}, {}, [LogRecord(body="x")] * 20_000)
+    before = resident_bytes()
+    lines = list(lines_of(logs, ecs=False))
+    assert len(lines) == 20_000
+    assert resident_bytes() - before < 20_000 * 1000
