@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ingestd.supervisor.logs import RateLimitedHandler
 from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
 from tests.leftovers import mark_processes, remove_leftovers
@@ -99,6 +101,18 @@ SECONDS = {
 """About how long files take, the first that fits; any other test takes a hundredth of a second."""
 
 _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
+
+
+@pytest.fixture(autouse=True)
+def plain_logging() -> None:
+    """Have the log as Python has it: commands that ran in this process before have set it up."""
+    root = logging.getLogger()
+    for handler in [*root.handlers]:
+        if isinstance(handler, RateLimitedHandler):
+            root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("ingestd").setLevel(logging.NOTSET)
+    logging.captureWarnings(False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

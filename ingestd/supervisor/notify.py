@@ -16,6 +16,10 @@ LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDI
 """They describe descriptors of the program that systemd started, not of one that is executed in its place."""
 
 
+_HEARTBEAT_SECONDS = 0.5
+"""How long a heartbeat waits for room: its queue has ten places, and every new connection takes one."""
+
+
 class Notifier:
     """Sends to the socket named by NOTIFY_SOCKET; does nothing if there is none."""
 
@@ -44,11 +48,11 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Show a sentence in ``systemctl status``."""
-        self._send(f"STATUS={text}", wait=False)
+        self._send(f"STATUS={text}", wait_seconds=0)
 
     def watchdog(self) -> None:
-        """Report that the daemon is alive."""
-        self._send("WATCHDOG=1", wait=False)
+        """Report that the daemon is alive; waits a moment while many connections are being stored."""
+        self._send("WATCHDOG=1", wait_seconds=_HEARTBEAT_SECONDS)
 
     def store(self, name: str, fd: int) -> None:
         """Ask systemd to keep a duplicate of ``fd`` across restarts; ``name`` has no colon."""
@@ -58,12 +62,15 @@ class Notifier:
         """Ask systemd to close the descriptors stored under ``name``."""
         self._send(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
-    def _send(self, state: str, fd: int | None = None, *, wait: bool = True) -> None:
-        """Send a message; without ``wait``, it is dropped if systemd has some to read yet: another one comes soon."""
+    def _send(self, state: str, fd: int | None = None, *, wait_seconds: float | None = None) -> None:
+        """Send a message.
+
+        It is dropped if systemd has had others to read for ``wait_seconds``; None: it is needed, however long it takes.
+        """
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(wait)
+            sock.settimeout(wait_seconds)
             sock.connect(self._address)
             if fd is None:
                 sock.send(state.encode())
