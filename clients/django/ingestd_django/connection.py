@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import select
 import socket
@@ -11,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestd_django.lumberjack import AckDecoder, encode_window
+
+codecs.lookup("idna")
+"""Names of hosts need it. Imported by a thread while the process forks, it would be missing in the child for good."""
 
 ANSWER_SECONDS = 60.0
 """How long the daemon may be silent while it has a window; it sends a sign of life every few seconds."""

@@ -245,6 +245,12 @@ for pid in children:
         assert sorted(server.wait_for(500)) == sorted(expected)
         assert len(server.events) == 500
 
+    def test_the_thread_imports_nothing(self) -> None:
+        """What a thread imports while its process forks may be half there in the child, for good."""
+        code = "import sys, ingestd_django.handler; assert {'encodings.idna', 'ssl', 'select'} <= {*sys.modules}"
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+
     def test_killed_while_the_server_is_away(self, server: Server, make: Make, tmp_path: Path) -> None:
         """Only what was in memory is lost: nothing once the outage is noticed."""
         server.stop()
