@@ -7,8 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ingestd.event.chunk import Stream
+from ingestd.plugins.inputs import tcp
 from ingestd.plugins.inputs._datagram_input import DatagramServer
+from ingestd.plugins.inputs._server import ServerOptions
+from ingestd.plugins.inputs._tcp_recognition import Framings
+from ingestd.plugins.inputs._tls_messages import tls_messages
 from ingestd.plugins.interfaces import Codec, DatagramSocket, Input, Sink, SocketInput, StopMode
+from ingestd.plugins.registry import BuildContext
+from ingestd.protocols.senders import Sender
 from ingestd.tasks import BackgroundTasks
 
 
@@ -106,6 +112,32 @@ class MessageServer(MessageConnections):
     def problems(self) -> list[str]:
         """Return whether the kernel drops datagrams."""
         return self._datagrams.problems()
+
+
+def message_connections(
+    options: ServerOptions, context: BuildContext, framings: Framings, senders: frozenset[Sender], *, keep_alive: bool
+) -> ConnectionsInput:
+    """Return an input that reads messages on connections, with TLS or without.
+
+    Args:
+        options: Where to listen, and limits.
+        context: Of the plugin, with the codec of the messages.
+        framings: How senders separate messages, see ``Recognition``.
+        senders: That the input is meant for.
+        keep_alive: Whether the system probes idle connections.
+    """
+    if options.ssl_enabled:
+        return tls_messages(options, context, framings, keep_alive=keep_alive)
+    plain = tcp.Options(
+        port=options.port,
+        host=options.host,
+        max_connections=options.max_connections,
+        idle_timeout=options.idle_timeout,
+        tcp_keep_alive=keep_alive,
+        proxy_protocol=options.proxy_protocol,
+    )
+    proxies = {Sender.PROXY} if options.proxy_protocol else frozenset[Sender]()
+    return tcp.TcpInput(plain, context, framings=framings, expected=senders | proxies)
 
 
 def message_server(connections: ConnectionsInput | None, datagrams: DatagramServer | None, codec: Codec) -> Input:

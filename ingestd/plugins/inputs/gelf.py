@@ -15,14 +15,12 @@ from dataclasses import dataclass, replace
 from ingestd.event.fields import FieldRef
 from ingestd.plugins.codecs._gelf import GelfCodec
 from ingestd.plugins.codecs._messages import MessagesCodec
-from ingestd.plugins.inputs import tcp
 from ingestd.plugins.inputs._datagram_input import Datagrams, DatagramServer, check_datagram_options
 from ingestd.plugins.inputs._gelf_datagrams import GelfDatagrams
-from ingestd.plugins.inputs._message_server import ConnectionsInput, message_server
+from ingestd.plugins.inputs._message_server import ConnectionsInput, message_connections, message_server
 from ingestd.plugins.inputs._server import ServerOptions
 from ingestd.plugins.inputs._tcp_recognition import FRAMINGS
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
-from ingestd.plugins.inputs._tls_messages import tls_messages
 from ingestd.plugins.interfaces import DatagramSocket, Input
 from ingestd.plugins.registry import BuildContext, option, plugin
 from ingestd.protocols.senders import Sender
@@ -47,18 +45,8 @@ class Options(ServerOptions):
 
 def _connections(opts: Options, context: BuildContext, codec: MessagesCodec) -> ConnectionsInput:
     opts = replace(opts, port=opts.port if opts.port_tcp is None else opts.port_tcp)
-    if opts.ssl_enabled:
-        return tls_messages(opts, context, FRAMINGS, keep_alive=opts.tcp_keep_alive)
-    expected = {Sender.GELF} | ({Sender.PROXY} if opts.proxy_protocol else set())
-    options = tcp.Options(
-        port=opts.port,
-        host=opts.host,
-        max_connections=opts.max_connections,
-        idle_timeout=opts.idle_timeout,
-        tcp_keep_alive=opts.tcp_keep_alive,
-        proxy_protocol=opts.proxy_protocol,
-    )
-    return tcp.TcpInput(options, replace(context, codec=codec), expected=frozenset(expected))
+    context = replace(context, codec=codec)
+    return message_connections(opts, context, FRAMINGS, frozenset({Sender.GELF}), keep_alive=opts.tcp_keep_alive)
 
 
 @plugin("input", "gelf", Options, codec="json", listens=True, legacy=TLS_LEGACY, option_warnings=tls_warnings)

@@ -121,7 +121,7 @@ class KafkaInput:
         self._offset = 0
         self._early: list[Any] = []
         self._stopped = False
-        self._error, self._is_down = "", False
+        self._is_down = False
         text = "Kafka cannot be read; it is tried again"
         self._outage = Outage(log.error, text, log.info, "Kafka can be read again")
 
@@ -170,7 +170,7 @@ class KafkaInput:
 
     def _recovered(self) -> None:
         self._outage.recovered(**self._labels)
-        self._error, self._is_down = "", False
+        self._is_down = False
 
     async def _failed(self, error: Exception) -> None:
         self._outage.failed(error=error.args[0].str(), **self._labels)
@@ -251,10 +251,9 @@ class KafkaInput:
 
     def _note(self, error: Any) -> None:
         """Take an error of the client, such as that no broker can be reached; it tries again."""
-        self._error = error.str()
         if error.name() == "_ALL_BROKERS_DOWN":
             self._is_down = True
-            self._outage.failed(error=self._error, **self._labels)
+            self._outage.failed(error=error.str(), **self._labels)
 
     def problems(self) -> list[str]:
         """Return why nothing can be read, see ``WithProblems``."""

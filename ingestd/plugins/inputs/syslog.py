@@ -24,14 +24,12 @@ from functools import partial
 
 from ingestd.event.fields import FieldRef
 from ingestd.plugins.ecs import ecs_option, uses_ecs
-from ingestd.plugins.inputs import tcp
 from ingestd.plugins.inputs._datagram_input import Datagrams, DatagramServer, check_datagram_options
-from ingestd.plugins.inputs._message_server import ConnectionsInput, message_server
+from ingestd.plugins.inputs._message_server import ConnectionsInput, message_connections, message_server
 from ingestd.plugins.inputs._server import ServerOptions
 from ingestd.plugins.inputs._syslog_fields import FACILITIES, SEVERITIES, SyslogCodec, SyslogFields
 from ingestd.plugins.inputs._tcp_recognition import Framing, Framings, whole_to_nul
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
-from ingestd.plugins.inputs._tls_messages import tls_messages
 from ingestd.plugins.interfaces import DatagramSocket, Input
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.protocols.senders import Sender
@@ -96,19 +94,8 @@ def _framings(max_bytes: int) -> Framings:
 
 
 def _connections(opts: Options, context: BuildContext, codec: SyslogCodec) -> ConnectionsInput:
-    framings = _framings(context.settings.max_line_bytes)
-    if opts.ssl_enabled:
-        return tls_messages(opts, context, framings, keep_alive=opts.tcp_keep_alive)
-    expected = _SENDERS | ({Sender.PROXY} if opts.proxy_protocol else set())
-    options = tcp.Options(
-        port=opts.port,
-        host=opts.host,
-        max_connections=opts.max_connections,
-        idle_timeout=opts.idle_timeout,
-        tcp_keep_alive=opts.tcp_keep_alive,
-        proxy_protocol=opts.proxy_protocol,
-    )
-    return tcp.TcpInput(options, replace(context, codec=codec), framings=framings, expected=frozenset(expected))
+    context, framings = replace(context, codec=codec), _framings(context.settings.max_line_bytes)
+    return message_connections(opts, context, framings, _SENDERS, keep_alive=opts.tcp_keep_alive)
 
 
 def _datagram_sockets(opts: Options) -> list[DatagramSocket]:
