@@ -101,9 +101,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
     "output": {
         "redis": _SEARCH,
         "csv": "use the output file with the codec csv",
-        "udp": _SEARCH,
-        "syslog": _SEARCH,
-        "loki": _SEARCH,
+        "loki": "use the output http with format => loki",
         "logstash": _SEARCH,
         "pipe": "use stdout, and pipe it into the program",
         "exec": "use stdout, and pipe it into the program",

@@ -34,6 +34,8 @@ class PlainCodec:
 
     decoder: TextDecoder
     encoder: TextEncoder
+    format: str = ""
+    """How an output writes an event; empty: in Logstash's way."""
     delimiter: None = None
     joins_streams: bool = False
 
@@ -66,4 +68,4 @@ def build(opts: Options, context: BuildContext) -> PlainCodec:
         ecs=uses_ecs(opts),
         in_columns=context.fields is not None,
     )
-    return PlainCodec(decoder, TextEncoder(opts.format))
+    return PlainCodec(decoder, TextEncoder(opts.format), opts.format)

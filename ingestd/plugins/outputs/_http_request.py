@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ingestd.plugins.outputs import _http_loki
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class HttpRequest:
         documents: What is sent of each event.
         ids: Their ids.
         frame: What is written before, between and after documents.
+        labels: Of the stream of each event, for Loki; empty: it is for another server.
     """
 
     url: str
@@ -23,9 +26,12 @@ class HttpRequest:
     documents: Sequence[bytes]
     ids: Sequence[str]
     frame: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    labels: Sequence[bytes] = ()
 
     def body(self) -> bytes:
         """Return the body."""
+        if self.labels:
+            return _http_loki.body(zip(self.labels, self.documents, strict=True))
         start, between, end = self.frame
         return start + between.join(self.documents) + end
 
@@ -36,6 +42,10 @@ class HttpRequest:
 
     def halves(self) -> list[HttpRequest]:
         """Return the request as two, of the first and the other half of its events."""
-        middle = len(self.ids) // 2
-        parts = (slice(None, middle), slice(middle, None))
-        return [HttpRequest(self.url, self.headers, self.documents[part], self.ids[part], self.frame) for part in parts]
+        middle, count = len(self.ids) // 2, len(self.ids)
+        return [self.pick(range(middle)), self.pick(range(middle, count))]
+
+    def pick(self, rows: Sequence[int]) -> HttpRequest:
+        """Return the request with some of its events."""
+        documents, ids = [self.documents[row] for row in rows], [self.ids[row] for row in rows]
+        return replace(self, documents=documents, ids=ids, labels=[self.labels[row] for row in rows if self.labels])

@@ -13,7 +13,7 @@ from ingestd.plugins.inputs._tls import (
     set_suites,
     set_versions,
 )
-from ingestd.plugins.registry import LegacyOption, option, replaced
+from ingestd.plugins.registry import LegacyOption, OptionError, option, replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +71,20 @@ def client_context(options: ClientTlsOptions) -> ssl.SSLContext:
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
+
+
+def load_revocations(context: ssl.SSLContext, path: str, *, chain: bool) -> None:
+    """Refuse a server whose certificate is in a file of revoked ones, with ``chain`` also those of its authorities.
+
+    Raises:
+        OptionError: The file is missing, or has no revocations.
+    """
+    before = context.cert_store_stats()["crl"]
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise OptionError(f"ssl_crl_path: {path!r} cannot be used: {reason}", path) from None
+    if context.cert_store_stats()["crl"] == before:
+        raise OptionError(f"ssl_crl_path: {path!r} has no list of revoked certificates", path)
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN if chain else ssl.VERIFY_CRL_CHECK_LEAF

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlsplit
 
-import orjson
-
 from ingestd.event.batch import Batch
 from ingestd.event.fields import Event, FieldRef
+from ingestd.event.jsontext import dumps, loads
 from ingestd.event.sprintf import Template, to_text
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Prepared
+from ingestd.plugins.outputs import _http_loki
 from ingestd.plugins.outputs._http_request import HttpRequest
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.outputs._tls import CLIENT_TLS_LEGACY, ClientTlsOptions, client_context
@@ -51,9 +51,11 @@ _CONTENT_TYPES = {
     "json_batch": "application/json",
     "json_lines": "application/x-ndjson",
     "form": "application/x-www-form-urlencoded",
+    "loki": "application/json",
     "message": "text/plain",
 }
-_FRAMES = {"json_batch": (b"[", b",", b"]"), "json_lines": (b"", b"\n", b"\n")}
+_FRAMES = {"json_batch": (b"[", b",", b"]"), "json_lines": (b"", b"\n", b"\n"), "loki": (b"", b"", b"")}
+"""What a request with many events has before, between and after them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +67,23 @@ class Options(ClientTlsOptions):
     format: str = option(
         "json",
         "`json`: a request for each event; `json_batch`: an array of events; `json_lines`: events, each a line; "
-        "`form`: an event's fields as a form; `message`: the text of `message`.",
-        choices=("json", "json_batch", "json_lines", "form", "message"),
+        "`form`: an event's fields as a form; `message`: the text of `message`; `loki`: the streams "
+        "of Loki's push API.",
+        choices=("json", "json_batch", "json_lines", "form", "message", "loki"),
     )
     content_type: str = option("", "The media type; default: that of the format.")
     headers: dict[str, Template] = option({}, "Headers; may hold %{field}.")
-    mapping: dict[str, Template] = option({}, "What is sent instead of the event's fields; may hold %{field}.")
-    message: Template | None = option(None, "The text that `format => message` sends; may hold %{field}.")
+    mapping: dict[str, Template] = option(
+        {}, "What is sent instead of the event's fields; for Loki the structured metadata. May hold %{field}."
+    )
+    message: Template | None = option(
+        None,
+        "The text that `format => message` sends; the line for Loki, by default the event as JSON. May hold %{field}.",
+    )
+    labels: dict[str, Template] = option(
+        {},
+        "With `format => loki`: the labels of the event's stream; may hold %{field}. One that lacks it is left out.",
+    )
     retryable_codes: list[int] = option(
         [429, 500, 502, 503, 504], "Statuses after which a request is sent again until the server takes it."
     )
@@ -95,14 +107,15 @@ class Options(ClientTlsOptions):
 
     def templates(self) -> Iterator[Template]:
         """Yield the texts that may hold fields."""
-        yield from (self.url, *self.headers.values(), *self.mapping.values())
+        yield from (self.url, *self.headers.values(), *self.mapping.values(), *self.labels.values())
         if self.message is not None:
             yield self.message
 
 
 def touches(opts: Options) -> Touch:
     """Return the fields that requests are made of."""
-    return Touch(reads=frozenset().union(*(template.reads for template in opts.templates())))
+    time = frozenset({"@timestamp"} if opts.format == "loki" else ())
+    return Touch(reads=time.union(*(template.reads for template in opts.templates())))
 
 
 class HttpOutput:
@@ -130,6 +143,9 @@ class HttpOutput:
             return Prepared([], 0)
         events = batch.fields(self._tops)
         documents, ids = self._documents(batch, events), [*batch.ids()]
+        labels = (
+            [_http_loki.labels(self._opts.labels, event) for event in events] if self._opts.format == "loki" else []
+        )
         frame = _FRAMES.get(self._opts.format)
         requests: list[HttpRequest] = []
         if frame is None:
@@ -141,9 +157,8 @@ class HttpOutput:
             for row, event in enumerate(events):
                 places.setdefault(self._place(event), []).append(row)
             for (url, headers), rows in places.items():
-                requests.append(
-                    HttpRequest(url, dict(headers), [documents[row] for row in rows], [ids[row] for row in rows], frame)
-                )
+                whole = HttpRequest(url, dict(headers), documents, ids, frame, labels)
+                requests.append(whole if len(rows) == len(ids) else whole.pick(rows))
         return Prepared(requests, sum(map(len, documents)))
 
     def _place(self, event: Event) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -153,15 +168,22 @@ class HttpOutput:
     def _documents(self, batch: Batch, events: Sequence[Event]) -> list[bytes]:
         """Return what is sent of each event."""
         opts = self._opts
-        if opts.format == "message" and opts.message is not None:
-            return [opts.message.render(event).encode("utf-8", "replace") for event in events]
+        texts: list[bytes] = []
+        if opts.message is not None:
+            texts = [opts.message.render(event).encode("utf-8", "replace") for event in events]
+        if opts.format == "loki":
+            lines = texts or batch.documents()
+            pairs = zip(events, lines, strict=True)
+            return [_http_loki.entry(event, line, opts.mapping, batch.received_ns) for event, line in pairs]
+        if opts.format == "message":
+            return texts
         if not opts.mapping and opts.format != "form":
             return batch.documents()
         if opts.mapping:
             fields = [{name: template.render(event) for name, template in opts.mapping.items()} for event in events]
         else:
-            fields = [*map(orjson.loads, batch.documents())]
-        return [*map(_form if opts.format == "form" else orjson.dumps, fields)]
+            fields = [*map(loads, batch.documents())]
+        return [*map(_form if opts.format == "form" else dumps, fields)]
 
     async def deliver(self, payloads: Sequence[list[HttpRequest]]) -> list[Tally]:
         """Return when every event is delivered or a dead letter; waits as long as the server takes nothing."""
@@ -212,13 +234,17 @@ _LEGACY = CLIENT_TLS_LEGACY | {
 
 @plugin("output", "http", Options, touches=touches, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> HttpOutput:
-    """A server that takes requests, such as ingestd's input `http`, VictoriaLogs or ClickHouse."""
+    """A server that takes requests, such as ingestd's input `http`, Loki, VictoriaLogs or ClickHouse."""
     if opts.url.static is not None:
         parts = urlsplit(opts.url.static)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise OptionError("url is no URL like https://host/path", opts.url.text)
-    if (opts.format == "message") != (opts.message is not None):
+    if opts.format != "loki" and (opts.format == "message") != (opts.message is not None):
         raise OptionError("message and format => message need each other", opts.format)
+    if opts.labels and opts.format != "loki":
+        raise OptionError("labels needs format => loki", next(iter(opts.labels)))
+    if wrong := next((name for name in opts.labels if not _http_loki.is_label(name)), None):
+        raise OptionError(f"{wrong!r} is no label of Loki: it has letters, digits and _", wrong)
     if opts.format == "message" and opts.mapping:
         raise OptionError("mapping has no effect with format => message", opts.format, "leave it out")
     if opts.pool_max < 1:

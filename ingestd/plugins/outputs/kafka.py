@@ -20,8 +20,8 @@ from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins._kafka import ID_HEADER, LEGACY, KafkaOptions, check_package
-from ingestd.plugins.codecs.json import JsonCodec
 from ingestd.plugins.interfaces import Codec, Prepared
+from ingestd.plugins.outputs._messages import messages
 from ingestd.plugins.registry import BuildContext, Touch, ignored, option, plugin, refused, required
 
 if TYPE_CHECKING:
@@ -132,10 +132,7 @@ class KafkaOutput:
 
     def prepare(self, batch: Batch) -> Prepared[list[Record]]:
         """Return the records."""
-        if isinstance(self._codec, JsonCodec):
-            values = batch.documents()
-        else:
-            values = [self._codec.encode(batch.part([row])) for row in range(len(batch))]
+        values = messages(self._codec, batch)
         keys: Sequence[str | None] = [None] * len(values) if self._keys is None else self._keys(batch)
         records = [*map(Record, self._topics(batch), keys, values, batch.ids())]
         return Prepared(records, sum(map(len, values)))

@@ -13,20 +13,14 @@ ends early. A server that must not lose events needs a protocol that acknowledge
 
 from __future__ import annotations
 
-import asyncio
-import os
-import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd.event.batch import Batch
-from ingestd.logs import Outage, get_logger
-from ingestd.plugins.interfaces import Codec, Prepared
-from ingestd.plugins.outputs._tcp_client import TcpClient, connect
+from ingestd.plugins.interfaces import Prepared
+from ingestd.plugins.outputs._tcp_sender import TcpSender, check_address
 from ingestd.plugins.outputs._tls import CLIENT_TLS_LEGACY, ClientTlsOptions, client_context
 from ingestd.plugins.registry import BuildContext, OptionError, ignored, option, plugin, replaced, required
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,76 +35,33 @@ class Options(ClientTlsOptions):
 
 
 class TcpOutput:
-    """Sends text over one connection, which is opened when it is needed."""
+    """Sends the text that ``encode`` makes of a batch over one connection."""
 
     concurrency = 1
     batch_bytes = 1 << 20
 
-    def __init__(self, opts: Options, context: BuildContext, tls: ssl.SSLContext | None) -> None:
-        self._opts, self._tls = opts, tls
-        self._plugin_id = context.plugin_id
-        self._codec: Codec = context.codec
-        self._client: TcpClient | None = None
-        text = "the server takes no events; they wait until it does"
-        self._outage = Outage(log.error, text, log.info, "the server takes events again")
+    def __init__(self, encode: Callable[[Batch], bytes], sender: TcpSender) -> None:
+        self._encode, self._sender = encode, sender
 
     async def open(self) -> None:
         """Do nothing: the server need not be there yet."""
 
     def prepare(self, batch: Batch) -> Prepared[bytes]:
         """Return the text of the events."""
-        text = self._codec.encode(batch)
+        text = self._encode(batch)
         return Prepared(text, len(text))
 
     async def deliver(self, payloads: Sequence[bytes]) -> None:
         """Send all events until the server has them; waits as long as there is none."""
-        data = b"".join(payloads)
-        while True:
-            try:
-                await self._send(data)
-                break
-            except OSError as error:
-                self._abort()
-                self._outage.failed(output=self._plugin_id, error=_sentence(error), host=self._opts.host)
-                await asyncio.sleep(self._opts.reconnect_interval)
-            except BaseException:
-                self._abort()  # else half a line would be followed by another batch
-                raise
-        self._outage.recovered(output=self._plugin_id)
-
-    async def _send(self, data: bytes) -> None:
-        if self._client is None:
-            self._client = await connect(self._opts.host, self._opts.port, self._tls)
-        self._client.check_open()
-        await self._client.send(data)
-        await self._client.wait_until_acknowledged()
-
-    def _abort(self) -> None:
-        if self._client is not None:
-            self._client.abort()
-            self._client = None
+        await self._sender.send(b"".join(payloads))
 
     def retry_reason(self) -> str:
         """Return why the server takes nothing; see ``WithRetries``."""
-        return self._outage.reason
+        return self._sender.retry_reason
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-
-def _sentence(error: OSError) -> str:
-    """Return what is wrong, in words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the server's certificate is not trusted: {error.verify_message}; set ssl_certificate_authorities to its "
-            "authority"
-        )
-    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno)  # asyncio's texts do not say why
-    return error.strerror or str(error) or type(error).__name__
+        await self._sender.close()
 
 
 _LEGACY = CLIENT_TLS_LEGACY | {
@@ -126,8 +77,7 @@ def build(opts: Options, context: BuildContext) -> TcpOutput:
         raise OptionError(
             f"mode {opts.mode!r} is not offered", opts.mode, "leave it out: the output connects to a server"
         )
-    if not 0 < opts.port < 65536:
-        raise OptionError(f"{opts.port} is not a port", str(opts.port))
-    if opts.reconnect_interval < 0:
-        raise OptionError("reconnect_interval is in seconds, not below 0", str(opts.reconnect_interval))
-    return TcpOutput(opts, context, client_context(opts) if opts.ssl_enabled else None)
+    check_address(opts.port, opts.reconnect_interval)
+    tls = client_context(opts) if opts.ssl_enabled else None
+    sender = TcpSender(opts.host, opts.port, opts.reconnect_interval, tls, context.plugin_id)
+    return TcpOutput(context.codec.encode, sender)
