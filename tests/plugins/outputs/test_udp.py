@@ -67,7 +67,7 @@ async def test_an_event_that_is_too_long_is_a_dead_letter() -> None:
     letters = MemoryDeadLetters()
     with receiving() as receiver:
         sender = output(receiver.port, letters=letters)
-        events = [{"n": 1}, {"n": 2, "text": "x" * 70_000}, {"n": 3}]
+        events: list[dict[str, Any]] = [{"n": 1}, {"n": 2, "text": "x" * 70_000}, {"n": 3}]
         payloads = [sender.prepare(batch({"n": 0})).payload, sender.prepare(batch(*events)).payload]
         assert await sender.deliver(payloads) == [Tally(delivered=1), Tally(delivered=2, dead=1)]
         await eventually(lambda: [json.loads(text)["n"] for text in receiver.datagrams()] == [0, 1, 3])
