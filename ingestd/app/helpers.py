@@ -52,12 +52,16 @@ class _Sealing:
         self._errors: Mapping[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Seal until ``stop`` is set."""
+        """Seal until ``stop`` is set. What that needs is imported once there is a store: many sites use a server."""
         from ingestd.stores.local import store_root  # noqa: PLC0415
-        from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
 
         seal_after = self._settings.seal_after
         root, interval_s = store_root(self._settings.data_dir), min(_SEAL_SECONDS, max(0.1, seal_after / 3))
+        while not root.is_dir():
+            if stop.wait(interval_s):
+                return
+        from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
+
         run(root, stop, interval_s=interval_s, policy=Policy(idle_s=seal_after), on_errors=self._note)
 
     def problems(self) -> Sequence[str]:

@@ -14,7 +14,6 @@ from ingestd.web.api.tail import LiveTail
 from ingestd.web.auth.middleware import Authentication
 from ingestd.web.bad_requests import MAX_URL_BYTES, Runner, url_too_long
 from ingestd.web.dashboard_config import DashboardConfig
-from ingestd.web.exposition import render
 from ingestd.web.health import Health
 from ingestd.web.processes.protocol import QueryProcessConfig
 from ingestd.web.processes.query_pool import QueryPool
@@ -172,6 +171,8 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
 
 def _metrics_handler(health: Callable[[], Awaitable[Health]]) -> Handler:
     async def handle(_: web.Request) -> web.Response:
+        from ingestd.web.exposition import render  # noqa: PLC0415 -- 3 MB that only a site with Prometheus needs
+
         await health()
         body, content_type = render()
         return web.Response(body=body, headers={"Content-Type": content_type})

@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/_count"):
             index = path.split("/")[1]
             return 200, json.dumps({"count": sum(key[0] == index for key in stub.documents)}).encode(), {}
-        elif path.startswith(("/_cat/indices", "/_snapshot", "/_mapping")):  # backup and retention have nothing to do
+        elif path.startswith(("/_cat/indices", "/_snapshot", "/_mapping", "/_alias")):  # nothing to back up or delete
             return 200, b"[]" if path.startswith("/_cat") else b"{}", {}
         return 200, *stub.root
 

@@ -14,6 +14,7 @@ import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.e2e.stub import StubElasticsearch
 from tests.processes import children, niceness, send_signal
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, today, wait_until
 
@@ -57,6 +58,24 @@ def data(tmp_path: Path) -> Path:
         put(made, days_ago)
     ingestd(made, "repository", "add", "disk", "--type", "fs", "--location", str(tmp_path / "repository"))
     return made
+
+
+def test_a_run_on_a_server_with_nothing_to_do_needs_little_memory(tmp_path: Path) -> None:
+    """The process stays: it would keep the 7 MB of the official client until the daemon stops."""
+    program = (
+        "import sys\n"
+        "from ingestd.lifecycle import build\n"
+        "from ingestd.lifecycle.scheduler import run_once\n"
+        "from ingestd.settings import load_settings\n"
+        "with build.open_lifecycle(load_settings()) as lifecycle:\n"
+        "    print(run_once(lifecycle).failed, 'elasticsearch' in sys.modules)"
+    )
+    with StubElasticsearch() as stub:
+        environ = environment(tmp_path) | {"INGESTD_ELASTICSEARCH": stub.url}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["{}", "False"]
+    asked = {request.path.partition("?")[0] for request in stub.requests}
+    assert {"/_snapshot", "/_mapping", "/_cat/indices/logstash-*"} <= asked
 
 
 def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Path) -> None:

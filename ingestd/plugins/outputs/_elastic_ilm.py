@@ -12,7 +12,6 @@ from ingestd.plugins.outputs._elastic_options import Options
 from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
 from ingestd.stores.elastic.connection.errors import ElasticResponseError
 
-_JSON = {"accept": "application/json", "content-type": "application/json"}
 _DEFAULT_POLICY = "logstash-policy"
 _POLICY = {"policy": {"phases": {"hot": {"actions": {"rollover": {"max_size": "50gb", "max_age": "30d"}}}}}}
 """Logstash's."""
@@ -33,14 +32,14 @@ async def set_up_rollover(client: ElasticClient, opts: Options) -> None:
     if (await client.server()).flavour != "elasticsearch":
         raise ElasticResponseError("OpenSearch has no ILM: set ilm_enabled => false, and use its ISM policies", 400)
     if opts.ilm_policy == _DEFAULT_POLICY and not await _exists(client, f"/_ilm/policy/{_DEFAULT_POLICY}"):
-        await client.api.perform_request("PUT", f"/_ilm/policy/{_DEFAULT_POLICY}", headers=_JSON, body=_POLICY)
+        await client.request("PUT", f"/_ilm/policy/{_DEFAULT_POLICY}", body=_POLICY)
     alias = opts.rollover_alias
     if await _exists(client, f"/_alias/{quote_part(alias)}"):
         return
     body = {"aliases": {alias: {"is_write_index": True}}}
     name = f"<{alias}-{opts.ilm_pattern}>"
     try:
-        await client.api.perform_request("PUT", f"/{quote_part(name)}", headers=_JSON, body=body)
+        await client.request("PUT", f"/{quote_part(name)}", body=body)
     except ElasticResponseError as error:
         if "resource_already_exists_exception" not in str(error):  # another process was faster
             raise
@@ -48,7 +47,7 @@ async def set_up_rollover(client: ElasticClient, opts: Options) -> None:
 
 async def _exists(client: ElasticClient, path: str) -> bool:
     try:
-        await client.api.perform_request("GET", path, headers={"accept": "application/json"})
+        await client.request("GET", path)
     except ElasticResponseError as error:
         if error.status == 404:
             return False

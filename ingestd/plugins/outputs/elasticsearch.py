@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 from ingestd.event.batch import Batch
 from ingestd.event.event_id import EventIds
@@ -30,7 +29,7 @@ from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, plugin
 from ingestd.protocols.bulk import ACTION_SUFFIX, action_prefix, spliced_body
-from ingestd.stores.elastic.connection.client import ElasticClient, import_official_client
+from ingestd.stores.elastic.connection.client import ElasticClient, import_transport
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE
 from ingestd.stores.elastic.connection.sniffing import PATH as SNIFFING_PATH
@@ -97,8 +96,8 @@ class ElasticsearchOutput:
         self._tasks = BackgroundTasks(f"output {context.plugin_id}")
 
     def preload(self) -> None:
-        """Import the official client; see ``Preloads``."""
-        import_official_client()
+        """Import what requests need; see ``Preloads``."""
+        import_transport()
 
     async def open(self) -> None:
         """Connect in the background: an absent server delays delivery, not the start.
@@ -133,7 +132,7 @@ class ElasticsearchOutput:
         """Find out which indices there are: events for them need no new one."""
         await self._connector.ready.wait()
         with contextlib.suppress(ElasticUnavailable, ElasticResponseError):  # delivery says so, or a privilege lacks
-            rows: Any = (await self._client.api.cat.indices(format="json", h="index")).body
+            rows = await self._client.request("GET", "/_cat/indices", {"format": "json", "h": "index"})
             if isinstance(rows, list):  # a proxy may answer anything
                 self._existing.update(str(row["index"]) for row in rows if isinstance(row, dict) and "index" in row)
 

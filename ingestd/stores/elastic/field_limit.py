@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ingestd.stores.elastic.connection.client import ElasticClient
+from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
 from ingestd.stores.elastic.connection.server import Server
 
 DEFAULT_LIMIT = 1000
@@ -47,9 +47,9 @@ async def full_indices(client: ElasticClient, indices: str) -> list[FullIndex]:
         ElasticResponseError: The server answers with an error.
     """
     server = await client.server()
-    names: dict[str, Any] = {"index": indices, "ignore_unavailable": True, "allow_no_indices": True}
-    mappings = (await client.api.indices.get_mapping(**names)).body
-    settings = (await client.api.indices.get_settings(**names, name="index.mapping.*", flat_settings=True)).body
+    path, lenient = f"/{quote_part(indices)}", {"ignore_unavailable": True, "allow_no_indices": True}
+    mappings = await client.request("GET", f"{path}/_mapping", lenient)
+    settings = await client.request("GET", f"{path}/_settings/index.mapping.*", lenient | {"flat_settings": True})
     found = []
     for index, body in sorted(mappings.items()):
         own = settings.get(index, {}).get("settings", {})

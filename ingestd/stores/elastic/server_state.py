@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ingestd.stores.elastic.connection.client import ElasticClient
 
 
-_JSON = {"accept": "application/json"}
-
-
 @dataclass(frozen=True, slots=True)
 class SearchServer:
     """Elasticsearch or OpenSearch.
@@ -71,14 +68,14 @@ async def _full_indices(client: ElasticClient, indices: Sequence[str]) -> tuple[
 async def _get(client: ElasticClient, target: str) -> Any:
     """Return the answer to a request, None if it is refused."""
     with contextlib.suppress(ElasticResponseError):
-        return (await client.api.perform_request("GET", target, headers=_JSON)).body
+        return await client.request("GET", target)
     return None
 
 
 async def _template(client: ElasticClient, *, composable: bool) -> str:
     kind = "_index_template" if composable else "_template"
     try:
-        answer = (await client.api.perform_request("GET", f"/{kind}/{TEMPLATE_NAME}", headers=_JSON)).body
+        answer = await client.request("GET", f"/{kind}/{TEMPLATE_NAME}")
     except ElasticResponseError as error:
         return "missing" if error.status == 404 else ""
     if not composable:  # has no _meta: ours by its name

@@ -23,8 +23,6 @@ from ingestd.stores.elastic.template import (
     template,
 )
 
-_JSON = {"accept": "application/json", "content-type": "application/json"}
-
 
 async def install_template(  # noqa: PLR0913 -- options, each by name
     client: ElasticClient,
@@ -71,7 +69,7 @@ async def install_template(  # noqa: PLR0913 -- options, each by name
     if settings:
         _add_settings(body, settings)
     api = "_index_template" if server.composable_templates else "_template"
-    await client.api.perform_request("PUT", f"/{api}/{quote_part(template_name)}", headers=_JSON, body=body)
+    await client.request("PUT", f"/{api}/{quote_part(template_name)}", body=body)
     return True
 
 
@@ -85,15 +83,16 @@ def _add_settings(body: dict[str, Any], settings: Mapping[str, Any]) -> None:
 
 async def _installed(client: ElasticClient, template_name: str, server: Server) -> dict[str, Any] | None:
     """Return the index template of this name, None if there is none."""
+    api = "_index_template" if server.composable_templates else "_template"
     try:
-        if not server.composable_templates:
-            older: dict[str, Any] = (await client.api.indices.get_template(name=template_name)).body
-            return older.get(template_name)
-        answer = await client.api.indices.get_index_template(name=template_name)
+        answer = await client.request("GET", f"/{api}/{quote_part(template_name)}")
     except ElasticResponseError as error:
         if error.status == 404:
             return None
         raise
+    if not server.composable_templates:
+        older: dict[str, Any] | None = answer.get(template_name)
+        return older
     found: dict[str, Any] = answer["index_templates"][0]["index_template"]
     return found
 

@@ -76,7 +76,7 @@ class ElasticBackups:
 
     def repositories(self) -> list[Repository]:
         """Return the repositories that are a folder or a bucket, by name."""
-        return read_repositories(self._call(self._api.snapshot.get_repository()))
+        return read_repositories(self._run(self._client.request("GET", "/_snapshot")))
 
     def add_repository(self, repository: Repository) -> None:
         """Register a repository; the server checks that every node can write to it."""
@@ -289,7 +289,7 @@ class ElasticBackups:
 
         A run that is killed after this leaves an index that is complete and knows its final name.
         """
-        restored_from = restored_from or self._run(read_copies(self._api)).get(index, "")
+        restored_from = restored_from or self._run(read_copies(self._client)).get(index, "")
         self._set_meta(temporary, index, uuid, restored_from)
         if exists:
             self._call(self._api.indices.delete(index=index))

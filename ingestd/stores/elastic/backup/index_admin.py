@@ -20,6 +20,7 @@ _COPY_TARGET = "copied_from"
 """In ``_meta`` of an index that is being copied to, so that one that is not complete is recognised."""
 
 Call = Callable[[Coroutine[Any, Any, "ApiResponse[Any]"]], Any]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class IndexAdmin:
@@ -31,13 +32,14 @@ class IndexAdmin:
         run: Waits for any coroutine, or raises a StoreError.
     """
 
-    def __init__(self, client: ElasticClient, call: Call, run: Callable[[Coroutine[Any, Any, Server]], Server]) -> None:
+    def __init__(self, client: ElasticClient, call: Call, run: Run) -> None:
         self._client, self._call, self._run = client, call, run
 
     @property
     def server(self) -> Server:
         """Which server it is."""
-        return self._run(self._client.server())
+        found: Server = self._run(self._client.server())
+        return found
 
     def uuids(self) -> dict[str, str]:
         """Return all indices, and the UUID that each had before it was restored."""
@@ -57,7 +59,7 @@ class IndexAdmin:
     def metas(self) -> dict[str, dict[str, Any]]:
         """Return what we wrote to ``_meta``, by index; an index without a complete content has none."""
         path = "*.mappings.*._meta.ingestd" if self.server.has_types else "*.mappings._meta.ingestd"
-        found = self._call(self._api.indices.get_mapping(filter_path=path)) or {}
+        found = self._run(self._client.request("GET", "/_mapping", {"filter_path": path})) or {}
         metas = {index: untyped(body["mappings"], self.server)["_meta"]["ingestd"] for index, body in found.items()}
         return {index: meta for index, meta in metas.items() if _COPY_TARGET not in meta}
 

@@ -1,7 +1,8 @@
 """One client for Elasticsearch 6 to 9 and OpenSearch 2 and 3; importing it does not import the official client.
 
-`ElasticClient.api` is the official client, for what is not done for every event. What must be fast, or must not change
-a byte, passes its transport unparsed: `bulk` and `search`.
+`ElasticClient.api` is the official client, for queries and backups. What a daemon does all the time uses only its
+transport, as each process would keep the client's 7 MB: `request`, and `bulk` and `search`, which pass the answer
+unparsed, as they must be fast or must not change a byte.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 from ingestd.protocols import bulk
@@ -37,8 +38,8 @@ class BulkAnswer:
     retry_after: float | None = None
 
 
-def import_official_client() -> None:
-    """Import what `ElasticClient.api` needs, which takes 0.25 s and 20 MB: once, before processes are forked."""
+def import_transport() -> None:
+    """Import what requests need, which takes 0.15 s and 12 MB: once, before processes are forked."""
     from ingestd.stores.elastic.connection import transport  # noqa: F401, PLC0415
 
 
@@ -57,7 +58,8 @@ class ElasticClient:
         self._hosts = options.resolve()
         self._gzip_level = options.gzip_level()
         self._bulk_path = "/" + (options.bulk_path or "_bulk").strip("/")
-        self._client: AsyncElasticsearch | None = None
+        self._open_transport: Transport | None = None
+        self._official: AsyncElasticsearch | None = None
         self._server: Server | None = None
         self._lock = threading.Lock()
 
@@ -71,38 +73,61 @@ class ElasticClient:
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    @property
-    def api(self) -> AsyncElasticsearch:
-        """The official client: the first access imports it and reads the certificates, but opens no connection.
-
-        Safe in any thread.
+    def connect(self) -> None:
+        """Prepare for requests, as the first one would, to find invalid files at the start; opens no connection.
 
         Raises:
             ValueError: A certificate or key file is missing or invalid.
         """
-        with self._lock:
-            if self._client is None:
-                from ingestd.stores.elastic.connection.transport import connect  # noqa: PLC0415  # 0.25 s
+        _ = self._transport
 
-                self._client = connect(self._options)
-            return self._client
+    @property
+    def _transport(self) -> Transport:
+        """The pool of connections: the first access imports it and reads the certificates. Safe in any thread."""
+        with self._lock:
+            if self._open_transport is None:
+                from ingestd.stores.elastic.connection.transport import Transport  # noqa: PLC0415  # 0.15 s
+
+                self._open_transport = Transport(self._options)
+            return self._open_transport
+
+    @property
+    def api(self) -> AsyncElasticsearch:
+        """The official client: the first access imports it. Safe in any thread.
+
+        Raises:
+            ValueError: As `connect`.
+        """
+        transport = self._transport
+        with self._lock:
+            if self._official is None or self._official.transport is not transport:
+                from ingestd.stores.elastic.connection.official import official_client  # noqa: PLC0415  # 0.1 s
+
+                self._official = official_client(transport)
+            return self._official
 
     @property
     def slow_api(self) -> AsyncElasticsearch:
         """The same for requests that may take hours, up to ``LONG_SECONDS``."""
         return self.api.options(request_timeout=LONG_SECONDS)
 
-    def connect(self) -> None:
-        """Prepare for requests, as the first one would, to find invalid files at the start.
+    async def request(
+        self, method: str, path: str, params: Mapping[str, str | bool] | None = None, *, body: Any = None
+    ) -> Any:
+        """Send a request and return the parsed answer.
+
+        Args:
+            method: ``GET``, ``PUT`` ...
+            path: With `quote_part` for names in it.
+            params: Query parameters.
+            body: Dumped as JSON; None: there is none.
 
         Raises:
-            ValueError: As `api`.
+            ElasticUnavailable: No answer.
+            ElasticResponseError: A status that is not 2xx, or not JSON.
         """
-        _ = self.api
-
-    @property
-    def _transport(self) -> Transport:
-        return cast("Transport", self.api.transport)
+        headers = {} if body is None else {"content-type": "application/json"}
+        return (await self._transport.perform_request(method, _target(path, params), headers=headers, body=body)).body
 
     async def bulk(
         self, body: bytes | BodyParts, *, pipeline: str | None = None, document_type: str = ""
@@ -173,8 +198,18 @@ class ElasticClient:
         if not flavour:
             raise ElasticResponseError(f"{self._hosts[0].url} is neither Elasticsearch nor OpenSearch", meta.status)
         version = answer.get("version", {}).get("number") if isinstance(answer, dict) and meta.status == 200 else None
-        version = version or await _node_version(self.api)
+        version = version or await self._node_version()
         return Server(flavour, parse_version(str(version or meta.headers.get("x-opensearch-version", ""))))
+
+    async def _node_version(self) -> str | None:
+        """Return the version of the node in the list of nodes; None if it has none."""
+        try:
+            answer = await self.request("GET", "/_nodes/_local", {"filter_path": "nodes.*.version"})
+        except ElasticResponseError:
+            return None
+        nodes = answer.get("nodes") if isinstance(answer, dict) else None
+        version: str | None = next(iter(nodes.values())).get("version") if nodes else None
+        return version
 
     async def find_nodes(self, path: str = sniffing.PATH) -> None:
         """Use the nodes too that the cluster names.
@@ -183,8 +218,7 @@ class ElasticClient:
             ElasticUnavailable: No answer.
             ElasticResponseError: The cluster names none.
         """
-        answer = await self.api.perform_request("GET", path, headers={"accept": "application/json"})
-        self._transport.add_nodes(sniffing.node_addresses(answer.body))
+        self._transport.add_nodes(sniffing.node_addresses(await self.request("GET", path)))
 
     async def check_failed_nodes(self) -> None:
         """Use those nodes again that failed and answer the health check."""
@@ -193,9 +227,9 @@ class ElasticClient:
     async def close(self) -> None:
         """Close all connections. A later request opens new ones."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+            transport, self._open_transport = self._open_transport, None
+        if transport is not None:
+            await transport.close()
 
 
 def quote_part(text: str) -> str:
@@ -221,17 +255,6 @@ def _target(path: str, params: Mapping[str, str | bool] | None) -> str:
 
 async def _compressed(body: BodyParts, level: int) -> BodyParts:
     return body.compressed(level) if body.size < THREAD_BYTES else await asyncio.to_thread(body.compressed, level)
-
-
-async def _node_version(api: AsyncElasticsearch) -> str | None:
-    """Return the version of the node in the list of nodes; None if it has none."""
-    try:
-        answer = await api.nodes.info(node_id="_local", filter_path="nodes.*.version")
-    except ElasticResponseError:
-        return None
-    nodes = answer.body.get("nodes") if isinstance(answer.body, dict) else None
-    version: str | None = next(iter(nodes.values())).get("version") if nodes else None
-    return version
 
 
 def _seconds(text: str | None) -> float | None:

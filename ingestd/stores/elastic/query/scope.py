@@ -15,7 +15,7 @@ from ingestd.stores.query import Condition, names_index
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from elasticsearch import AsyncElasticsearch
+    from ingestd.stores.elastic.connection.client import ElasticClient
 
 COPY_ALIAS = "ingestd-copy-of-"
 COPIES = f"{COPY_ALIAS}*"
@@ -40,7 +40,7 @@ def scope_of(indices: str, condition: Condition | None, copies: Iterable[str]) -
     return Scope(f"{indices},{COPIES}" if everything else indices, left_out)
 
 
-async def read_copies(api: AsyncElasticsearch) -> Mapping[str, str]:
+async def read_copies(client: ElasticClient) -> Mapping[str, str]:
     """Return the indices that were restored under another name, and the indices whose backups they are.
 
     An account that may not read aliases knows of none.
@@ -50,15 +50,14 @@ async def read_copies(api: AsyncElasticsearch) -> Mapping[str, str]:
         ElasticResponseError: The server answered with another error.
     """
     try:
-        answer = await api.perform_request("GET", f"/_alias/{COPIES}", headers={"accept": "application/json"})
+        found: Mapping[str, Mapping[str, Mapping[str, object]]] = await client.request("GET", f"/_alias/{COPIES}")
     except ElasticResponseError as error:
         if error.status in {403, 404}:
             return {}
         raise
-    body: Mapping[str, Mapping[str, Mapping[str, object]]] = answer.body
     return {
         index: alias.removeprefix(COPY_ALIAS)
-        for index, found in body.items()
-        for alias in found["aliases"]
+        for index, body in found.items()
+        for alias in body["aliases"]
         if alias.startswith(COPY_ALIAS)
     }

@@ -112,10 +112,10 @@ class ElasticStore:
     @with_usual_answers
     def indices(self) -> list[IndexInfo]:
         """Return the indices in the order of their names; ``bytes`` are those of all copies."""
-        columns = "index,docs.count,store.size,status"
-        copies = self._run(read_copies(self._api))
+        wanted = {"format": "json", "bytes": "b", "h": "index,docs.count,store.size,status"}
+        copies = self._run(read_copies(self._client))
         indices = f"{self._indices},{COPIES}" if copies else self._indices
-        rows = self._call(self._api.cat.indices(index=indices, format="json", bytes="b", h=columns))
+        rows = self._run(self._client.request("GET", f"/_cat/indices/{quote_part(indices)}", wanted))
         if not isinstance(rows, list):
             raise StoreError("the server is neither Elasticsearch nor OpenSearch: it cannot list its indices")
         return sorted((_index_info(row, copies) for row in rows), key=lambda info: info.index)
@@ -213,7 +213,7 @@ class ElasticStore:
         if not index or any(char in index for char in '*?,/\\ "<>|#') or index[0] in "-_+.":
             raise InvalidIndexError(index, "it is not the name of a single index")
         ours = any(fnmatchcase(index, pattern) for pattern in self._indices.split(","))
-        if not ours and index not in self._run(read_copies(self._api)):
+        if not ours and index not in self._run(read_copies(self._client)):
             raise InvalidIndexError(index, f"it does not match {self._indices}")
         self._call(self._api.indices.delete(index=index, ignore_unavailable=True))
 
@@ -243,7 +243,7 @@ class ElasticStore:
     def _fields(self, query: Query, *also: str) -> Fields:
         """Ask the server how fields are indexed, and where: indices may have been added since the last query."""
         names = {*also, *fields_of(query.condition)}
-        scope = scope_of(self._indices, query.condition, self._run(read_copies(self._api)))
+        scope = scope_of(self._indices, query.condition, self._run(read_copies(self._client)))
         if INDEX_FIELD in names:
             rows = self._call(self._api.cat.indices(index=scope.indices, format="json", h="index"))
             scope = replace(scope, names=tuple(row["index"] for row in rows))
