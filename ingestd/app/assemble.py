@@ -151,7 +151,7 @@ def running_pipeline(  # noqa: PLR0913 -- the last by name
         bus=bus or PipelineBus(),
     )
     pipeline: Pipeline = compile_pipeline(config, context, report_failures(name))
-    pipeline_dead_letters.find_own_ids(pipeline.own_ids)
+    pipeline_dead_letters.find_frames(pipeline.own_ids, pipeline.delimiter_of)
     for warning in pipeline.warnings:
         log.note("the config may not mean what it says", pipeline=name, warning=warning, hint=warning.hint)
     return RunningPipeline(name, pipeline, journal, settings, pipeline_dead_letters, first=number == 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from ingestd.jobs.import_input import FileInput, Imports
 from ingestd.jobs.import_mixed import MixedCodec
 from ingestd.plugins.inputs._file_content import Content, ContentError
 from ingestd.plugins.inputs._file_text import TextCleaner
-from ingestd.plugins.interfaces import Codec, grouping_of
+from ingestd.plugins.interfaces import Codec, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, find
+from ingestd.protocols.lines import LINE_FEED
 
 AUTO = "auto"
 CODECS = (AUTO, "plain", "line", "json_lines")
@@ -55,7 +56,7 @@ def file_inputs(
 
     ``on_read`` is called with the number of bytes read since its last call.
     """
-    by_codec, problems = _by_codec(files, options)
+    by_codec, problems = _by_codec(files, options, _delimiters(pipeline))
     inputs = []
     for name, paths in by_codec.items():
         source = FileInput(paths, imports, context.settings.max_line_bytes, on_read)
@@ -63,12 +64,19 @@ def file_inputs(
     return inputs, problems
 
 
-def _by_codec(files: Sequence[Path], options: ImportOptions) -> tuple[dict[str, list[Path]], list[str]]:
+def _delimiters(pipeline: Pipeline) -> Collection[bytes]:
+    """Return what ends lines of the inputs of a config, but for line feeds."""
+    return {delimiter_of(built.codec) for built in pipeline.inputs} - {LINE_FEED}
+
+
+def _by_codec(
+    files: Sequence[Path], options: ImportOptions, delimiters: Collection[bytes]
+) -> tuple[dict[str, list[Path]], list[str]]:
     problems: list[str] = []
     by_codec: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         try:
-            name = _codec_of(path, options.charset) if options.codec == AUTO else options.codec
+            name = _codec_of(path, options.charset, delimiters) if options.codec == AUTO else options.codec
             by_codec[STREAM_CODECS.get(name, name)].append(path)
         except ContentError as error:
             problems.append(str(error))
@@ -77,12 +85,17 @@ def _by_codec(files: Sequence[Path], options: ImportOptions) -> tuple[dict[str, 
     return by_codec, problems
 
 
-def _codec_of(path: Path, charset: str | None) -> str:
-    """Return the codec for a file, judging by the lines at its start, after blank ones and holes."""
+def _codec_of(path: Path, charset: str | None, delimiters: Collection[bytes]) -> str:
+    """Return the codec for a file, judging by the lines at its start, after blank ones and holes.
+
+    ``delimiters``: what ends lines besides line feeds.
+    """
     start, cleaner, ended = b"", TextCleaner(), False
     with closing(Content(path, charset)) as content:
         while len(start) < _SNIFFED_BYTES and not ended:
             data = content.read(_SNIFFED_BYTES)
+            for delimiter in delimiters:
+                data = data.replace(delimiter, LINE_FEED)
             start, ended = (start + cleaner.clean(data)).lstrip(), not data
     return codec_of_lines(start, whole=ended)
 
@@ -126,8 +139,11 @@ def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipelin
     stdin = find("input", "stdin")
     assert stdin is not None  # noqa: S101 -- it is part of ingestd
     step = Step(f"import_{codec}", stdin, None, InputCommonOptions(), None, Span("import", 1, 1))
-    chosen = MixedCodec(codecs[_JSON], codecs[_TEXT]) if codec == _MIXED else codecs[codec]
-    source.grouping = grouping_of(chosen)
+    if codec == _MIXED:
+        chosen: Codec = MixedCodec(codecs[_JSON], codecs[_TEXT], delimiter_of(codecs[_JSON]))
+    else:
+        chosen = codecs[codec]
+    source.grouping, source.delimiter = grouping_of(chosen), delimiter_of(chosen)
     return BuiltInput(step, source, chosen, first.decorate if first else None)
 
 
@@ -135,8 +151,7 @@ def _default_codec(name: str, first: BuiltInput | None, pipeline: Pipeline, cont
     spec = find("codec", name)
     assert spec is not None  # noqa: S101 -- it is part of ingestd
     options = first.step.codec.options if first is not None and first.step.codec is not None else None
-    fallback_charset = getattr(options, "fallback_charset", "")
-    codec: Codec = spec.build(
-        spec.options(fallback_charset=fallback_charset), replace(context, fields=pipeline.projection.fields)
-    )
+    given = spec.options(fallback_charset=getattr(options, "fallback_charset", ""))
+    delimiter = b"" if first is None else delimiter_of(first.codec)
+    codec: Codec = spec.build(given, replace(context, fields=pipeline.projection.fields, delimiter=delimiter))
     return codec

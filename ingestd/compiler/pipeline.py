@@ -24,7 +24,7 @@ from ingestd.event.sprintf import TIME_NOW
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.event.timestamp import from_epoch
-from ingestd.plugins.interfaces import BringsCodec, Codec, Input, NamesEvents, Output
+from ingestd.plugins.interfaces import BringsCodec, Codec, Input, NamesEvents, Output, delimiter_of
 from ingestd.plugins.registry import BuildContext, ExpandFn, OptionWarning, Touch
 from ingestd.plugins.stream_fields import METADATA, fields_read, stream_field_maker
 
@@ -81,6 +81,11 @@ class Pipeline:
         """Return the own ids of the events in a chunk, see ``NamesEvents``."""
         codecs = (built.codec for built in self.inputs if built.step.plugin_id == chunk.input_id)
         return next((codec.own_ids(chunk) for codec in codecs if isinstance(codec, NamesEvents)), {})
+
+    def delimiter_of(self, chunk: Chunk) -> bytes:
+        """Return what ends a frame in a chunk of several."""
+        found = (built.codec for built in self.inputs if built.step.plugin_id == chunk.input_id)
+        return delimiter_of(next(found, None))
 
     def process(self, table: Table, decorate: Decorate | None, received_ns: int, tally: Tally) -> list[Rows]:
         """Run the filters over the events of a chunk and return the rows of each route.
@@ -265,7 +270,12 @@ class _PluginBuilder:
         # only what comes over a network has a sender, and lines of a file a path
         has_source = step.spec.listens or step.spec.journaled
         context = replace(context, reads=reads if has_source else frozenset())
-        return self._guarded(step, codec.spec.build, codec.options, context, codec.spec.name)
+
+        def build(options: Any, context: BuildContext) -> Any:
+            delimiter = step.spec.delimiter(step.options) if step.spec.delimiter is not None else b""
+            return codec.spec.build(options, replace(context, delimiter=delimiter))
+
+        return self._guarded(step, build, codec.options, context, codec.spec.name)
 
     def _build(self, step: Step, context: BuildContext) -> Any:
         owner = f"{step.spec.kind} {step.spec.name!r}"

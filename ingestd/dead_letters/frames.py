@@ -14,6 +14,7 @@ from ingestd.event.chunk import HANDOVER, Chunk
 from ingestd.event.event_id import HANDED_OVER_ID, is_own_id, parse_event_id
 from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
+from ingestd.protocols.lines import LINE_FEED, whole_lines
 
 log = get_logger(__name__)
 
@@ -37,6 +38,9 @@ OwnIds = Callable[[Chunk], Mapping[str, int]]
 """Returns the own ids of events in a chunk (see ``event_id.own_id``), and the offsets of their frames."""
 
 
+DelimiterOf = Callable[[Chunk], bytes]
+"""Returns what ends a frame in a chunk of several."""
+
 PlaceIn = Callable[[Chunk], int | None]
 """Returns the offset of an event in its stream if a chunk has it."""
 
@@ -46,11 +50,13 @@ class FrameLookup:
 
     Attributes:
         own_ids: Finds events that name themselves.
+        delimiter_of: Finds frames in a chunk.
     """
 
     def __init__(self, journal: RecordQueue) -> None:
         self._journal = journal
         self.own_ids: OwnIds = lambda chunk: {}
+        self.delimiter_of: DelimiterOf = lambda chunk: LINE_FEED
         self._last: Chunk | None = None
         self._owned: tuple[Chunk, Mapping[str, int]] | None = None  # of the chunk that was looked at last
         self._next: Position = START
@@ -74,7 +80,7 @@ class FrameLookup:
                 return None
             (chunk, self._next), offset = found
             self._last = chunk
-        return _frame(chunk, offset)
+        return _frame(chunk, offset, self.delimiter_of(chunk))
 
     def _own_place(self, event_id: str) -> PlaceIn:
         """Return a function that finds an event which names itself, or the one that it is a copy or part of."""
@@ -131,11 +137,11 @@ def _place(event_id: str) -> PlaceIn | None:
     return place_in
 
 
-def _frame(chunk: Chunk, offset: int) -> Frame:
-    """Cut the frame that holds the byte ``offset`` of the stream; only line feeds part frames."""
+def _frame(chunk: Chunk, offset: int, delimiter: bytes) -> Frame:
+    """Cut the frame that holds the byte ``offset`` of the stream."""
     data, at = chunk.data, offset - chunk.offset
     if chunk.frames < 2:
         return Frame(data, chunk.offset, chunk)
-    start = data.rfind(b"\n", 0, at) + 1
-    end = data.find(b"\n", at)
-    return Frame(data[start : end + 1 or None], chunk.offset + start, chunk)
+    start = whole_lines(data, at, delimiter)
+    end = data.find(delimiter, max(start, at - len(delimiter) + 1))
+    return Frame(data[start : end + len(delimiter) if end >= 0 else None], chunk.offset + start, chunk)

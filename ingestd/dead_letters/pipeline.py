@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ingestd.dead_letters.dead_letter import DeadLetter, Key, key
-from ingestd.dead_letters.frames import Frame, FrameLookup, OwnIds
+from ingestd.dead_letters.frames import DelimiterOf, Frame, FrameLookup, OwnIds
 from ingestd.dead_letters.writer import DeadLetterWriter
 from ingestd.event.event_id import parse_event_id
 from ingestd.event.fields import Event
@@ -53,9 +53,9 @@ class PipelineDeadLetters:
         self._frames = FrameLookup(journal)
         self._known: dict[Key, float] = {}  # each with the journal's end at that time
 
-    def find_own_ids(self, own_ids: OwnIds) -> None:
-        """Find events that name themselves (``event_id.own_id``) in the chunks of the journal with this function."""
-        self._frames.own_ids = own_ids
+    def find_frames(self, own_ids: OwnIds, delimiter_of: DelimiterOf) -> None:
+        """Find events in the chunks of the journal with these functions, see ``FrameLookup``."""
+        self._frames.own_ids, self._frames.delimiter_of = own_ids, delimiter_of
 
     @property
     def unsynced(self) -> bool:

@@ -30,6 +30,7 @@ from ingestd.plugins.inputs._file_content import BLOCK_BYTES, Content, ContentEr
 from ingestd.plugins.inputs._file_reader import FileReader
 from ingestd.plugins.interfaces import Sink, StopMode
 from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.lines import LINE_FEED
 
 
 @dataclass(slots=True)
@@ -41,11 +42,12 @@ class _Source:
     start: int
     buffered: deque[bytes]
     digests: PrefixDigests = field(default_factory=PrefixDigests)
+    delimiter: bytes = LINE_FEED
 
     def read(self) -> bytes:
         """Return the next bytes of the content, empty at the end. Raises ContentError."""
         data = self.buffered.popleft() if self.buffered else self.content.read()
-        end = data.rfind(b"\n") + 1  # an import may end there
+        end = data.rfind(self.delimiter[-1:]) + 1  # an import may end there
         for part in (data[:end], data[end:]):
             if part:
                 self.digests.add(part)
@@ -180,6 +182,8 @@ class FileInput:
         """Files whose last line has no end yet and was left, and how many bytes of it are there."""
         self.grouping: Grouping | None = None
         """How the codec groups lines to messages."""
+        self.delimiter = LINE_FEED
+        """What ends a line."""
         self.finished = False
         """Whether all files were read as far as they can be."""
 
@@ -202,8 +206,9 @@ class FileInput:
 
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
+        source.delimiter = self.delimiter
         stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
-        reader = FileReader(sink, stream, self._max, self.grouping, source.start)
+        reader = FileReader(sink, stream, self._max, self.grouping, source.start, self.delimiter)
         reported = 0
         try:
             while not self._stopped:

@@ -10,7 +10,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
 from ingestd.plugins.interfaces import Codec
-from ingestd.protocols.lines import split_lines
+from ingestd.protocols.lines import LINE_FEED, split_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class MixedCodec:
 
     json: Codec
     text: Codec
-    delimiter: bytes = b"\n"
+    delimiter: bytes = LINE_FEED
     joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
@@ -29,7 +29,9 @@ class MixedCodec:
     def _parts(self, chunk: Chunk) -> Iterator[tuple[Codec, Chunk]]:
         """Yield runs of lines for the same codec."""
         offset = chunk.offset
-        for is_json, lines in groupby(split_lines(chunk.data), lambda line: line.lstrip()[:2] in _JSON_STARTS):
+        for is_json, lines in groupby(
+            split_lines(chunk.data, self.delimiter), lambda line: line.lstrip()[:2] in _JSON_STARTS
+        ):
             data = b"".join(lines)
             yield self.json if is_json else self.text, chunk._replace(offset=offset, frames=0, data=data)
             offset += len(data)

@@ -7,7 +7,6 @@ and only those that fail become dead letters.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from io import BytesIO
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Entry, Position
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection
+from ingestd.protocols.lines import split_lines
 
 log = get_logger(__name__)
 
@@ -222,7 +222,7 @@ def split_chunk(chunk: Chunk, delimiter: bytes | None, max_frames: int) -> list[
     """Return a chunk in parts of at most ``max_frames`` frames; None as the delimiter: it is one frame."""
     if delimiter is None or 0 < chunk.frames <= max_frames:
         return [chunk]
-    parts, offset, lines = [], chunk.offset, BytesIO(chunk.data)
+    parts, offset, lines = [], chunk.offset, iter(split_lines(chunk.data, delimiter))
     while frames := list(islice(lines, max_frames)):
         parts.append(chunk._replace(offset=offset, frames=len(frames), data=b"".join(frames)))
         offset += len(parts[-1].data)

@@ -13,7 +13,7 @@ from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream, handover_stream
 from ingestd.plugins.codecs._handed_over import mask_handed_over
 from ingestd.plugins.interfaces import HandedOver, Piece
-from ingestd.protocols.lines import count_line_ends
+from ingestd.protocols.lines import count_lines
 
 if TYPE_CHECKING:
     from ingestd.pipeline.pipeline import RunningPipeline
@@ -36,7 +36,7 @@ class PipelineSink:
 
     def __init__(self, running: RunningPipeline, built: BuiltInput, dead_letters: DurableDeadLetters) -> None:
         self._running, self.built, self._dead_letters = running, built, dead_letters
-        self._input_id, self._framed = built.step.plugin_id, built.codec.delimiter is not None
+        self._input_id, self._delimiter = built.step.plugin_id, built.codec.delimiter
         options = built.step.common_options
         self._mask = options.mask() if isinstance(options, InputCommonOptions) else None
         self._positions: dict[str, int] = {}  # in the journals of other pipelines: what they have handed over
@@ -58,7 +58,7 @@ class PipelineSink:
 
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         """Store whole frames of several streams, all or none."""
-        now, input_id, framed = time.time_ns(), self._input_id, self._framed
+        now, input_id, framed = time.time_ns(), self._input_id, self._delimiter is not None
         if self._mask is not None:
             pieces = [(self._mask(data), stream, offset, lines) for data, stream, offset, lines in pieces]
         chunks = [
@@ -68,10 +68,9 @@ class PipelineSink:
         return self._running.put(chunks, self.built)
 
     def _chunk(self, data: bytes, stream: Stream, offset: int, time_ns: int) -> Chunk:
-        # Codecs have no other delimiter than the line feed.
         if self._mask is not None:
             data = self._mask(data)
-        frames = count_line_ends(data) + (not data.endswith(b"\n")) if self._framed else 1
+        frames = 1 if self._delimiter is None else count_lines(data, self._delimiter)
         return Chunk(self._input_id, stream.id, stream.fields, offset, time_ns, frames, data)
 
     def reject(

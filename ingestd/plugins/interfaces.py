@@ -13,6 +13,7 @@ from ingestd.event.table import Table
 from ingestd.event.tally import Tally
 from ingestd.journal.base import KeptStreams
 from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.lines import LINE_FEED
 
 
 class Codec(Protocol):
@@ -71,6 +72,13 @@ class BringsCodec(Protocol):
 def grouping_of(codec: Codec | None) -> Grouping | None:
     """Return how a codec groups a stream to messages; None: each line is a frame."""
     return codec.grouping if isinstance(codec, GroupsMessages) else None
+
+
+def delimiter_of(codec: Codec | None) -> bytes:
+    """Return what ends a line of a stream that a codec decodes."""
+    grouping = grouping_of(codec)
+    found = grouping.delimiter if grouping is not None else codec.delimiter if codec is not None else None
+    return LINE_FEED if found is None else found
 
 
 Piece = tuple[bytes, Stream, int, int]

@@ -104,6 +104,8 @@ class BuildContext:
     again: bool = False
     spans: Mapping[str, Span] = field(default_factory=dict)
     bus: PipelineBus = field(default_factory=PipelineBus)
+    delimiter: bytes = b""
+    """What ends a line by an option of the input; empty: what the codec says."""
 
 
 class OptionError(ValueError):
@@ -204,6 +206,8 @@ class PluginSpec:
     """Options of an input to the fields that its events get of their stream; None: those it names itself."""
     stream: bool = False
     """Whether an input reads a stream that must be split into frames; else every message is one frame."""
+    delimiter: Callable[[Any], bytes] | None = None
+    """Options of an input to what ends a line of its stream, see ``BuildContext``; None: it has no such option."""
     decodes: bool = True
     """Whether a codec can decode, so that inputs can use it."""
     encodes: bool = True
@@ -291,6 +295,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     listens: bool = False,
     journaled: bool = False,
     stream_fields: Callable[[Any], FieldNames] | None = None,
+    delimiter: Callable[[Any], bytes] | None = None,
     decodes: bool = True,
     encodes: bool = True,
     messages_only: bool = False,
@@ -304,7 +309,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
         spec = dataclasses.replace(spec, encodes=encodes, messages_only=messages_only)
         spec = dataclasses.replace(spec, listens=listens, journaled=journaled, stream_fields=stream_fields)
-        _register(dataclasses.replace(spec, option_warnings=option_warnings, legacy=legacy))
+        _register(dataclasses.replace(spec, delimiter=delimiter, option_warnings=option_warnings, legacy=legacy))
         return build
 
     return register

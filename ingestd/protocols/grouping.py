@@ -11,6 +11,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
+from ingestd.protocols.lines import LINE_FEED, whole_lines
+
 _KNOWN_LINES, _KNOWN_BYTES = 1024, 1024
 """How many lines are remembered, and how long they may be: 1 MB."""
 
@@ -19,6 +21,8 @@ class Grouping(Protocol):
     """Knows where the messages of a stream end; see ``LineGrouping``."""
 
     flush_seconds: float
+    delimiter: bytes
+    """The end of a line."""
 
     def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
         """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising."""
@@ -43,9 +47,10 @@ class LineGrouping:
         max_bytes: A message with that many bytes of text ends.
         longest: No message of several lines has more bytes, line ends included.
         flush_seconds: After this time without a further line, the last message ends; 0: never.
+        delimiter: The end of a line.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- declarations, each by name
         self,
         joins: Callable[[bytes], bool],
         *,
@@ -54,10 +59,11 @@ class LineGrouping:
         max_bytes: int,
         longest: int,
         flush_seconds: float = 0,
+        delimiter: bytes = LINE_FEED,
     ) -> None:
         self._joins, self._following = _remembered(joins), following
         self._max_lines, self._max_bytes, self._longest = max_lines, max_bytes, longest
-        self.flush_seconds = flush_seconds
+        self.flush_seconds, self.delimiter = flush_seconds, delimiter
 
     def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
         """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising.
@@ -67,8 +73,8 @@ class LineGrouping:
         size = len(data) if size is None else size
         found: list[int] = []
         start = at = lines = 0  # of the message, of the line; lines in the message before that line
-        while end := data.find(b"\n", at, size) + 1:
-            joins = self._joins(bytes(data[at : end - 1]))
+        while (text_end := data.find(self.delimiter, at, size)) >= 0:
+            joins, end = self._joins(bytes(data[at:text_end])), text_end + len(self.delimiter)
             if lines and (
                 end - start > self._longest or (not self._following and self._ends_before(joins, lines, at - start))
             ):
@@ -84,7 +90,8 @@ class LineGrouping:
         return found
 
     def _ends_before(self, joins: bool, lines: int, size: int) -> bool:
-        return not joins or self.has_max_lines(lines) or self.has_max_bytes(size - lines)
+        text_bytes = size - lines * len(self.delimiter)
+        return not joins or self.has_max_lines(lines) or self.has_max_bytes(text_bytes)
 
     def has_max_lines(self, lines: int) -> bool:
         """Return whether a message ends because of its lines."""
@@ -104,12 +111,13 @@ class LineGrouping:
 
         Half a line at the end counts as a line: nothing follows it.
         """
-        ends = [end for end in self.ends(data if data.endswith(b"\n") else data + b"\n") if end < len(data)]
+        whole = whole_lines(data, len(data), self.delimiter) == len(data)
+        ends = [end for end in self.ends(data if whole else data + self.delimiter) if end < len(data)]
         return [data[start:end] for start, end in pairwise([0, *ends, len(data)]) if start < end]
 
     def flushable(self, data: bytearray, size: int) -> int:
         """Return how many of the first ``size`` bytes are whole lines."""
-        return data.rfind(b"\n", 0, size) + 1
+        return whole_lines(data, size, self.delimiter)
 
 
 def _remembered(joins: Callable[[bytes], bool]) -> Callable[[bytes], bool]:

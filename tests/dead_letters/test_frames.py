@@ -69,6 +69,19 @@ def test_a_letter_of_an_output_has_the_bytes_as_they_came(tmp_path: Path) -> Non
     life.end()
 
 
+@pytest.mark.parametrize("offset", range(12))
+def test_frames_that_end_otherwise(tmp_path: Path, offset: int) -> None:
+    life, frames, starts = Life(tmp_path), [b"a\n|b||", b"|c||", b"|d"], [0, 6, 10]
+    data = b"".join(frames)
+    life.journal.append([Chunk("tcp_0", "o", {}, 100, NOW_NS, len(frames), data)])
+    life.dead_letters.find_frames(lambda chunk: {}, lambda chunk: b"||")
+    life.refuse(100 + offset)
+    [letter] = life.there()
+    number = max(number for number, start in enumerate(starts) if start <= offset)
+    assert (letter.content, letter.offset) == (frames[number], 100 + starts[number])
+    life.end()
+
+
 def test_a_letter_of_an_event_that_names_itself(tmp_path: Path) -> None:
     """Its id does not say where it is in the journal; copies and parts of it have suffixes."""
     life, asked = Life(tmp_path), list[str]()
@@ -79,7 +92,7 @@ def test_a_letter_of_an_event_that_names_itself(tmp_path: Path) -> None:
         asked.append(chunk.stream_id)
         return {own_id(chunk.stream_id.encode(), number): 8 * number for number in range(3)}
 
-    life.dead_letters.find_own_ids(own_ids)
+    life.dead_letters.find_frames(own_ids, lambda chunk: b"\n")
     for stream, number, suffix in [("p", 1, ""), ("p", 2, "-1"), ("q", 0, "-p1-1"), ("o", 0, ""), ("x", 0, "")]:
         event_id = own_id(stream.encode(), number) + suffix
         life.dead_letters.add(stage="output", reason="no", raw=b"{}", plugin="es_0", event_id=event_id)

@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.lines import LineRun, LineSplitter, OversizedLine, count_line_ends
+from ingestd.protocols.lines import (
+    LineRun,
+    LineSplitter,
+    OversizedLine,
+    count_line_ends,
+    count_lines,
+    first_lines,
+    split_lines,
+    torn_bytes,
+    whole_lines,
+)
 
 CASES = {  # id: (stream, good lines with their offsets, sizes of lines too long), with max_bytes=4
     "two_lines": (b"ab\ncd\n", [(0, b"ab\n"), (3, b"cd\n")], []),
@@ -85,3 +95,82 @@ def test_incomplete_line(stream: bytes, incomplete: bytes, size: int) -> None:
     assert (splitter.incomplete, splitter.incomplete_bytes) == (incomplete, size)
     splitter.feed(b"\n")
     assert (splitter.incomplete, splitter.incomplete_bytes) == (b"", 0)
+
+
+DELIMITERS = [b"\n", b"|", b"\r\n", b"\n\n", b"|E|", b"aba", b"aab", b"ab\r"]
+texts = st.text("ab\r\n|E", max_size=48).map(str.encode)
+
+
+def expected_lines(stream: bytes, delimiter: bytes) -> list[bytes]:
+    """Return the lines of a stream, with their ends, found byte by byte."""
+    lines, start = list[bytes](), 0
+    while (end := stream.find(delimiter, start)) >= 0:
+        lines.append(stream[start : end + len(delimiter)])
+        start = end + len(delimiter)
+    return lines + ([stream[start:]] if start < len(stream) else [])
+
+
+@given(texts, st.sampled_from(DELIMITERS), st.integers(1, 9))
+def test_a_delimiter_may_be_cut_anywhere(stream: bytes, delimiter: bytes, step: int) -> None:
+    splitter = LineSplitter(1000, delimiter)
+    found, seen = list[bytes](), 0
+    for at in range(0, len(stream), step):
+        for run in splitter.feed(stream[at : at + step]):
+            assert run.offset == seen
+            found += split_lines(run.data, delimiter)
+            seen += len(run.data)
+        fed = min(at + step, len(stream))
+        assert stream[seen:fed] == splitter.incomplete
+        assert splitter.incomplete_bytes == fed - splitter.offset == fed - seen
+    found += [line for run in splitter.feed_eof() for line in split_lines(run.data, delimiter)]
+    assert found == expected_lines(stream, delimiter)
+
+
+@given(texts, st.sampled_from(DELIMITERS), st.integers(1, 9), st.integers(1, 5))
+def test_long_lines_with_any_delimiter(stream: bytes, delimiter: bytes, step: int, limit: int) -> None:
+    splitter = LineSplitter(limit, delimiter)
+    runs = [run for at in range(0, len(stream), step) for run in splitter.feed(stream[at : at + step])]
+    runs += splitter.feed_eof()
+    good, long, at = list[tuple[int, bytes]](), list[tuple[int, int]](), 0
+    for line in expected_lines(stream, delimiter):
+        text = line.removesuffix(delimiter)
+        counted = text.removesuffix(b"\r") if delimiter == b"\n" else text
+        if len(counted) > limit:
+            long.append((at, len(text)))
+        else:
+            good.append((at, line))
+        at += len(line)
+    found_good, found_long = list[tuple[int, bytes]](), list[tuple[int, int]]()
+    for run in runs:
+        at = run.offset
+        for line in split_lines(run.data, delimiter):
+            found_good.append((at, line))
+            at += len(line)
+        for oversized in run.oversized:
+            found_long.append((at, oversized.size))
+            assert stream[at:].startswith(oversized.excerpt)
+            at += oversized.size + oversized.end_bytes
+    assert (found_good, found_long) == (good, long)
+
+
+@given(texts, st.sampled_from(DELIMITERS), st.integers(0, 50))
+def test_lines_of_a_buffer(stream: bytes, delimiter: bytes, size: int) -> None:
+    size = min(size, len(stream))
+    lines = expected_lines(stream[:size], delimiter)
+    whole = [
+        line for line in lines if line.endswith(delimiter) and (line is not lines[-1] or _has_end(lines, delimiter))
+    ]
+    end = whole_lines(bytearray(stream), size, delimiter)
+    assert stream[:end] == b"".join(whole)
+    assert count_lines(stream[:size], delimiter) == len(lines) or not size
+    assert count_line_ends(stream[:end], delimiter) == len(whole)
+    assert first_lines(stream[:size], 2, delimiter) == len(b"".join(lines[:2]))
+    rest = stream[end:size]
+    torn = torn_bytes(rest, len(rest), delimiter)
+    assert delimiter.startswith(rest[len(rest) - torn :])
+    assert not any(rest.endswith(delimiter[:more]) for more in range(torn + 1, len(delimiter)))
+
+
+def _has_end(lines: list[bytes], delimiter: bytes) -> bool:
+    """Return whether the last line has an end."""
+    return lines[-1].find(delimiter) == len(lines[-1]) - len(delimiter)

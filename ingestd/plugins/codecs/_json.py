@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from io import BytesIO
 from itertools import accumulate
@@ -27,6 +28,7 @@ from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.protocols.lines import LINE_FEED
 
 _DAY, _MILLISECONDS = len("2026-11-22"), len("2026-11-22T10:00:00.000Z")
 _MAX_DAYS = 10_000
@@ -93,6 +95,30 @@ class JsonDecoder:
     def lines(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; blank lines are no records."""
         return self._with_stream_fields(self._lines(chunk), chunk)
+
+    def parts(self, chunk: Chunk, delimiter: bytes) -> Table:
+        """Return the records of a chunk in which ``delimiter``, which is no line feed, ends each: they may have lines.
+
+        Of a record that is not JSON all bytes are text, those of line ends too.
+        """
+        parts = chunk.data.split(delimiter)
+        if b"\n" in chunk.data or b"\r" in chunk.data:
+            return self._with_stream_fields(self._parts(parts, len(delimiter), chunk), chunk)
+        table = self._lines(chunk._replace(data=b"\n".join(parts), offset=0))
+        starts = [*accumulate([len(part) + 1 for part in parts], initial=0)]
+        table.keys = [
+            key + chunk.offset + (bisect_right(starts, key) - 1) * (len(delimiter) - 1)  # type: ignore[operator]
+            for key in table.keys
+        ]
+        return self._with_stream_fields(table, chunk)
+
+    def _parts(self, parts: Sequence[bytes], end_bytes: int, chunk: Chunk) -> Table:
+        records, now, start = Records(), receive_time(chunk), chunk.offset
+        for part in parts:
+            if part.strip():
+                self._line(part, start, now, records)
+            start += len(part) + end_bytes
+        return records.table(self._names)
 
     def _with_stream_fields(self, table: Table, chunk: Chunk) -> Table:
         for name in self.stream_fields:
@@ -337,7 +363,7 @@ def _keys(lines: list[bytes], offset: int) -> list[Key]:
     return [*accumulate(map(len, lines[:-1]), initial=offset)]
 
 
-def encode_lines(batch: Batch) -> bytes:
-    """Return the documents of ``batch``, one per line."""
+def encode_lines(batch: Batch, delimiter: bytes = LINE_FEED) -> bytes:
+    """Return the documents of ``batch``, ``delimiter`` after each."""
     documents = batch.documents()
-    return b"\n".join([*documents, b""]) if documents else b""
+    return delimiter.join([*documents, b""]) if documents else b""

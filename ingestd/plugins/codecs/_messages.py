@@ -77,8 +77,8 @@ class MessagesCodec:
 
     def _events(self, messages: Sequence[bytes], chunk: Chunk) -> Table:
         """Return the events of messages; ``chunk`` has their time and fields, and where the first of them is."""
-        if self._codec.delimiter is not None:
-            lines = [message if message.endswith(b"\n") else message + b"\n" for message in messages]
+        if (end := self._codec.delimiter) is not None:
+            lines = [message if message.endswith(end) else message + end for message in messages]
             return self._codec.decode(chunk._replace(data=b"".join(lines)))
         data = b"\n".join([*messages, b""])
         if isinstance(self._codec, DecodesLines) and data.count(b"\n") == len(messages):

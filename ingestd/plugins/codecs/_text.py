@@ -15,6 +15,7 @@ from ingestd.event.table import Table
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time
 from ingestd.plugins.registry import Touch
+from ingestd.protocols.lines import LINE_FEED
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 """Logstash's format."""
@@ -48,17 +49,17 @@ class TextDecoder:
             event["event"] = {**chunk.fields.get("event", {}), "original": text}
         return complete(event, receive_time(chunk))
 
-    def table(self, frames: Sequence[bytes], keys: Sequence[Key], chunk: Chunk) -> Table:
-        """Return the events of frames without line feeds, as columns if that makes no difference."""
+    def table(self, frames: Sequence[bytes], keys: Sequence[Key], chunk: Chunk, separator: bytes = LINE_FEED) -> Table:
+        """Return the events of frames, in which ``separator`` is not, as columns if that makes no difference."""
         if not self._in_columns or not _COMPLETED.isdisjoint(chunk.fields):
             return Table.of_events([self.event(frame, chunk) for frame in frames], keys)
-        columns = {"message": self._texts(frames), "@timestamp": [receive_time(chunk)] * len(keys)}
+        columns = {"message": self._texts(frames, separator), "@timestamp": [receive_time(chunk)] * len(keys)}
         return Table.of_columns(columns | {name: [value] * len(keys) for name, value in chunk.fields.items()}, keys)
 
-    def _texts(self, frames: Sequence[bytes]) -> list[str]:
+    def _texts(self, frames: Sequence[bytes], separator: bytes) -> list[str]:
         if self._utf8 and frames:
             with contextlib.suppress(UnicodeDecodeError):
-                return b"\n".join(frames).decode().split("\n")
+                return separator.join(frames).decode().split(separator.decode())
         return [self._text(frame) for frame in frames]
 
 

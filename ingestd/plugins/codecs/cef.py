@@ -20,10 +20,16 @@ from ingestd.event.table import Table
 from ingestd.event.timestamp import from_epoch, normalise
 from ingestd.plugins.charsets import text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
-from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
+from ingestd.plugins.codecs._options import (
+    charset_option,
+    delimiter_option,
+    fallback_charset_option,
+    line_delimiter,
+)
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
 from ingestd.protocols.cef import ECS, KEYS, CefRecord, header_text, parse_cef, value_text
+from ingestd.protocols.lines import LINE_FEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Options:
     severity: Template = option(Template("6"), "Outputs: severity in the header, 0 to 10; may hold %{field}.")
     fields: list[str] = option([], "Outputs: fields to write as key and value.")
     reverse_mapping: bool = option(False, "Outputs: write the short keys of the standard for its full names.")
-    delimiter: str = option("\n", "Outputs: what ends a record. Inputs: only the line feed.")
+    delimiter: str = delimiter_option("a record")
     raw_data_field: FieldRef | None = option(None, "Field for the record as it came.")
     charset: str = charset_option()
     fallback_charset: str = fallback_charset_option()
@@ -51,25 +57,23 @@ _SEVERITIES = {*map(str, range(11))}
 class CefCodec:
     """Decodes and encodes records."""
 
-    delimiter = b"\n"
     joins_streams = False
 
-    def __init__(self, opts: Options) -> None:
-        self._opts, self._ecs = opts, uses_ecs(opts)
+    def __init__(self, opts: Options, delimiter: bytes) -> None:
+        self._opts, self._ecs, self.delimiter = opts, uses_ecs(opts), delimiter
         self._text = text_decoder(opts.charset, opts.fallback_charset)
-        self._end = opts.delimiter.replace("\\n", "\n").replace("\\r", "\r")
         self._short = {full: short for short, full in KEYS.items()} if opts.reverse_mapping else {}
         self._header = (opts.vendor, opts.product, opts.version, opts.signature, opts.name)
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; other lines get the tag ``_cefparsefailure``."""
         records, now, offset = Records(), receive_time(chunk), chunk.offset
-        for line in chunk.data.split(b"\n"):
-            text = self._text(line.removesuffix(b"\r"))
+        for line in chunk.data.split(self.delimiter):
+            text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)
             if text.strip():
                 event = self._event(text)
                 records.add(None, complete(chunk.fields | event, now), offset)
-            offset += len(line) + 1
+            offset += len(line) + len(self.delimiter)
         return records.table()
 
     def _event(self, text: str) -> Event:
@@ -97,7 +101,7 @@ class CefCodec:
 
     def encode(self, batch: Batch) -> bytes:
         """Return the records, ``delimiter`` after each."""
-        return "".join([self._record(event) + self._end for event in batch.events()]).encode("utf-8", "replace")
+        return b"".join([self._record(event).encode("utf-8", "replace") + self.delimiter for event in batch.events()])
 
     def _record(self, event: Event) -> str:
         header = [header_text(template.render(event)) for template in self._header]
@@ -136,4 +140,4 @@ _LEGACY = {
 @plugin("codec", "cef", Options, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> CefCodec:
     """Records in the Common Event Format, one a line."""
-    return CefCodec(opts)
+    return CefCodec(opts, line_delimiter(opts.delimiter, context))

@@ -21,11 +21,17 @@ from ingestd.event.sprintf import to_text
 from ingestd.event.table import Table
 from ingestd.plugins.charsets import text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
-from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
+from ingestd.plugins.codecs._options import (
+    charset_option,
+    fallback_charset_option,
+    line_delimiter,
+    original_option,
+)
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.filters.csv import Options as FilterOptions
 from ingestd.plugins.filters.csv import build as build_filter
 from ingestd.plugins.registry import BuildContext, FilterFn, option, plugin
+from ingestd.protocols.lines import LINE_FEED
 
 _ROW = FieldRef("[@metadata][row]")
 _MAX_STREAMS = 1000
@@ -55,11 +61,11 @@ class Options:
 class CsvCodec:
     """Decodes and encodes rows."""
 
-    delimiter = b"\n"
     joins_streams = False
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._opts, self._context = opts, replace(context, common_options=lambda event: None)
+        self.delimiter = line_delimiter("\n", context)
         self._text = text_decoder(opts.charset, opts.fallback_charset)
         self._readers: OrderedDict[str, FilterFn] = OrderedDict()
         self._shared = self._reader(detects=False)
@@ -95,13 +101,13 @@ class CsvCodec:
         """Return the rows of a chunk of lines; empty lines are none."""
         records, now, offset = Records(), receive_time(chunk), chunk.offset
         read = self._reader_of(chunk)
-        for line in chunk.data.split(b"\n"):
-            text = self._text(line.removesuffix(b"\r"))
+        for line in chunk.data.split(self.delimiter):
+            text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)
             if text and (event := self._event(read, text)) is not None:
                 records.add(
                     None, complete(event | {k: v for k, v in chunk.fields.items() if k not in event}, now), offset
                 )
-            offset += len(line) + 1
+            offset += len(line) + len(self.delimiter)
         return records.table()
 
     def _event(self, read: FilterFn, text: str) -> Event | None:

@@ -12,9 +12,15 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
-from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
+from ingestd.plugins.codecs._options import (
+    charset_option,
+    delimiter_option,
+    fallback_charset_option,
+    line_delimiter,
+)
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
+from ingestd.protocols.lines import LINE_FEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Options:
     fallback_charset: str = fallback_charset_option()
     target: FieldRef | None = option(None, "Field for the record; default: the record becomes the event.")
     ecs_compatibility: str = ecs_option("For compatibility with Logstash; no effect.")
-    delimiter: str = option("\n", "Record separator; only the line feed is supported.", choices=("\n", "\\n"))
+    delimiter: str = delimiter_option("a record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +39,20 @@ class JsonLinesCodec:
     """Decodes and encodes lines of JSON."""
 
     decoder: JsonDecoder
-    delimiter: bytes = b"\n"
+    delimiter: bytes = LINE_FEED
 
     @property
     def joins_streams(self) -> bool:
-        """Whether no record gets a field of its stream."""
-        return not self.decoder.stream_fields
+        """Whether no record gets a field of its stream, and lines can be joined and told apart again."""
+        return not self.decoder.stream_fields and self.delimiter == LINE_FEED
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines."""
-        return self.decoder.lines(chunk)
+        return self.decoder.lines(chunk) if self.delimiter == LINE_FEED else self.decoder.parts(chunk, self.delimiter)
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the documents, one per line."""
-        return encode_lines(batch)
+        """Return the documents, the delimiter after each."""
+        return encode_lines(batch, self.delimiter)
 
 
 _LEGACY = {"decode_size_limit_bytes": ignored("the setting max_line_bytes bounds a line")}
@@ -63,5 +69,6 @@ def build(opts: Options, context: BuildContext) -> JsonLinesCodec:
             whole=context.whole,
             target=opts.target,
             reads=context.reads,
-        )
+        ),
+        line_delimiter(opts.delimiter, context),
     )

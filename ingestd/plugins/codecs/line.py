@@ -11,10 +11,17 @@ from itertools import accumulate, compress
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
+from ingestd.plugins.codecs._options import (
+    charset_option,
+    delimiter_option,
+    fallback_charset_option,
+    line_delimiter,
+    original_option,
+)
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder, format_reads
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
+from ingestd.protocols.lines import LINE_FEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class Options:
     charset: str = charset_option()
     fallback_charset: str = fallback_charset_option()
     format: str = option("", "How an output writes an event, with `%{field}`; default: time, host and message.")
-    delimiter: str = option("\n", "Line separator; only the line feed is supported.", choices=("\n", "\\n"))
+    delimiter: str = delimiter_option("a line")
     ecs_compatibility: str = original_option()
 
 
@@ -34,21 +41,22 @@ class LineCodec:
 
     decoder: TextDecoder
     encoder: TextEncoder
-    delimiter: bytes = b"\n"
+    delimiter: bytes = LINE_FEED
     joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line that is not empty."""
-        lines = chunk.data.split(b"\n")
-        starts = accumulate([len(line) + 1 for line in lines], initial=chunk.offset)
-        if b"\r" in chunk.data:
+        delimiter, end_bytes = self.delimiter, len(self.delimiter)
+        lines = chunk.data.split(delimiter)
+        starts = accumulate([len(line) + end_bytes for line in lines], initial=chunk.offset)
+        if delimiter == LINE_FEED and b"\r" in chunk.data:
             lines = [line.removesuffix(b"\r") for line in lines]
         keys = [*compress(starts, lines)]
-        return self.decoder.table([*filter(None, lines)], keys, chunk)
+        return self.decoder.table([*filter(None, lines)], keys, chunk, delimiter)
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the events in the format, one per line."""
-        return self.encoder.encode(batch, b"\n")
+        """Return the events in the format, the delimiter after each."""
+        return self.encoder.encode(batch, self.delimiter)
 
 
 @plugin("codec", "line", Options, touches=format_reads)
@@ -60,4 +68,4 @@ def build(opts: Options, context: BuildContext) -> LineCodec:
         ecs=uses_ecs(opts),
         in_columns=context.fields is not None,
     )
-    return LineCodec(decoder, TextEncoder(opts.format))
+    return LineCodec(decoder, TextEncoder(opts.format), line_delimiter(opts.delimiter, context))

@@ -19,11 +19,17 @@ from ingestd.grok.compile import compile_grok
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import load_library
 from ingestd.plugins.charsets import text_decoder
-from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
+from ingestd.plugins.codecs._options import (
+    charset_option,
+    fallback_charset_option,
+    line_delimiter,
+    original_option,
+)
 from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin, required
 from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.lines import LINE_FEED
 from ingestd.units import parse_size
 
 _TIMEOUT_S = 1.0
@@ -70,7 +76,10 @@ class MultilineCodec:
         """Return the event of a message; of nothing there is none."""
         if not chunk.data:
             return Table.of_events([], [])
-        lines = [line.removesuffix(b"\r") for line in chunk.data.removesuffix(b"\n").split(b"\n")]
+        delimiter = self.grouping.delimiter
+        lines = chunk.data.removesuffix(delimiter).split(delimiter)
+        if delimiter == LINE_FEED:
+            lines = [line.removesuffix(b"\r") for line in lines]
         event = self._decoder.event(b"\n".join(lines), chunk)
         size = sum(map(len, lines))
         tags = [self._tag] if self._tag and len(lines) > 1 else []
@@ -115,6 +124,7 @@ def build(opts: Options, context: BuildContext) -> MultilineCodec:
         max_bytes=parse_size(opts.max_bytes.replace(" ", "")),
         longest=context.settings.max_line_bytes,
         flush_seconds=opts.auto_flush_interval,
+        delimiter=line_delimiter("\n", context),
     )
     decoder = TextDecoder(opts.charset, opts.fallback_charset, ecs=uses_ecs(opts))
     return MultilineCodec(decoder, grouping, opts.multiline_tag)

@@ -123,7 +123,8 @@ class Adoption:
         if sample.compressed and from_end:
             return self._read_already(path, key, look)
         known = self._positions.logstash_position(key)
-        start = start_of(sample, look.size, from_end=from_end, known=known)
+        delimiter = self._settings.delimiter
+        start = start_of(sample, look.size, from_end=from_end, known=known, delimiter=delimiter)
         read_at = sample.read_start_at if sample.compressed else sample.read_at
         return self._positions.new(path, key, start, read_at)
 

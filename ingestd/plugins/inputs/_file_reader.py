@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._file_text import TextCleaner
 from ingestd.plugins.inputs._streams import MessageStream
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LineSplitter
+from ingestd.protocols.lines import LINE_FEED, LineSplitter
 
 
 class FileReader:
@@ -19,12 +21,20 @@ class FileReader:
         max_line_bytes: Longer lines become dead letters.
         grouping: How lines become messages; None: each is one.
         start: The offset in the stream of the first byte that is fed: 0, or the ``position`` of another reader.
+        delimiter: The end of a line.
     """
 
     def __init__(
-        self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: Grouping | None, start: int = 0
+        self,
+        sink: Sink,
+        stream: Stream,
+        max_line_bytes: int,
+        grouping: Grouping | None,
+        start: int = 0,
+        delimiter: bytes = LINE_FEED,
     ) -> None:
-        self._cleaner, self._splitter = TextCleaner(at_start=not start), LineSplitter(max_line_bytes)
+        self._cleaner = TextCleaner(at_start=not start) if delimiter == LINE_FEED else None
+        self._splitter = LineSplitter(max_line_bytes, delimiter)
         self._messages = MessageStream(sink, stream, max_line_bytes, grouping, start)
         self._start = start
 
@@ -50,7 +60,12 @@ class FileReader:
 
     async def feed(self, data: bytes) -> None:
         """Put what is complete now."""
-        await self._messages.put(self._splitter.feed(self._cleaner.clean(data)))
+        if self._cleaner is not None:
+            data = self._cleaner.clean(data)
+        elif not self.position and data.startswith(BOM_UTF8) and not self.waiting_bytes:
+            self._splitter.skip(len(BOM_UTF8))
+            data = data[len(BOM_UTF8) :]
+        await self._messages.put(self._splitter.feed(data))
 
     async def flush(self) -> None:
         """Put the whole lines that wait: no further line belongs to them."""

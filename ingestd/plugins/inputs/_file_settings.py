@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ingestd.plugins.inputs._file_copies import Sample
 from ingestd.plugins.inputs._file_discovery import Discovery
 from ingestd.plugins.inputs._file_watched import WatchedFile
+from ingestd.protocols.lines import LINE_FEED, whole_lines
 
 _LINE_SEARCH_BYTES = 1 << 16
 
@@ -21,6 +22,7 @@ class WatchSettings:
         from_end: Files that exist when the input runs for the first time are read from their ends.
         by_path: Files are sorted by their paths, else by the time of their last change.
         descending: The last one first.
+        delimiter: The end of a line.
     """
 
     discovery: Discovery
@@ -31,6 +33,7 @@ class WatchSettings:
     max_open_files: int
     by_path: bool
     descending: bool
+    delimiter: bytes = LINE_FEED
 
     def sorted_paths(self, found: dict[str, os.stat_result]) -> list[str]:
         """Return the paths of new files in their order."""
@@ -43,7 +46,7 @@ class WatchSettings:
         return sorted(files, key=key, reverse=self.descending)  # type: ignore[arg-type]
 
 
-def start_of(sample: Sample, size: int, *, from_end: bool, known: int | None) -> int:
+def start_of(sample: Sample, size: int, *, from_end: bool, known: int | None, delimiter: bytes = LINE_FEED) -> int:
     """Return from where a new file is read.
 
     Args:
@@ -51,6 +54,7 @@ def start_of(sample: Sample, size: int, *, from_end: bool, known: int | None) ->
         size: Of the file.
         from_end: Only what is appended is wanted: from the start of the last line if that has no end yet.
         known: How far Logstash has read it.
+        delimiter: The end of a line.
     """
     if known is not None and known <= size and not sample.compressed:
         return known
@@ -59,4 +63,5 @@ def start_of(sample: Sample, size: int, *, from_end: bool, known: int | None) ->
     if sample.compressed:
         return size
     start = max(size - _LINE_SEARCH_BYTES, 0)
-    return start + sample.read_at(size - start, start).rfind(b"\n") + 1 if size else 0
+    data = sample.read_at(size - start, start) if size else b""
+    return start + whole_lines(data, len(data), delimiter)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.inputs._file_content import Content
-from ingestd.plugins.inputs._file_delimiter import DelimiterTranslator
 from ingestd.plugins.inputs._file_reader import FileReader
 from ingestd.plugins.inputs._file_records import FileRecord, Key
 from ingestd.plugins.interfaces import Sink
@@ -44,7 +43,7 @@ class Reading:
         max_line_bytes: Longer lines become dead letters.
         grouping: How the codec groups lines to messages.
         fields: Returns the fields of the lines of a path.
-        delimiter: The end of a line; empty: a line feed.
+        delimiter: The end of a line.
         chunk_bytes: How much is read at a time.
         turn_bytes: How much of a file is read before it is the turn of the next.
         complete: Whether files are complete: the end of a file ends its last line.
@@ -90,7 +89,6 @@ class WatchedFile:
         self.fd = -1
         self._reader: FileReader | None = None
         self._at = position  # of the next byte to read
-        self._translator: DelimiterTranslator | None = None
 
     @property
     def key(self) -> Key:
@@ -180,21 +178,20 @@ class WatchedFile:
             if not data:
                 break
             self._at += len(data)
-            await self._reader.feed(self._translator.translate(data) if self._translator else data)
+            await self._reader.feed(data)
             await asyncio.sleep(0)  # a file never blocks: let the outputs run
         return self._at < size and self._at == end
 
     def _start(self) -> None:
         reading = self._reading
-        self._reader = FileReader(reading.sink, self._stream, reading.max_line_bytes, reading.grouping, self.position)
+        self._reader = FileReader(
+            reading.sink, self._stream, reading.max_line_bytes, reading.grouping, self.position, reading.delimiter
+        )
         self._at = self.position
-        self._translator = DelimiterTranslator(reading.delimiter) if reading.delimiter else None
 
     async def _end_of_file(self, *, last: bool, flush: bool) -> None:
         assert self._reader is not None  # noqa: S101 -- called after _read
         if last:
-            if self._translator:
-                await self._reader.feed(self._translator.rest())
             await self._reader.feed_eof()
         elif flush:
             await self._reader.flush()

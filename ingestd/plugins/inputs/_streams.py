@@ -10,7 +10,7 @@ from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LineRun, LineSplitter, OversizedLine
+from ingestd.protocols.lines import LINE_FEED, LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -46,9 +46,9 @@ def of_proxied_client(stream: Stream, host: str, port: int) -> Stream:
 
 
 def reject_long_line(sink: Sink, stream: Stream, line: OversizedLine, max_bytes: int, offset: int) -> bool:
-    """Make a dead letter of a line that is too long, and its line feed; False: see ``Sink.reject``."""
+    """Make a dead letter of a line that is too long, and its end; False: see ``Sink.reject``."""
     reason = f"the line is longer than max_line_bytes: {line.size} of {max_bytes} bytes allowed"
-    return sink.reject(line.excerpt, reason, stream, offset, offset + line.size + 1, size=line.size)
+    return sink.reject(line.excerpt, reason, stream, offset, offset + line.size + line.end_bytes, size=line.size)
 
 
 async def put(sink: Sink, data: bytes, stream: Stream, offset: int) -> None:
@@ -66,7 +66,7 @@ async def put_runs(sink: Sink, runs: list[LineRun], stream: Stream, max_line_byt
         for line in run.oversized:
             while not reject_long_line(sink, stream, line, max_line_bytes, offset):
                 await sink.wait_until_resumed()
-            offset += line.size + 1
+            offset += line.size + line.end_bytes
 
 
 class MessageStream:
@@ -125,11 +125,26 @@ class MessageStream:
 
 
 class LineStream:
-    """Feeds one stream of lines into a sink: whole lines as chunks, lines too long as dead letters."""
+    """Feeds one stream of lines into a sink: whole lines as chunks, lines too long as dead letters.
 
-    def __init__(self, sink: Sink, stream: Stream, max_line_bytes: int, grouping: Grouping | None = None) -> None:
+    Args:
+        sink: Where they go.
+        stream: The stream.
+        max_line_bytes: Longer lines become dead letters.
+        grouping: How the codec groups lines to messages; None: not.
+        delimiter: The end of a line.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        stream: Stream,
+        max_line_bytes: int,
+        grouping: Grouping | None = None,
+        delimiter: bytes = LINE_FEED,
+    ) -> None:
         self._messages = MessageStream(sink, stream, max_line_bytes, grouping)
-        self._splitter = LineSplitter(max_line_bytes)
+        self._splitter = LineSplitter(max_line_bytes, delimiter)
         self._flush_seconds = grouping.flush_seconds if grouping is not None else 0
 
     @property

@@ -12,7 +12,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import EXCERPT_BYTES, OversizedLine, split_lines
+from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, OversizedLine, split_lines
 
 log = get_logger(__name__)
 
@@ -25,10 +25,18 @@ class TcpLines:
     Args:
         max_bytes: Of a line without its line end; longer ones become dead letters.
         grouping: How the codec groups lines to messages, each of which is stored alone; None: not.
+        delimiter: The end of a line. What may be the start of one is not collected: see ``ConnectionReader``.
     """
 
-    def __init__(self, sink: Sink, stream: Stream, max_bytes: int, grouping: Grouping | None = None) -> None:
-        self._sink, self._max, self._grouping = sink, max_bytes, grouping
+    def __init__(
+        self,
+        sink: Sink,
+        stream: Stream,
+        max_bytes: int,
+        grouping: Grouping | None = None,
+        delimiter: bytes = LINE_FEED,
+    ) -> None:
+        self._sink, self._max, self._grouping, self._delimiter = sink, max_bytes, grouping, delimiter
         self._start = bytearray()  # of an incomplete line
         self.stream = stream
         self.rejected = False
@@ -46,7 +54,7 @@ class TcpLines:
     @property
     def most(self) -> int:
         """Bytes that the rest of the longest line may have, with its line end; at least 1."""
-        return max(self._max + 2 - self.collected, 1)
+        return max(self._max + 1 + len(self._delimiter) - self.collected, 1)
 
     def exceeds(self, size: int) -> bool:
         """Return whether the incomplete line, of which ``size`` more bytes wait, is too long."""
@@ -72,7 +80,7 @@ class TcpLines:
     def _store_one_by_one(self, data: bytes, offset: int) -> int:
         """Those that are too long become dead letters."""
         stored = 0
-        for piece in split_lines(data) if self._grouping is None else self._grouping.split(data):
+        for piece in split_lines(data, self._delimiter) if self._grouping is None else self._grouping.split(data):
             if not self._store_line(piece, offset + stored):
                 break
             stored += len(piece)
@@ -82,10 +90,12 @@ class TcpLines:
     def _store_line(self, piece: bytes, offset: int) -> bool:
         """Store the line that ends with ``piece``, or make a dead letter of it; False: not possible now."""
         line, start = bytes(self._start) + piece, offset - self.collected
-        size = self.collected + len(piece.removesuffix(b"\n"))
+        size = self.collected + len(piece.removesuffix(self._delimiter))
         if not self._is_too_long(line, size):
             return self._sink.put(line, self.stream, start)
-        return reject_long_line(self._sink, self.stream, OversizedLine(size, line[:EXCERPT_BYTES]), self._max, start)
+        excerpt = line.removesuffix(self._delimiter)[:EXCERPT_BYTES]
+        oversized = OversizedLine(size, excerpt, len(self._delimiter))
+        return reject_long_line(self._sink, self.stream, oversized, self._max, start)
 
     def collect(self, data: memoryview, offset: int) -> bool:
         """Keep the start of a line that is about to leave the kernel, or make a dead letter of one that is too long.
@@ -135,11 +145,11 @@ class TcpLines:
             log.error("a line could not be kept", connection=self.stream.id, line=line.decode(errors="replace"))
 
     def _is_too_long(self, line: bytes, size: int) -> bool:
-        """Return whether a line of ``size`` bytes without its line feed exceeds the limit; a final "\\r" is free.
+        """Return whether a line of ``size`` bytes without its end exceeds the limit; "\\r" before a line feed is free.
 
         ``line`` is the whole line, or what was kept of one that is much too long.
         """
-        ends_in_carriage_return = line.removesuffix(b"\n").endswith(b"\r")
+        ends_in_carriage_return = self._delimiter == LINE_FEED and line.removesuffix(b"\n").endswith(b"\r")
         return size > (self._max + 1 if ends_in_carriage_return else self._max)
 
     def _end_line(self) -> None:

@@ -10,6 +10,8 @@ import contextlib
 import enum
 import socket
 
+from ingestd.protocols.lines import LINE_FEED
+
 
 class PartialLine(enum.IntEnum):
     """What became of the start of a line whose end has not come."""
@@ -29,36 +31,40 @@ _STATES = len(PartialLine) - 1
 
 
 def mark(sock: socket.socket, state: PartialLine, delimiter: bytes) -> None:
-    """Note for the next reader what became of a line; ``delimiter`` ends it: a line feed or NUL."""
+    """Note for the next reader what became of a line; ``delimiter`` ends it: NUL, or what the config says."""
     if _PRIORITY is not None:
         with contextlib.suppress(OSError):  # a system that does not have it: then the rest is a line of its own
             value = state + _STATES * (delimiter == b"\0") if state else 0
             sock.setsockopt(socket.SOL_SOCKET, _PRIORITY, value)
 
 
-def marked(sock: socket.socket) -> tuple[PartialLine, bytes]:
-    """Return what an earlier reader has noted with ``mark``."""
+def marked(sock: socket.socket, delimiter: bytes = LINE_FEED) -> tuple[PartialLine, bytes]:
+    """Return what an earlier reader has noted with ``mark``; ``delimiter``: what the config says."""
     value = 0
     if _PRIORITY is not None:
         with contextlib.suppress(OSError):
             value = sock.getsockopt(socket.SOL_SOCKET, _PRIORITY)
     if not 0 < value <= 2 * _STATES:
-        return PartialLine.NONE, b"\n"
+        return PartialLine.NONE, delimiter
     nul, state = divmod(value - 1, _STATES)
-    return PartialLine(state + 1), b"\0" if nul else b"\n"
+    return PartialLine(state + 1), b"\0" if nul else delimiter
 
 
 class LineMark:
     """The mark of one socket, for its reader.
+
+    Args:
+        sock: The socket.
+        delimiter: The end of a line, as the config says.
 
     Attributes:
         state: The socket is marked with it.
         delimiter: The end of the line; set before ``set``.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, delimiter: bytes = LINE_FEED) -> None:
         self._sock = sock
-        self.state, self.delimiter = PartialLine.NONE, b"\n"
+        self.state, self.delimiter = PartialLine.NONE, delimiter
 
     def set(self, state: PartialLine) -> None:
         """Mark the socket for the next reader."""
@@ -70,17 +76,17 @@ class LineMark:
         """Read the mark of an earlier reader, which may have been killed, and correct it.
 
         Args:
-            dropped: The last of the bytes that were dropped because they were in the journal already; empty: there were
-                none.
+            dropped: The last of the bytes that were dropped because they were in the journal already, as many as the
+                delimiter has; empty: there were none.
 
         Returns:
             NONE, REJECTED, or COLLECTED if the start of the line is lost.
         """
-        self.state, self.delimiter = marked(self._sock)
+        self.state, self.delimiter = marked(self._sock, self.delimiter)
         match self.state:
             case PartialLine.REJECTING if not dropped:  # the dead letter may be there, but nothing was consumed
                 self.set(PartialLine.NONE)
-            case PartialLine.COLLECTED if dropped == self.delimiter:  # the line was stored
+            case PartialLine.COLLECTED if dropped and dropped.endswith(self.delimiter):  # the line was stored
                 self.set(PartialLine.NONE)
             case PartialLine.COLLECTED | PartialLine.REJECTING if dropped:
                 self.set(PartialLine.REJECTED)

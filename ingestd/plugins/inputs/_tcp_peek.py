@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from ingestd.protocols.lines import count_line_ends
+from ingestd.protocols.lines import LINE_FEED, count_line_ends, first_lines
 
 _TURN_SECONDS = 0.005
 _FIRST_LINES = 1000
@@ -81,12 +81,12 @@ class Peeked:
         while size:
             size -= self._sock.recv_into(self.data, size, _DROP)
 
-    def skip(self, size: int) -> tuple[int, bytes]:
-        """Consume the next ``size`` bytes, or as many as wait; returns how many, and the last of them."""
+    def skip(self, size: int, end_bytes: int = 1) -> tuple[int, bytes]:
+        """Consume the next ``size`` bytes, or as many as wait; returns how many, and the last ``end_bytes`` of them."""
         skipped, last = 0, b""
         with contextlib.suppress(OSError):
             while skipped < size and (data := self._sock.recv(min(size - skipped, len(self.data)))):
-                skipped, last = skipped + len(data), data[-1:]
+                skipped, last = skipped + len(data), (last + data[-end_bytes:])[-end_bytes:]
         return skipped, last
 
 
@@ -95,10 +95,11 @@ class Turns:
 
     Args:
         max_bytes: At most this many bytes.
+        delimiter: The end of a line.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, max_bytes: int, delimiter: bytes = LINE_FEED) -> None:
+        self._max_bytes, self._delimiter = max_bytes, delimiter
         self._lines, self._taken = _FIRST_LINES, 0
         self.bytes = max_bytes
         """How many bytes to peek at for the next turn."""
@@ -107,14 +108,20 @@ class Turns:
 
     def cut(self, data: bytes) -> bytes:
         """Return the lines of ``data``, which ends a line, that are taken in this turn."""
-        self._taken = self.line_ends = count_line_ends(data)
+        self._taken = self.line_ends = count_line_ends(data, self._delimiter)
         if self._taken > self._lines:
-            end = data.rfind(b"\n", 0, len(data) * self._lines // self._taken) + 1 or data.find(b"\n") + 1
+            end = self._end(data)
             self._taken, self.line_ends = self._lines, 0  # or about as many
             self.bytes = min(2 * end, self._max_bytes)  # peeking at more would be wasted
             return data[:end]
         self.take_all()
         return data
+
+    def _end(self, data: bytes) -> int:
+        """Return where the lines of a turn end, or about there."""
+        if self._delimiter != LINE_FEED:
+            return first_lines(data, self._lines, self._delimiter)
+        return data.rfind(b"\n", 0, len(data) * self._lines // self._taken) + 1 or data.find(b"\n") + 1
 
     def take_all(self) -> None:
         """Note that all was taken that was peeked at: it may be more in the next turn."""

@@ -28,7 +28,7 @@ from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import EXCERPT_BYTES
+from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, torn_bytes
 from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
 from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
 
@@ -51,6 +51,7 @@ class ConnectionReader:
         poller: Reads all connections of the input in turn.
         owner: Learns what becomes of the connection.
         framings: How the records of senders of other than lines are separated.
+        delimiter: The end of a line. What may be the start of one stays in the kernel, so it is always seen whole.
     """
 
     def __init__(  # noqa: PLR0913 -- what its input has for each
@@ -65,20 +66,23 @@ class ConnectionReader:
         owner: Owner,
         grouping: Grouping | None = None,
         framings: Framings = FRAMINGS,
+        delimiter: bytes = LINE_FEED,
     ) -> None:
         sock.setblocking(False)
         self._sock, self._sink, self._owner = sock, sink, owner
         self._peeked, self._max = Peeked(sock, buffer), max_line_bytes
         self._few = min(_FEW_BYTES - 1, max_line_bytes, buffer.chunk_bytes // 2)
         self._grouping = grouping
-        self._recognition = Recognition(owner.recognised, max_line_bytes, lines_framing(grouping), framings)
-        self._lines = TcpLines(sink, stream, max_line_bytes, grouping)
+        lines = lines_framing(grouping, delimiter)
+        self._recognition = Recognition(owner.recognised, max_line_bytes, lines, framings)
+        self._lines = TcpLines(sink, stream, max_line_bytes, grouping, delimiter)
         self._flush: asyncio.TimerHandle | None = None  # of the lines of the last message
-        self._wakeups = Wakeups(sock, self._readable, sink, buffer, max_line_bytes + 2, poller=poller)
+        longest = max_line_bytes + 1 + len(delimiter)
+        self._wakeups = Wakeups(sock, self._readable, sink, buffer, longest, poller=poller)
         self._poller = poller
-        self._turns = Turns(buffer.chunk_bytes)
+        self._turns = Turns(buffer.chunk_bytes, delimiter)
         self._offset = 0  # of the next byte to consume
-        self._mark = LineMark(sock)
+        self._mark = LineMark(sock, delimiter)
         self._end_reason = "end"  # what the end of the stream means
         self._loop = asyncio.get_running_loop()
         self._last_read = self._loop.time()
@@ -91,7 +95,7 @@ class ConnectionReader:
         self._wakeups.reset_low_water()
         consumed = tcp_position.position(self._sock)
         self._offset = kept if consumed is None else consumed
-        skipped, last = self._peeked.skip(kept - self._offset)
+        skipped, last = self._peeked.skip(kept - self._offset, len(self._mark.delimiter))
         self._offset += skipped
         state = self._mark.resume(last)
         self._lines.start_lost = state is PartialLine.COLLECTED
@@ -142,7 +146,7 @@ class ConnectionReader:
             return
         self._last_read, self._seen = self._loop.time(), self._offset + size
         if self._lines.rejected or self._lines.start_lost:
-            self._drop_rest_of_line(size)
+            self._drop_rest_of_line(size, last=last)
             return
         if self._recognition.sender is None:
             if not self._recognise(size, whole, last=last):
@@ -197,12 +201,12 @@ class ConnectionReader:
                 self._reject(Sender.PICKLE)
         elif fault := self._recognition.framing.fault(self._peeked.data, size):
             self._reject_rest(size, fault)
-        elif self._lines.exceeds(size):
-            self._collect(size)
+        elif self._lines.exceeds(size - (torn := self._torn(size, last=last))):
+            self._collect(size - torn)
         elif last or tcp_position.ends_after(self._sock, size):
             self._store(self._recognition.framing.lines(self._peeked.first(size)))
-        elif self._wakeups.stopped and self._lines.collected:
-            self._collect(size)  # to complete the line: the kernel may have no room for its end
+        elif self._wakeups.stopped and self._lines.collected and size > torn:
+            self._collect(size - torn)  # to complete the line: the kernel may have no room for its end
         else:
             self._await_rest_of_line(size, time.perf_counter() - start, woken=woken)
 
@@ -216,7 +220,14 @@ class ConnectionReader:
                 return
             if not self._lines.collected:
                 log.warning(_TOO_LONG_FOR_KERNEL, connection=self._lines.stream.id, bytes=size, help=_HELP)
-            self._collect(size)
+            self._collect(size - self._torn(size))
+
+    def _torn(self, size: int, *, last: bool = False) -> int:
+        """Return how many of the ``size`` bytes that wait, in which no line ends, may be the start of a delimiter."""
+        delimiter = self._recognition.framing.delimiter
+        if len(delimiter) < 2 or not (torn := torn_bytes(self._peeked.data, size, delimiter)):
+            return 0
+        return 0 if last or tcp_position.ends_after(self._sock, size) else torn
 
     # Recognise
 
@@ -332,14 +343,18 @@ class ConnectionReader:
             self._mark.set(before)
             self._wakeups.pause()
 
-    def _drop_rest_of_line(self, size: int) -> None:
+    def _drop_rest_of_line(self, size: int, *, last: bool) -> None:
         """Consume what waits of a line that is a dead letter, or make one of it if its start was lost.
 
         The mark goes between the line and its delimiter: whatever is killed when, the next reader drops no other line,
         and finds at most an empty one.
         """
         end = self._peeked.data.find(self._mark.delimiter, 0, size)
-        rest = size if end < 0 else end
+        torn = self._torn(size, last=last) if end < 0 else 0
+        rest = size - torn if end < 0 else end
+        if torn and not rest:
+            self._wakeups.wake_at(torn + 1)
+            return
         if self._lines.start_lost and not self._lines.reject_rest(self._peeked.first(rest), self._offset):
             self._wakeups.pause()
             return
@@ -347,9 +362,9 @@ class ConnectionReader:
         self._consume(rest)
         if end >= 0:
             self._mark.set(PartialLine.NONE)
-            self._consume(1)
+            self._consume(len(self._mark.delimiter))
             self._lines.end_rejected()
-        self._wakeups.wake_at(1)
+        self._wakeups.wake_at(torn + 1)
 
     def _consume(self, size: int) -> None:
         """Read bytes that were peeked at; they are there, so this does not wait."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ingestd.event.chunk import Stream
 from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.lines import LINE_FEED, whole_lines
 from ingestd.protocols.pickles import whole_pickles
 from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
 from ingestd.protocols.senders import Sender, recognise
@@ -37,14 +38,10 @@ class Framing(NamedTuple):
     """Returns how many of the first n bytes of a buffer are whole records."""
     lines: Callable[[bytes], bytes]
     """Returns whole records as lines, byte for byte at the same offsets."""
-    delimiter: bytes = b"\n"
-    """The last byte of a record; empty: the records have a length instead."""
+    delimiter: bytes = LINE_FEED
+    """The end of a record; empty: the records have a length instead."""
     fault: Callable[[bytearray, int], str] = lambda data, size: ""
     """Returns why the first of n bytes will never be a record, a sentence; empty: they may become one."""
-
-
-def _whole_lines(data: bytearray, size: int) -> int:
-    return data.rfind(b"\n", 0, size) + 1
 
 
 def whole_to_nul(data: bytearray, size: int) -> int:
@@ -65,14 +62,19 @@ def _lines_of_objects(data: bytes) -> bytes:
     return data.replace(b"\n", b" ").replace(b"\0", b"\n")
 
 
-LINES = Framing(_whole_lines, _same)
+LINES = Framing(whole_lines, _same)
 """Lines as they are."""
 
 
-def lines_framing(grouping: Grouping | None) -> Framing:
-    """Return how lines are separated whose codec groups them to messages."""
-    return LINES if grouping is None else Framing(grouping.whole, _same)
+def lines_framing(grouping: Grouping | None, delimiter: bytes = LINE_FEED) -> Framing:
+    """Return how lines are separated that end with ``delimiter``, or that a codec groups to messages."""
+    if grouping is not None:
+        return Framing(grouping.whole, _same, delimiter)
+    return LINES if delimiter == LINE_FEED else Framing(partial(whole_lines, delimiter=delimiter), _same, delimiter)
 
+
+_TEXT_STARTS = frozenset({b"{", b"<", *(b"%d" % digit for digit in range(10))})
+"""What a record of JSON, syslog or text may start with that is judged by its end."""
 
 Framings = Mapping[Sender, Framing]
 """How senders separate their records; all others send lines."""
@@ -117,6 +119,8 @@ class Recognition:
         sender = recognise(head, ended=ended)
         if sender is Sender.SYSLOG and b"\0" in head:  # the first message has several lines
             sender = Sender.SYSLOG_NUL
+        if sender is None and self._has_line_of_text(head):
+            sender = Sender.LINES
         if sender is None:
             return None
         if offset == self._first:
@@ -126,6 +130,11 @@ class Recognition:
         if sender is not Sender.PROXY:
             self.settle(sender)
         return sender
+
+    def _has_line_of_text(self, head: bytes) -> bool:
+        """Return whether the first record, which another delimiter than those of senders ends, starts as text does."""
+        delimiter = self._lines.delimiter
+        return delimiter not in (b"", LINE_FEED) and head[:1] in _TEXT_STARTS and delimiter in head
 
     def proxy_header(self, head: bytes, offset: int) -> ProxyHeader:
         """Return the header of a proxy that was recognised; what follows it is judged on its own."""

@@ -14,7 +14,7 @@ from ingestd.event.fields import Event
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._server import ServerInput, ServerOptions
 from ingestd.plugins.inputs._streams import LineStream
-from ingestd.plugins.interfaces import grouping_of
+from ingestd.plugins.interfaces import delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext
 
 
@@ -22,11 +22,12 @@ def server_lines(
     options: ServerOptions, context: BuildContext, *, keep_alive: bool = False, fields: Event | None = None
 ) -> ServerInput:
     """Return an input that puts the lines of its clients; ``fields``: those of all events, instead of the client's."""
-    max_line_bytes, grouping = context.settings.max_line_bytes, grouping_of(context.codec)
+    max_line_bytes = context.settings.max_line_bytes
+    grouping, delimiter = grouping_of(context.codec), delimiter_of(context.codec)
 
     async def read_lines(connection: Connection) -> None:
         stream = connection.stream if fields is None else connection.stream._replace(fields=fields)
-        lines = LineStream(connection.sink, stream, max_line_bytes, grouping)
+        lines = LineStream(connection.sink, stream, max_line_bytes, grouping, delimiter)
         while True:
             try:
                 data = await asyncio.wait_for(connection.read(idle=True), lines.patience)

@@ -25,6 +25,7 @@ from ingestd import metrics
 from ingestd.event.fields import Event
 from ingestd.journal.base import KeptStreams
 from ingestd.logs import get_logger
+from ingestd.plugins.codecs._options import delimiter_bytes
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._file_completion import CompletedAction, Completion
 from ingestd.plugins.inputs._file_discovery import Discovery
@@ -36,9 +37,10 @@ from ingestd.plugins.inputs._file_session import session_path
 from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
-from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
+from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin, required
 from ingestd.plugins.stream_fields import FieldNames
+from ingestd.protocols.lines import LINE_FEED
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -67,7 +69,7 @@ class Options:
         "start. In mode `read` all are.",
         choices=("beginning", "end"),
     )
-    delimiter: str = option("\n", "What ends a line. A line feed within a line that ends otherwise becomes a blank.")
+    delimiter: str = option("\n", "What ends a line, see the codec `line`. Default: what the codec says.")
     stat_interval: str = option("1 second", "How often to look whether files have changed.")
     discover_interval: int = option(15, "How often to look for new files, in multiples of `stat_interval`.")
     close_older: str = option("1 hour", "Close a file that has not grown for this long; it is opened when it grows.")
@@ -120,6 +122,7 @@ class FileInput:
             max_open_files=_most_open(opts.max_open_files),
             by_path=opts.file_sort_by == "path",
             descending=opts.file_sort_direction == "desc",
+            delimiter=delimiter_of(context.codec),
         )
         self._host = socket.gethostname()
         self._streams: KeptStreams | None = None
@@ -187,14 +190,13 @@ class FileInput:
 
     def _reading(self, sink: Sink) -> Reading:
         opts = self._opts
-        delimiter = opts.delimiter.replace("\\n", "\n").replace("\\r", "\r").replace("\\t", "\t")
         chunk = max(opts.file_chunk_size, 1)
         return Reading(
             sink=sink,
             max_line_bytes=self._context.settings.max_line_bytes,
             grouping=grouping_of(self._context.codec),
             fields=self._fields,
-            delimiter=b"" if "\n" in delimiter or not delimiter else delimiter.encode(),
+            delimiter=delimiter_of(self._context.codec),
             chunk_bytes=chunk,
             turn_bytes=min(chunk * max(opts.file_chunk_count, 1), max(_TURN_BYTES, chunk)),
             complete=opts.mode == "read",
@@ -234,7 +236,21 @@ def _stream_fields(opts: Options) -> FieldNames:
     return {fact: [name, metadata[fact]] for fact, name in names.items()}
 
 
-@plugin("input", "file", Options, codec="line", stream=True, journaled=True, stream_fields=_stream_fields)
+def _delimiter(opts: Options) -> bytes:
+    delimiter = delimiter_bytes(opts.delimiter)
+    return b"" if delimiter == LINE_FEED else delimiter
+
+
+@plugin(
+    "input",
+    "file",
+    Options,
+    codec="line",
+    stream=True,
+    journaled=True,
+    stream_fields=_stream_fields,
+    delimiter=_delimiter,
+)
 def build(opts: Options, context: BuildContext) -> FileInput:
     """Lines of files: logs as they grow, through rotations and restarts, and complete files, plain or compressed."""
     for path in opts.path:

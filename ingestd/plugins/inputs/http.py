@@ -31,6 +31,7 @@ from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ignored, names, option, plugin
 from ingestd.protocols.json_bodies import json_lines
+from ingestd.protocols.lines import LINE_FEED, count_lines, split_lines
 from ingestd.suggest import did_you_mean
 
 _OF_HOST_NAMES = frozenset({"punycode", "idna"})
@@ -115,7 +116,9 @@ def frames(codec: Codec, body: bytes) -> list[Frames]:
         return [Frames(message, 1) for message in grouping.split(body)]
     if codec.delimiter is None:
         return [Frames(body, 1)]
-    return [Frames(body, body.count(b"\n") + (not body.endswith(b"\n")))]
+    if codec.delimiter != LINE_FEED:
+        return [Frames(line, 1) for line in split_lines(body, codec.delimiter)]
+    return [Frames(body, count_lines(body))]
 
 
 def _media_type(header: str) -> tuple[str, str]:

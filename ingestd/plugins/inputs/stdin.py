@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._streams import LineStream, StreamIds
-from ingestd.plugins.interfaces import Sink, StopMode, grouping_of
+from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, plugin
 from ingestd.plugins.stream_fields import FieldNames
 from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.lines import LINE_FEED
 
 _READ_BYTES = 1 << 16
 
@@ -39,8 +40,8 @@ class Stdin:
 
     finite = True
 
-    def __init__(self, max_line_bytes: int, grouping: Grouping | None = None) -> None:
-        self._max_line_bytes, self._grouping = max_line_bytes, grouping
+    def __init__(self, max_line_bytes: int, grouping: Grouping | None = None, delimiter: bytes = LINE_FEED) -> None:
+        self._max_line_bytes, self._grouping, self._delimiter = max_line_bytes, grouping, delimiter
         self._stopped = False
         self._wake = asyncio.Event()
 
@@ -55,8 +56,8 @@ class Stdin:
 
     async def run(self, sink: Sink) -> None:
         """Read until the end of input or ``stop``."""
-        ids = StreamIds()
-        stream = LineStream(sink, ids.new({"host": socket.gethostname()}), self._max_line_bytes, self._grouping)
+        own = StreamIds().new({"host": socket.gethostname()})
+        stream = LineStream(sink, own, self._max_line_bytes, self._grouping, self._delimiter)
         while not self._stopped:
             await sink.wait_until_resumed()
             try:
@@ -99,4 +100,4 @@ class Stdin:
 @plugin("input", "stdin", Options, codec="line", stream=True, stream_fields=_stream_fields)
 def build(opts: Options, context: BuildContext) -> Stdin:
     """Lines of the standard input; the pipeline ends with it."""
-    return Stdin(context.settings.max_line_bytes, grouping_of(context.codec))
+    return Stdin(context.settings.max_line_bytes, grouping_of(context.codec), delimiter_of(context.codec))

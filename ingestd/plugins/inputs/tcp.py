@@ -42,9 +42,10 @@ from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tcp_tls import server_lines
 from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_warnings
-from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, grouping_of
+from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
 from ingestd.plugins.stream_fields import FieldNames
+from ingestd.protocols.lines import LINE_FEED
 from ingestd.protocols.proxy_header import ProxyHeader
 from ingestd.protocols.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
@@ -116,7 +117,8 @@ class TcpInput:
         framings: Framings = FRAMINGS,
         expected: frozenset[Sender] | None = None,
     ) -> None:
-        self._opts, self._framings = opts, framings
+        self._opts, self._delimiter = opts, delimiter_of(context.codec)
+        self._framings = framings if self._delimiter == LINE_FEED else {}
         self._max_line_bytes = context.settings.max_line_bytes
         self._grouping = grouping_of(context.codec)
         self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
@@ -211,6 +213,7 @@ class TcpInput:
             owner=self._owner(stream, closed, on_client),
             grouping=self._grouping,
             framings=self._framings,
+            delimiter=self._delimiter,
         )
         self._connections.add(connection)
         metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
@@ -255,7 +258,8 @@ class TcpInput:
 def _expected(opts: Options, context: BuildContext) -> frozenset[Sender]:
     """Return the senders that an input is meant for: one for anything but JSON takes lines of syslog as well."""
     text = set() if isinstance(context.codec, JsonLinesCodec) else {Sender.SYSLOG, Sender.SYSLOG_NUL}
-    return frozenset(text | ({Sender.PROXY} if opts.proxy_protocol else set()))
+    nul = {Sender.GELF, Sender.SYSLOG_NUL} if delimiter_of(context.codec) == b"\0" else set()
+    return frozenset(text | nul | ({Sender.PROXY} if opts.proxy_protocol else set()))
 
 
 @plugin(

@@ -21,6 +21,7 @@ from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Piece
+from ingestd.protocols.lines import LINE_FEED
 
 
 class Stored:
@@ -98,7 +99,7 @@ class FileSite:
         self.completion = Completion(action, self.positions, self.problems)
         reading: dict[str, Any] = {
             "grouping": None,
-            "delimiter": b"",
+            "delimiter": LINE_FEED,
             "chunk_bytes": 1 << 16,
             "turn_bytes": 1 << 20,
             "complete": action is not None,
@@ -115,6 +116,7 @@ class FileSite:
             "close_older": 3600,
             "max_open_files": 100,
             "by_path": True,
+            "delimiter": reading["delimiter"],
             "descending": False,
         }
         self.watcher = FileWatcher(

@@ -12,11 +12,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ingestd.plugins.inputs._file_completion import CompletedAction
-from ingestd.plugins.inputs._file_delimiter import DelimiterTranslator
 from ingestd.plugins.inputs._file_discovery import Discovery
 from ingestd.protocols.grouping import LineGrouping
 from tests.plugins.inputs.file_site import FileSite
@@ -373,7 +370,7 @@ async def test_a_message_that_waits_long_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("delimiter", "text", "expected"),
     [
-        ("\0", "a\0b\nc\0d", ["a", "b c"]),
+        ("\0", "a\0b\nc\0d", ["a", "b\nc"]),
         ("||", "a||b|c||d|", ["a", "b|c"]),
         ("<e>", "a<e>b<e", ["a"]),
     ],
@@ -382,7 +379,27 @@ async def test_a_message_that_waits_long_enough(tmp_path: Path) -> None:
 async def test_delimiters(tmp_path: Path, delimiter: str, text: str, expected: list[str]) -> None:
     site = FileSite(tmp_path, delimiter=delimiter.encode(), chunk_bytes=1)
     site.write("a.log", text)
-    assert await site.rounds() == expected
+    await site.rounds()
+    assert [(offset, data.decode()) for _, offset, data in site.stored.chunks] == [
+        (text.index(line), line + delimiter) for line in expected
+    ]
+
+
+async def test_a_byte_order_mark_before_another_delimiter(tmp_path: Path) -> None:
+    site = FileSite(tmp_path, delimiter=b"|")
+    site.write("a.log", "\ufeffone|two|")
+    await site.rounds()
+    assert [(offset, data) for _, offset, data in site.stored.chunks] == [(3, b"one|two|")]
+
+
+async def test_the_last_line_of_a_file_that_exists_already(tmp_path: Path) -> None:
+    """Who wants only what is appended gets all of the last record, if that has no end yet."""
+    site = FileSite(tmp_path, delimiter=b"|", from_end=True)
+    site.write("a.log", "one|t\nw")
+    await site.rounds()
+    site.write("a.log", "o|")
+    await site.rounds()
+    assert [(offset, data) for _, offset, data in site.stored.chunks] == [(4, b"t\nwo|")]
 
 
 @pytest.mark.parametrize(
@@ -676,16 +693,6 @@ async def test_the_order_of_files(tmp_path: Path, options: dict[str, Any], expec
         site.write(name, f"{name}\n")
         site.make_old(name, 100 * (age + 1))
     assert await site.round() == expected
-
-
-@given(st.text("|<\nab", max_size=40), st.sampled_from(["|", "||", "|<|", "aba"]), st.integers(1, 9))
-def test_a_delimiter_may_be_cut_anywhere(text: str, delimiter: str, step: int) -> None:
-    data = text.encode()
-    whole, parts = DelimiterTranslator(delimiter.encode()), DelimiterTranslator(delimiter.encode())
-    cut = b"".join(parts.translate(data[at : at + step]) for at in range(0, len(data), step)) + parts.rest()
-    assert cut == whole.translate(data) + whole.rest()
-    assert len(cut) == len(data), "every byte keeps its offset"
-    assert cut.split(b"\n" * len(delimiter)) == [part.replace(b"\n", b" ") for part in data.split(delimiter.encode())]
 
 
 _NAMES = ("app", "web")
