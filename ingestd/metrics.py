@@ -217,6 +217,11 @@ FILES_UNREAD_BYTES = Gauge(
     "Bytes in files that are not stored yet, of compressed files not counted; half a line waits for its end.",
     ("pipeline", "input"),
 )
+KAFKA_LAG = Gauge(
+    "ingestd_kafka_lag_events",
+    "Records of topics that are not in the journal yet, of the partitions that an input reads; every 5 seconds.",
+    ("pipeline", "input"),
+)
 QUEUE_EVENTS = Gauge("ingestd_queue_events", "Events received but not yet delivered by every output.", ("pipeline",))
 QUEUE_BYTES = Gauge(
     "ingestd_queue_bytes",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ingestd.lifecycle.state import State
@@ -16,6 +17,9 @@ from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local.files.inspection import inspector
 from ingestd.stores.local.files.layout import index_folders, store_root
+
+SERVERS = ("elasticsearch", "opensearch")
+"""The outputs that write to a server."""
 
 _CLOSED = "index_closed_exception"
 
@@ -45,18 +49,33 @@ def index_counts(
     """
     accounts = list(accounts)
     deleted = State.load(data_dir).deleted
-    counts = _local_counts(_delivered(accounts, "store", day), deleted, data_dir, day, deep=deep)
+    counts = _local_counts(_delivered(accounts, ("store",), day), deleted, data_dir, day, deep=deep)
     if url:
-        try:
-            counts += asyncio.run(_elastic_counts(_delivered(accounts, "elasticsearch", day), deleted, url))
-        except (ElasticUnavailable, ElasticResponseError) as error:
-            raise StoreError(str(error)) from None
+        counts += server_counts(_delivered(accounts, SERVERS, day), url, deleted)
     return counts
 
 
-def _delivered(accounts: list[Account], plugin: str, day: datetime.date | None) -> dict[str, int]:
-    delivered = sorted(delivered_to(accounts, plugin).items())
-    return {index: number for index, number in delivered if day is None or day_of(index) == day}
+def server_counts(delivered: Mapping[str, int], url: str, deleted: Mapping[str, int] | None = None) -> list[IndexCount]:
+    """Return delivered and found events of each index of the server at ``url``.
+
+    Args:
+        delivered: Events that were delivered to each index.
+        url: The server.
+        deleted: Events that indices had when they were deleted before.
+
+    Raises:
+        StoreError: The server does not answer, or refuses.
+        ValueError: The URL is wrong.
+    """
+    try:
+        return asyncio.run(_elastic_counts(delivered, deleted or {}, url))
+    except (ElasticUnavailable, ElasticResponseError) as error:
+        raise StoreError(str(error)) from None
+
+
+def _delivered(accounts: list[Account], plugins: Iterable[str], day: datetime.date | None) -> dict[str, int]:
+    delivered = sum((delivered_to(accounts, plugin) for plugin in plugins), Counter[str]())
+    return {index: number for index, number in sorted(delivered.items()) if day is None or day_of(index) == day}
 
 
 def _local_counts(
@@ -76,7 +95,7 @@ def _local_counts(
     return counts
 
 
-async def _elastic_counts(delivered: dict[str, int], deleted: dict[str, int], url: str) -> list[IndexCount]:
+async def _elastic_counts(delivered: Mapping[str, int], deleted: Mapping[str, int], url: str) -> list[IndexCount]:
     async with ElasticClient(ElasticOptions(hosts=(url,))) as client:
         return [
             (await _index_count(client, index, number))._replace(deleted=deleted.get(index, 0))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingestd.event.jsontext import loads
 from ingestd.event.tally import Tally
@@ -75,6 +75,18 @@ class IndexCount(NamedTuple):
     def missing(self) -> int:
         """How many of the delivered events the index lacks. Nothing is missing from one that cannot be counted."""
         return 0 if self.found is None else max(self.delivered - self.deleted - self.found, 0)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return {
+            "index": self.name,
+            "delivered": self.delivered,
+            "found": self.found,
+            "missing": self.missing,
+            **({"deleted": self.deleted} if self.deleted else {}),
+            **({"repeated": self.repeated} if self.repeated else {}),
+            **({"faults": list(self.faults)} if self.faults else {}),
+        }
 
     @property
     def more(self) -> int:
@@ -173,6 +185,36 @@ def overall(found: Iterable[Account]) -> Tally:
 
 def _rank(tally: Tally) -> tuple[int, int, int]:
     return abs(tally.difference), tally.queued, -tally.elsewhere
+
+
+TO_PIPELINES = "pipeline"
+"""The output that hands events over; its ledger counts them by address."""
+
+
+def accounts_document(found: list[Account]) -> dict[str, Any]:
+    """Return accounts as JSON types: the balance of them all, and each."""
+    balanced = not any(account.total.difference for account in found)
+    return overall(found).document() | {"balanced": balanced, "outputs": [*map(account_document, found)]}
+
+
+def account_document(account: Account) -> dict[str, Any]:
+    """Return an account as JSON types. ``delivered_to``: by index or topic, of those that were written to last."""
+    days = [
+        {"day": day, "input": input_} | tally.document() for (day, input_), tally in sorted(account.tallies.items())
+    ]
+    return (
+        {"pipeline": account.pipeline, "output": account.output, "plugin": account.plugin, "lost": account.lost}
+        | ({"removed": True} if account.removed else {})
+        | account.total.document()
+        | _destinations(account)
+        | {"days": days}
+    )
+
+
+def _destinations(account: Account) -> dict[str, Any]:
+    if not account.indices:
+        return {}
+    return {"addresses" if account.plugin == TO_PIPELINES else "delivered_to": dict(account.indices)}
 
 
 def delivered_to(found: Iterable[Account], plugin: str) -> Counter[str]:

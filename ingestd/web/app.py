@@ -96,6 +96,7 @@ def _query_config(config: DashboardConfig) -> QueryProcessConfig:
         retention=config.retention,
         action_settings=dict(config.action_settings) if config.action_settings is not None else None,
         configs=config.configs,
+        kafka=list(config.kafka),
     )
 
 

@@ -15,6 +15,7 @@ from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.nodes import Config
 from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import Rules
+from ingestd.plugins._kafka_offsets import KafkaClient, kafka_client
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -66,6 +67,7 @@ class DashboardConfig:
             concern another store than the one that is shown.
         configs: Settings and parsed configs of the pipelines, pickled for the process that traces an event; empty:
             none. They hold passwords.
+        kafka: The inputs and outputs ``kafka`` of the pipelines.
     """
 
     access: Access = field(default_factory=Access)
@@ -80,6 +82,7 @@ class DashboardConfig:
     scheduler_data_dir: Path | None = None
     action_settings: Mapping[str, str] | None = field(default=None, repr=False)
     configs: bytes = field(default=b"", repr=False)
+    kafka: tuple[KafkaClient, ...] = ()
 
     @property
     def shown_store(self) -> str:
@@ -120,7 +123,19 @@ def make_dashboard_config(
         scheduler_data_dir=settings.data_dir if settings.schedule.cron != "off" else None,
         action_settings=_action_settings(settings, server),
         configs=_dumped(settings, configs) if settings.http is not None else b"",
+        kafka=_kafka_clients(pipelines),
     )
+
+
+def _kafka_clients(pipelines: Mapping[str, Pipeline]) -> tuple[KafkaClient, ...]:
+    found = {}
+    for name, pipeline in pipelines.items():
+        steps = [built.step for built in pipeline.inputs]
+        steps += [built.step for route in pipeline.routes for built in route]
+        for step in steps:
+            if step.spec.name == "kafka":
+                found[name, step.plugin_id] = kafka_client(name, step.plugin_id, step.options)
+    return tuple(found.values())
 
 
 def _dumped(settings: Settings, configs: Mapping[str, Config]) -> bytes:

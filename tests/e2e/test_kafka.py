@@ -1,21 +1,34 @@
-"""Kafka between an edge and workers, with a real broker: each event once, through kills of each of the three."""
+"""Kafka between edges and workers, with a real broker: each event once, through kills of each of the three.
+
+``make chaos`` sends a million events through two edges and three workers' daemons into Elasticsearch, with ten times
+the kills.
+"""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
+from click.testing import Result
 
-from tests.e2e.daemon import Daemon
+from tests.e2e.chaos.tools import check_exactly, figure, in_server, scaled, workers
+from tests.e2e.daemon import Daemon, command, environment, free_port
 from tests.e2e.kafka import Kafka
-from tests.e2e.servers import REQUIRED, MissingError
-from tests.processes import children, send_signal
-from tests.waiting import wait_until
+from tests.e2e.lumberjack import filebeat_event, send_all
+from tests.e2e.servers import REQUIRED, MissingError, SearchServer
+from tests.processes import send_signal
+from tests.threads import Background
+from tests.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
+"""Of all tests, so that they run in one process and share the broker."""
 
 EDGE = """
 input {{ tcp {{ host => "127.0.0.1" port => 0 codec => json_lines }} }}
@@ -93,6 +106,7 @@ def numbers(*daemons: Daemon) -> list[int]:
     return sorted(event["number"] for event in stored(*daemons).values())
 
 
+@pytest.mark.usefixtures("search_server")
 def test_from_edge_to_worker(kafka: Kafka, tmp_path: Path) -> None:
     kafka.make_topic("plain", partitions=4)
     with edge(tmp_path / "edge", kafka, "plain") as sender, worker(tmp_path / "worker", kafka, "plain") as reader:
@@ -122,28 +136,161 @@ def test_from_edge_to_worker(kafka: Kafka, tmp_path: Path) -> None:
     assert record.key() == json.loads(record.value())["host"].encode()
 
 
-def test_killed_at_random(kafka: Kafka, tmp_path: Path) -> None:
-    """Workers of all daemons, a whole daemon, and the broker."""
-    kafka.make_topic("kills", partitions=4)
-    rng = random.Random(7)
-    with (
-        edge(tmp_path / "edge", kafka, "kills") as sender,
-        worker(tmp_path / "one", kafka, "kills") as one,
-        worker(tmp_path / "two", kafka, "kills") as two,
-    ):
-        for first in range(0, 2000, 500):
-            sender.send(events(first, first + 500))
-            victims = [pid for daemon in (sender, one, two) for pid in children(daemon.process.pid)]
-            send_signal(rng.choice(victims))
-        kafka.stop()
-        try:
-            sender.send(events(2000, 2500))
-            wait_until(lambda: json.loads(sender.get("/health"))["degraded"], "the edge to say so")
-            sender.kill_with_children()
-            sender.start()  # without a broker
-            sender.wait_for("listening for events")
-            sender.send(events(2500, 3000))
-        finally:
-            kafka.start()
-        wait_until(lambda: {*numbers(one, two)} == {*range(3000)}, "all events")
-        assert numbers(one, two) == [*range(3000)]
+# Two edges and three workers' daemons, killed at random
+
+EVENTS = scaled(1500, 500_000)
+"""Of each edge."""
+
+WINDOW = scaled(100, 2048)
+PAUSE_SECONDS = scaled(2, 10) / 10
+"""Between the windows of a client while there are kills."""
+
+KILLS = scaled(5, 60)
+DAEMON_KILLS = scaled(2, 12)
+"""How many of the kills hit a whole daemon, first an edge, then a worker's, and so on."""
+
+BROKER_RESTARTS = scaled(1, 3)
+
+BEATS_EDGE = """
+input {{ beats {{ port => {port} host => "127.0.0.1" }} }}
+output {{
+  kafka {{ bootstrap_servers => "{servers}" topic_id => "{topic}" codec => json compression_type => "zstd" }}
+}}
+"""
+
+ELASTIC_WORKER = """
+input {{
+  kafka {{
+    bootstrap_servers => "{servers}" topics => ["{topic}"] group_id => "{topic}" auto_offset_reset => "earliest"
+    codec => json session_timeout_ms => 6000
+  }}
+  tcp {{ host => "127.0.0.1" port => 0 }}
+}}
+filter {{ access_line {{ }} }}
+output {{ elasticsearch {{ hosts => ["{url}"] index => "{index}-%{{+YYYY.MM.dd}}" }} }}
+"""
+
+
+class Fleet:
+    """Two edges, each with a client, and three workers' daemons; all run until the end of the ``with`` block.
+
+    Args:
+        folder: Of the tests.
+        kafka: The broker; the topic and the group are named like ``index``.
+        server: Where the workers deliver.
+        index: The start of the names of its indices.
+    """
+
+    def __init__(self, folder: Path, kafka: Kafka, server: SearchServer, index: str) -> None:
+        self._folder, self._kafka, self._server = folder, kafka, server
+        self._rng, self._hurry, self._stack = random.Random(7), False, ExitStack()
+        self._ports = [free_port(), free_port()]
+        edge_configs = [BEATS_EDGE.format(port=port, servers=kafka.servers, topic=index) for port in self._ports]
+        worker_config = ELASTIC_WORKER.format(servers=kafka.servers, topic=index, url=server.url, index=index)
+        self.edges = [self._daemon(f"edge{number}", config) for number, config in enumerate(edge_configs)]
+        self.workers = [self._daemon(f"worker{number}", worker_config) for number in range(3)]
+        self._clients = [Background(lambda number=number: self._send(number)) for number in range(2)]  # type: ignore[misc]
+
+    def _daemon(self, name: str, config: str) -> Daemon:
+        (self._folder / name).mkdir()
+        return self._stack.enter_context(Daemon(self._folder / name, config=config, workers="1"))
+
+    def __enter__(self) -> Self:
+        for client in self._clients:
+            self._stack.enter_context(client)
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._hurry = True
+        self._stack.__exit__(*raised)
+
+    def _send(self, edge: int) -> None:
+        documents = [filebeat_event(number, path=f"/var/log/{edge}.log") for number in sent_to(edge)]
+        send_all(self._ports[edge], documents, window=WINDOW, on_window=self._pause)
+
+    def _pause(self) -> None:
+        if not self._hurry:
+            time.sleep(PAUSE_SECONDS)
+
+    def send_rest(self) -> None:
+        """Return once the clients have sent everything, at their own speed."""
+        self._hurry = True
+        for client in self._clients:
+            client.join()
+
+    def kill_at_random(self) -> None:
+        """Kill workers, whole daemons and the broker, each time once there is something to kill."""
+        every, restarts = KILLS // DAEMON_KILLS, KILLS // BROKER_RESTARTS
+        for number in range(KILLS):
+            time.sleep(self._rng.uniform(0.1, 0.6))
+            if number % every == every // 2:
+                self._kill_daemon(self._rng.choice(self.workers if number // every % 2 else self.edges))
+            else:
+                daemon = self._rng.choice([*self.edges, *self.workers])
+                wait_until(lambda killed=daemon: workers(killed), "a worker")
+                for worker in workers(daemon):
+                    send_signal(worker)
+            if number % restarts == restarts // 2:
+                self._kafka.stop()
+                self._kafka.start()
+                assert self.audit()["balanced"]
+
+    def _kill_daemon(self, daemon: Daemon) -> None:
+        """Kill a whole daemon; an audit says that it is away."""
+        daemon.kill_with_children()
+        done = self._run_audit([daemon])
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.output.endswith(" does not answer: Connection refused\n")
+        daemon.start()
+        daemon.__enter__()
+
+    def audit(self) -> Any:
+        """Return the document of ``ingestd audit --fleet``, as soon as all daemons and the broker answer."""
+        found: list[Any] = []
+
+        def answered() -> bool:
+            done = self._run_audit([*self.edges, *self.workers])
+            if done.stdout:
+                found.append(json.loads(done.stdout))
+            return bool(found)
+
+        wait_until(answered, "all to answer")
+        return found[0]
+
+    def _run_audit(self, daemons: Sequence[Daemon]) -> Result:
+        hosts = [daemon.url for daemon in daemons]
+        return command(environment(self._folder), "audit", "--json", "--store", self._server.url, "--fleet", *hosts)
+
+
+def sent_to(edge: int) -> range:
+    """Return the numbers of the events that the client of an edge sends."""
+    return range(edge * EVENTS, (edge + 1) * EVENTS)
+
+
+def test_killed_at_random(kafka: Kafka, search_server: SearchServer, index_prefix: str, tmp_path: Path) -> None:
+    """Workers of all daemons, whole daemons, and the broker; each event is in Elasticsearch once, and all adds up."""
+    kafka.make_topic(index_prefix, partitions=6)
+    sent = {*sent_to(0), *sent_to(1)}
+    with Fleet(tmp_path, kafka, search_server, index_prefix) as fleet:
+        fleet.kill_at_random()
+        fleet.send_rest()
+        wait_until(lambda: search_server.count(f"{index_prefix}*") >= len(sent), "all events", WAIT_SECONDS)
+        found: list[Any] = []
+
+        def at_rest() -> bool:
+            found[:] = [fleet.audit()]
+            return not (found[0]["total"]["lag"] or found[0]["total"]["queued"])
+
+        wait_until(at_rest, "nothing to be on its way")
+        check_exactly(in_server(search_server, f"{index_prefix}*"), sent)
+    [document] = found
+    total, [group], [topic] = document["total"], document["groups"], document["topics"]
+    figure(total=total, group=group, topic=topic)
+    assert document["balanced"], document
+    assert all(node["balanced"] for node in document["nodes"])
+    # What a client has sent again since an acknowledgement was lost, its edge delivers again.
+    assert len(sent) <= total["received"] == total["delivered"]["kafka"] == group["delivered"] <= topic["records"]
+    assert group["received"] == total["from_kafka"] == group["delivered"] + group["surplus"]
+    assert total["delivered"]["elasticsearch"] + total["duplicates"] == total["from_kafka"]
+    assert (total["dead"], total["dropped"], group["missing"], topic["missing"]) == (0, 0, 0, 0)
+    assert sum(index["found"] for index in document["indices"]) == len(sent)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from ingestd import metrics
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
+from ingestd.plugins._kafka_offsets import kafka_client, offsets_document
 from ingestd.plugins.inputs import kafka as kafka_input
 from ingestd.plugins.outputs import kafka as kafka_output
 from ingestd.plugins.registry import BuildContext
@@ -34,10 +38,10 @@ def produce(servers: str, topic: str, count: int) -> None:
     assert producer.flush(WAIT_SECONDS) == 0
 
 
-def committed(servers: str, topic: str) -> int:
+def committed(servers: str, topic: str, partition: int = 0) -> int:
     """Return the offset that the group of the topic has committed; -1001: none."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": servers, "group.id": topic, "log_level": 2})
-    [found] = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=WAIT_SECONDS)
+    [found] = consumer.committed([confluent_kafka.TopicPartition(topic, partition)], timeout=WAIT_SECONDS)
     consumer.close()
     return int(found.offset)
 
@@ -95,6 +99,56 @@ async def test_what_cannot_be_synced_is_not_committed(servers: str) -> None:
     assert sum(data.count(b"\n") for data in sink.data) == 10  # each once
 
 
+async def test_what_another_member_reads_now_is_not_committed(servers: str) -> None:
+    """That would move the group back: the other member is further."""
+    produce(servers, "moved", 10)
+    source = reader(servers, "moved")
+    consumer = confluent_kafka.Consumer(source._config)
+    consumer.assign([confluent_kafka.TopicPartition("moved", partition, 0) for partition in (0, 1)])
+    source._ends = {("moved", 0): 4, ("moved", 1): 0}
+    assert await source._commit(consumer)
+    consumer.assign([confluent_kafka.TopicPartition("moved", 1, 0)])
+    source._ends = {("moved", 0): 2, ("moved", 1): 0}
+    assert await source._commit(consumer)
+    assert committed(servers, "moved") == 4
+    consumer.close()
+
+
+async def test_a_commit_that_fails_is_repeated_without_new_records(servers: str) -> None:
+    produce(servers, "refusing", 10)
+    source = reader(servers, "refusing")
+    failures = [confluent_kafka.KafkaError(confluent_kafka.KafkaError.REBALANCE_IN_PROGRESS, "a member has joined")]
+
+    class Consumer:
+        def __init__(self) -> None:
+            self._real = confluent_kafka.Consumer(source._config)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def commit(self, **kwargs: Any) -> Any:
+            if failures:
+                raise confluent_kafka.KafkaException(failures.pop())
+            return self._real.commit(**kwargs)
+
+    consumer: Any = Consumer()
+    sink = Sink()
+    consumer.subscribe(["refusing"])
+    async with asyncio.timeout(WAIT_SECONDS):
+        while failures or source._ends or not sink.data:
+            await source._read(consumer, sink)
+    consumer.close()
+    assert committed(servers, "refusing") == 10
+
+
+def test_the_lag_is_that_of_the_partitions_that_are_read() -> None:
+    parts = [("active", 700), ("active", -1), ("active", 5), ("none", 90)]
+    partitions = {str(n): {"fetch_state": state, "consumer_lag": lag} for n, (state, lag) in enumerate(parts)}
+    source = kafka_input.KafkaInput(kafka_input.Options(), BuildContext(pipeline_id="main", plugin_id="lagging"))
+    source._count_lag(json.dumps({"topics": {"logs": {"partitions": partitions}}}))
+    assert metrics.KAFKA_LAG.value("main", "lagging") == 705
+
+
 async def test_brokers_that_are_back_without_records(servers: str) -> None:
     source = reader(servers, "quiet")
     running = asyncio.create_task(source.run(Sink()))
@@ -114,9 +168,39 @@ async def test_a_client_that_has_failed_for_good_is_replaced(servers: str) -> No
     output._note(confluent_kafka.KafkaError(confluent_kafka.KafkaError._FATAL, "not allowed", True))
     records = [kafka_output.Record("new", None, str(number).encode(), f"id{number}") for number in range(10)]
     async with asyncio.timeout(WAIT_SECONDS):
-        assert await output.deliver([records]) == [Tally(delivered=10)]
+        assert await output.deliver([records]) == [Tally(delivered=10, indices=Counter(new=10))]
     assert output._producer is not first
     await output.close()
+
+
+async def test_offsets_of_topics_and_groups(servers: str) -> None:
+    produce(servers, "offsets", 10)
+    known: dict[str, Any] = {"bootstrap_servers": servers, "group_id": "offsets"}
+    options = kafka_input.Options(topics=["offsets"], auto_offset_reset="earliest", **known)
+    partitions = offsets_document(kafka_client("main", "in", options))["topics"]["offsets"]["partitions"]
+    wanted = {"partitions": partitions, "records": 10, "committed": None, "lag": 10}
+    assert offsets_document(kafka_client("main", "in", options))["topics"] == {"offsets": wanted}
+    newest = kafka_input.Options(topics=["offsets"], **known)  # starts at the end
+    assert offsets_document(kafka_client("main", "in", newest))["topics"] == {"offsets": wanted | {"lag": 0}}
+    consumer = confluent_kafka.Consumer(options.consumer_config("w0"))
+    consumer.commit(offsets=[confluent_kafka.TopicPartition("offsets", 0, 7)], asynchronous=False)
+    consumer.close()
+    assert offsets_document(kafka_client("main", "in", options))["topics"] == {
+        "offsets": wanted | {"committed": 7, "lag": 3}
+    }
+    pattern = kafka_input.Options(topics_pattern="off.*", auto_offset_reset="earliest", **known)
+    assert offsets_document(kafka_client("main", "in", pattern))["topics"]["offsets"]["lag"] == 3
+    written = kafka_output.Options(bootstrap_servers=servers, topic_id=Template("offsets-%{app}"))
+    found = offsets_document(kafka_client("main", "out", written), ["offsets", "nowhere"])
+    assert found["topics"] == {"offsets": {"partitions": partitions, "records": 10}}
+    assert found["problem"] == ""
+
+
+def test_offsets_of_brokers_that_do_not_answer() -> None:
+    options = kafka_output.Options(bootstrap_servers="127.0.0.1:1", topic_id=Template("logs"))
+    found = offsets_document(kafka_client("main", "out", options), timeout_s=0.5)
+    assert found["problem"]
+    assert found["topics"] == {}
 
 
 def test_the_name_of_a_topic_is_the_fault_of_the_record() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from ingestd.cli.common import tables
+from ingestd.cli.common.fleet_report import audit_fleet, index_table
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.times import Day
 from ingestd.event.jsontext import dumps
-from ingestd.pipeline.audit import Account, IndexCount, accounts, of_day, overall
+from ingestd.pipeline.audit import TO_PIPELINES, Account, IndexCount, accounts, accounts_document, of_day
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
 
@@ -28,21 +29,29 @@ _EXPLAINED = (
     "found but not delivered by the daemon: {:,} (imports, restored days, other programs: they have no account)"
 )
 
-_TO_PIPELINES = "pipeline"
-"""The output that hands events over; its ledger counts them by address."""
-
 _NOTHING = "there is nothing to audit: only a config with an input that listens, or with the input file, keeps accounts"
 
 
 @click.command()
-@settings_options("data_dir")
+@settings_options("data_dir", "http_token_file")
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("--fleet", is_flag=True, help="Add up the accounts of the daemons at these hosts, over HTTP.")
 @click.option("--day", type=Day(), help="Only events received on this day: 2026-11-22, today, yesterday.")
 @click.option("--store", "url", metavar="URL", help="Also count the indices of this Elasticsearch or OpenSearch.")
 @click.option(
     "--deep", is_flag=True, help="Also compare stored files with their checksums, and look for events stored twice."
 )
 @json_option
-def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: bool, as_json: bool) -> None:
+def audit(  # noqa: PLR0913 -- an argument for each option
+    settings: Settings,
+    hosts: tuple[str, ...],
+    *,
+    fleet: bool,
+    day: datetime.date | None,
+    url: str | None,
+    deep: bool,
+    as_json: bool,
+) -> None:
     """Check that every event is accounted for; exit code 1 if not.
 
     Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
@@ -56,7 +65,15 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
 
     It covers everything that went through a journal: all inputs of a config that listens on something or reads files.
     A config with only the inputs stdin and generator runs without a journal, and is not accounted for.
+
+    With --fleet, each HOST (HOST, HOST:PORT or a URL) is the dashboard of a daemon, such as those of edges that write
+    to Kafka and of workers that read from it: what the edges delivered must be in Kafka, and must be received by the
+    workers or still to be read. Name all daemons. A daemon that does not answer is an error.
     """
+    if fleet or hosts:
+        _check_fleet(fleet=fleet, hosts=hosts, local=deep or day is not None)
+        audit_fleet(hosts, settings, url, as_json=as_json)
+        return
     try:
         # before the indices, which only grow
         found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S), settings.index_zone)
@@ -75,6 +92,15 @@ def audit(settings: Settings, day: datetime.date | None, url: str | None, deep: 
         raise SystemExit(1)
 
 
+def _check_fleet(*, fleet: bool, hosts: Sequence[str], local: bool) -> None:
+    if not fleet:
+        raise click.UsageError("hosts are for --fleet; without it, the data folder of this machine is looked at")
+    if not hosts:
+        raise click.UsageError("--fleet needs the hosts of the daemons: ingestd audit --fleet edge1 edge2 worker1")
+    if local:
+        raise click.UsageError("--day and --deep are about one data folder: run them on each machine")
+
+
 def _index_counts(
     found: list[Account], settings: Settings, url: str | None, day: datetime.date | None, *, deep: bool
 ) -> list[IndexCount]:
@@ -87,33 +113,7 @@ def _index_counts(
 
 
 def _document(found: list[Account], indices: list[IndexCount], balanced: bool) -> dict[str, Any]:
-    counts = [
-        {
-            "index": index.name,
-            "delivered": index.delivered,
-            "found": index.found,
-            "missing": index.missing,
-            **({"deleted": index.deleted} if index.deleted else {}),
-            **({"repeated": index.repeated} if index.repeated else {}),
-            **({"faults": list(index.faults)} if index.faults else {}),
-        }
-        for index in indices
-    ]
-    outputs = [_account_document(account) for account in found]
-    return overall(found).document() | {"balanced": balanced, "outputs": outputs, "indices": counts}
-
-
-def _account_document(account: Account) -> dict[str, Any]:
-    days = [
-        {"day": day, "input": input_} | tally.document() for (day, input_), tally in sorted(account.tallies.items())
-    ]
-    return (
-        {"pipeline": account.pipeline, "output": account.output, "lost": account.lost}
-        | ({"removed": True} if account.removed else {})
-        | account.total.document()
-        | ({"addresses": addresses} if (addresses := _addresses(account)) else {})
-        | {"days": days}
-    )
+    return accounts_document(found) | {"balanced": balanced, "indices": [index.document() for index in indices]}
 
 
 def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _report(found: list[Account], indices: list[IndexCount], balanced: bool) -> 
         yield from _handed_over(found)
         yield ""
     if indices:
-        yield from _index_table(indices)
+        yield from index_table(indices)
         if more := [index for index in indices if index.more]:
             yield _EXPLAINED.format(sum(index.more for index in more))
         yield ""
@@ -164,21 +164,7 @@ def _handed_over(found: list[Account]) -> Iterator[str]:
 
 def _addresses(account: Account) -> dict[str, int]:
     """Return how many events the output ``pipeline`` has handed over to each address."""
-    return dict(account.indices) if account.plugin == _TO_PIPELINES else {}
-
-
-def _index_table(indices: Sequence[IndexCount]) -> Iterator[str]:
-    deleted = any(index.deleted for index in indices)
-    heads = ("INDEX", "DELIVERED", "FOUND", *(["DELETED"] if deleted else []), "MISSING")
-    rows = [_index_row(index, deleted=deleted) for index in indices]
-    yield from tables.table(heads, rows, None, numbers=len(heads) - 1)
-
-
-def _index_row(index: IndexCount, *, deleted: bool) -> tuple[str, ...]:
-    gone = "closed" if index.closed else "deleted"
-    found = gone if index.found is None else f"{index.found:,}"
-    before = [f"{index.deleted:,}"] if deleted else []
-    return (index.name, f"{index.delivered:,}", found, *before, f"{index.missing:,}")
+    return dict(account.indices) if account.plugin == TO_PIPELINES else {}
 
 
 def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: bool) -> Iterator[str]:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ingestd import metrics
+from ingestd.event.jsontext import loads
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins._kafka import ID_HEADER, LEGACY, KafkaOptions, check_package
 from ingestd.plugins.inputs._kafka_codec import KafkaCodec, Place, line_of_record
@@ -32,8 +34,9 @@ log = get_logger(__name__)
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 _CHUNK_BYTES = 192 << 10
+_STATISTICS_MS = 5000
 _REBALANCED = ("REBALANCE_IN_PROGRESS", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "_ASSIGNMENT_LOST", "_STATE")
-"""Errors of a commit: the partition is another member's now."""
+"""Errors of a commit during a rebalance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,11 @@ class KafkaInput:
 
     def __init__(self, opts: Options, context: BuildContext) -> None:
         self._topics = [f"^{opts.topics_pattern.lstrip('^')}"] if opts.topics_pattern else opts.topics
-        self._config = opts.consumer_config(context.writer_id) | {"error_cb": self._note}
+        self._config = opts.consumer_config(context.writer_id) | {
+            "error_cb": self._note,
+            "stats_cb": self._count_lag,
+            "statistics.interval.ms": _STATISTICS_MS,
+        }
         self._at_once = max(opts.max_poll_records, 1)
         reads = context.fields is None or "@metadata" in context.fields
         decorates = reads and opts.decorate_events not in ("none", "false")
@@ -120,6 +127,7 @@ class KafkaInput:
         self._stream = StreamIds().new()
         self._offset = 0
         self._early: list[Any] = []
+        self._ends: dict[tuple[str, int], int] = {}  # of what is on the disk and not committed, by topic and partition
         self._stopped = False
         self._is_down = False
         text = "Kafka cannot be read; it is tried again"
@@ -141,7 +149,7 @@ class KafkaInput:
             await asyncio.to_thread(consumer.close)
 
     async def _read(self, consumer: Consumer, sink: Sink) -> None:
-        """Store what there is, and commit it."""
+        """Store the next records, and commit them."""
         from confluent_kafka import KafkaException  # noqa: PLC0415
 
         try:
@@ -155,10 +163,10 @@ class KafkaInput:
         records = self._records([*early, *messages])
         # An error here must end the process: later offsets must not be committed without these records.
         if records and await self._put(records, consumer, sink) and await self._synced(consumer, sink):
-            try:
-                await asyncio.to_thread(self._commit, consumer, records)
-            except KafkaException as error:
-                await self._failed(error)
+            for record in records:
+                self._ends[record.topic(), record.partition()] = record.offset() + 1
+        if self._ends and not await self._commit(consumer):
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _find_out_whether_brokers_answer(self, consumer: Consumer) -> None:
         """The client reports that all brokers are away, but not that they are back: there may be no records."""
@@ -235,19 +243,40 @@ class KafkaInput:
         consumer.resume(consumer.assignment())
         return True
 
-    def _commit(self, consumer: Consumer, records: Sequence[Any]) -> None:
+    async def _commit(self, consumer: Consumer) -> bool:
+        """Commit what is on the disk; False: Kafka did not take it, and it is to be tried again.
+
+        Only of partitions that are still ours: their new reader starts at what was committed last, and is further by
+        now, so our commit would move the group back.
+        """
         from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
-        ends: dict[tuple[str, int], int] = {}
-        for record in records:
-            ends[record.topic(), record.partition()] = record.offset() + 1
-        offsets = [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+        ours = {(partition.topic, partition.partition) for partition in consumer.assignment()}
+        self._ends = {place: end for place, end in self._ends.items() if place in ours}
+        if not self._ends:
+            return True
+        offsets = [TopicPartition(topic, partition, end) for (topic, partition), end in self._ends.items()]
         try:
-            consumer.commit(offsets=offsets, asynchronous=False)
+            await asyncio.to_thread(consumer.commit, offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            if error.args[0].name() not in _REBALANCED:
-                raise
-            log.info("another member of the group reads records again", reason=error.args[0].str(), **self._labels)
+            if error.args[0].name() in _REBALANCED:
+                log.info("the group is being rebalanced; offsets are committed later", **self._labels)
+            else:
+                self._outage.failed(error=error.args[0].str(), **self._labels)
+            return False
+        self._ends = {}
+        self._recovered()
+        return True
+
+    def _count_lag(self, statistics: str) -> None:
+        """Set the metric of the lag, of our partitions.
+
+        See https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md: the lag is -1 while it is unknown.
+        """
+        topics = loads(statistics.encode()).get("topics", {}).values()
+        partitions = [partition for topic in topics for partition in topic["partitions"].values()]
+        lag = sum(max(part["consumer_lag"], 0) for part in partitions if part["fetch_state"] == "active")
+        metrics.KAFKA_LAG.set(lag, *self._labels.values())
 
     def _note(self, error: Any) -> None:
         """Take an error of the client, such as that no broker can be reached; it tries again."""

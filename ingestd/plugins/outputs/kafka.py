@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingestd.event.batch import Batch
 from ingestd.event.index_name import namer
+from ingestd.event.payload import index_counts
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.logs import Outage, get_logger
@@ -223,7 +224,9 @@ class KafkaOutput:
         tallies, start = [], 0
         for payload in payloads:
             dead = [number for number in delivery.dead if start <= number < start + len(payload)]
-            tallies.append(Tally(delivered=len(payload) - len(dead), dead=len(dead)))
+            topics = index_counts([record.topic for record in payload])
+            topics.subtract([delivery.records[number].topic for number in dead])
+            tallies.append(Tally(delivered=len(payload) - len(dead), dead=len(dead), indices=topics))
             start += len(payload)
         for number, reason in delivery.dead.items():
             record = delivery.records[number]

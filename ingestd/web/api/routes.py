@@ -21,6 +21,7 @@ from ingestd.web.responses import Handler, compressed, json_error, utc_now
 
 MAX_HITS = 1000
 MAX_VALUES = 1000
+MAX_TOPICS = 200
 _DAY = 86_400
 _HOST = re.compile(r"[\w.:-]{1,253}", re.ASCII)
 
@@ -33,6 +34,8 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "top": _top,
         "aggregate": _aggregate,
         "indices": _no_arguments,
+        "accounts": _no_arguments,
+        "kafka": _kafka,
         "doctor": _doctor,
         "trace": _trace,
     }
@@ -99,6 +102,10 @@ def _aggregate(request: web.Request) -> Arguments:
 def _doctor(request: web.Request) -> Arguments:
     clients = [(row["input"], row["kind"], row["connections"]) for row in senders()]
     return {"lang": params.choice(request.query, "lang", LANGUAGES), "senders": clients}
+
+
+def _kafka(request: web.Request) -> Arguments:
+    return {"topics": params.texts(request.query, "topic", MAX_TOPICS)}
 
 
 def _trace(request: web.Request) -> Arguments:

@@ -14,6 +14,7 @@ import msgspec
 
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import Rules
+from ingestd.plugins._kafka_offsets import KafkaClient
 from ingestd.stores.elastic.connection.options import ElasticOptions
 
 LENGTH = struct.Struct("!I")
@@ -36,6 +37,7 @@ class QueryProcessConfig(msgspec.Struct):
         retention: The rules by which the daemon deletes indices of this store; None: it deletes none.
         action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
         configs: The pipelines that run, see ``DashboardConfig``; empty: none.
+        kafka: Their inputs and outputs ``kafka``.
     """
 
     data_dir: str
@@ -46,6 +48,7 @@ class QueryProcessConfig(msgspec.Struct):
     retention: Rules | None = None
     action_settings: dict[str, str] | None = None
     configs: bytes = b""
+    kafka: list[KafkaClient] = []
 
 
 class QueryResponse(NamedTuple):

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import next_deletion
+from ingestd.settings import read_stored_zone
 from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
 from ingestd.stores.base import (
     Hit,
@@ -56,7 +58,7 @@ class QueryCalls:
     def __init__(self, open_store: Callable[[], LogStore], setup: QueryProcessConfig) -> None:
         self._open, self._data_dir = open_store, Path(setup.data_dir)
         self._retention, self._action_settings = setup.retention, setup.action_settings
-        self._configs = setup.configs
+        self._configs, self._kafka_clients = setup.configs, setup.kafka
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -66,6 +68,8 @@ class QueryCalls:
             "indices": self._indices,
             "dead_letters": self._dead_letters,
             "audit": self._audit,
+            "accounts": self._accounts,
+            "kafka": self._kafka,
             "doctor": self._doctor,
             "trace": self._trace,
         }
@@ -228,6 +232,19 @@ class QueryCalls:
         found = accounts(self._data_dir, lambda: time.sleep(_WRITE_SECONDS))
         sheet = overall(found).document()
         return dumps({"audit": sheet | {"balanced": not any(account.total.difference for account in found)}})
+
+    def _accounts(self, _: Arguments) -> bytes:
+        from ingestd.pipeline.audit import accounts, accounts_document  # noqa: PLC0415
+
+        zone = read_stored_zone(self._data_dir)
+        days = ZoneInfo(zone.zone) if zone is not None else datetime.UTC
+        found = accounts(self._data_dir, lambda: time.sleep(_WRITE_SECONDS), days)
+        return dumps(accounts_document(found))
+
+    def _kafka(self, arguments: Arguments) -> bytes:
+        from ingestd.plugins._kafka_offsets import offsets_document  # noqa: PLC0415 -- rarely needed
+
+        return dumps({"kafka": [offsets_document(client, arguments["topics"]) for client in self._kafka_clients]})
 
     def _doctor(self, arguments: Arguments) -> bytes:
         from ingestd.diagnosis.facts import UnsupportedClients  # noqa: PLC0415 -- rarely needed

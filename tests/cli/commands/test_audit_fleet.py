@@ -1,0 +1,154 @@
+"""``ingestd audit --fleet``: what it prints, and what it says about daemons that do not answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingestd.cli.commands.audit import audit
+
+NOTHING: dict[str, Any] = {"duplicates": 0, "dead": 0, "dropped": 0, "queued": 0, "difference": 0, "balanced": True}
+
+
+def accounts(plugin: str, to: str, received: int) -> dict[str, Any]:
+    account = {"pipeline": "main", "output": "out", "plugin": plugin, "delivered": received}
+    days = [{"day": "2026-11-22", "input": "in", "received": received}]
+    own = account | {"delivered_to": {to: received}, "days": days}
+    return {"received": received, "delivered": received, **NOTHING, "outputs": [own]}
+
+
+def offsets(group: str = "", **numbers: int) -> dict[str, Any]:
+    client = {"pipeline": "main", "plugin": "in" if group else "out", "servers": "kafka:9092", "group": group}
+    return {"kafka": [client | {"cluster": "one", "topics": {"logs": {"records": 1100, **numbers}}}]}
+
+
+Pages = dict[str, tuple[int, Any]]
+EDGE: Pages = {"accounts": (200, accounts("kafka", "logs", 1100)), "kafka": (200, offsets())}
+WORKER: Pages = {"accounts": (200, accounts("elasticsearch", "a", 1050)), "kafka": (200, offsets("ingestd", lag=50))}
+
+
+@contextmanager
+def serving(pages: Pages, asked: list[tuple[str, str | None]] | None = None) -> Iterator[str]:
+    """Serve documents under ``/api/``; ``asked`` gets the path and authorization of each request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if asked is not None:
+                asked.append((self.path, self.headers["Authorization"]))
+            status, page = pages.get(self.path.rpartition("/")[2].partition("?")[0], (404, {}))
+            body = page if isinstance(page, bytes) else json.dumps(page).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(audit, [*arguments], env=environ)
+
+
+def test_a_table(tmp_path: Path) -> None:
+    with serving(EDGE) as edge, serving(WORKER) as worker:
+        done = run("--fleet", edge, worker, "--data-dir", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.output.splitlines()]
+    assert [edge, "1,100", "0", "0", "1,100", "0", "0", "0", "0"] in rows
+    assert [worker, "0", "1,050", "1,050", "0", "0", "0", "0", "0"] in rows
+    assert ["all", "1,100", "1,050", "1,050", "1,100", "0", "0", "0", "0"] in rows
+    assert ["ingestd", "logs", "1,100", "1,050", "50", "0", "0"] in rows
+    assert done.output.endswith("everything adds up\n")
+
+
+def test_events_that_nobody_read(tmp_path: Path) -> None:
+    behind = WORKER | {"kafka": (200, offsets("ingestd", lag=20))}
+    with serving(EDGE) as edge, serving(behind) as worker:
+        done = run("--fleet", edge, worker, "--json", "--data-dir", str(tmp_path))
+        text = run("--fleet", edge, worker, "--data-dir", str(tmp_path))
+    assert (done.exit_code, text.exit_code) == (1, 1)
+    document = json.loads(done.stdout)
+    assert (document["balanced"], document["groups"][0]["missing"]) == (False, 30)
+    assert "group ingestd: 30 of 1,100 delivered events were not received" in text.output
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("{}", "Bearer secret-token"), ("http://kim:pass%20word@{}/logs", "Basic a2ltOnBhc3Mgd29yZA==")],
+    ids=["token", "proxy_with_a_login"],
+)
+def test_authorization(tmp_path: Path, address: str, expected: str) -> None:
+    asked: list[tuple[str, str | None]] = []
+    with serving(EDGE, asked) as host:
+        done = run("--fleet", address.format(host), "--data-dir", str(tmp_path), INGESTD_HTTP_TOKEN="secret-token")
+    assert done.exit_code == 0, done.output
+    assert {authorization for _, authorization in asked} == {expected}
+    prefix = "/logs" if "logs" in address else ""
+    assert {path for path, _ in asked} == {f"{prefix}/api/accounts", f"{prefix}/api/kafka?topic=logs"}
+
+
+def problem(text: str) -> Pages:
+    client = {"pipeline": "main", "plugin": "out", "servers": "kafka:9092", "problem": text}
+    return EDGE | {"kafka": (200, {"kafka": [client]})}
+
+
+REFUSALS: list[tuple[str, Pages, str]] = [
+    ("token", {"accounts": (401, {})}, "wants its token: set INGESTD_HTTP_TOKEN or http_token_file"),
+    ("name", {"accounts": (403, {"error": {"message": "http_hosts allows names"}})}, "403: http_hosts allows names"),
+    ("none", {}, "has no accounts to show"),
+    ("busy", {"accounts": (503, {"error": {"message": "it is busy"}})}, "answers with status 503: it is busy"),
+    ("html", {"accounts": (200, b"<html>")}, "does not answer like an ingestd of this version"),
+    ("other", {"accounts": (200, {"received": "many"})}, "does not answer like an ingestd of this version"),
+    ("kafka", problem("Local: Timed out"), "cannot ask Kafka at kafka:9092: Local: Timed out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pages", "reason"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
+def test_a_daemon_that_cannot_say(tmp_path: Path, pages: Pages, reason: str) -> None:
+    with serving(EDGE) as edge, serving(pages) as other:
+        done = run("--fleet", edge, other, "--data-dir", str(tmp_path))
+    assert done.exit_code == 1
+    assert reason in done.output
+    [line] = done.output.splitlines()
+    assert line.startswith(f"Error: {other} ")
+
+
+def test_a_daemon_that_is_not_there(tmp_path: Path) -> None:
+    done = run("--fleet", "127.0.0.1:1", "--data-dir", str(tmp_path))
+    assert (done.exit_code, done.output) == (1, "Error: 127.0.0.1:1 does not answer: Connection refused\n")
+
+
+USAGE: list[tuple[str, tuple[str, ...], str]] = [
+    ("no_host", ("--fleet",), "--fleet needs the hosts"),
+    ("no_fleet", ("edge1",), "hosts are for --fleet"),
+    ("day", ("--fleet", "edge1", "--day", "today"), "about one data folder"),
+    ("no_address", ("--fleet", "http://:99"), "is not a host"),
+    ("scheme", ("--fleet", "ftp://edge1"), "is not a host"),
+    ("port", ("--fleet", "edge1:99999"), "is not a host"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [row[1:] for row in USAGE], ids=[row[0] for row in USAGE])
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    done = run(*arguments, "--data-dir", str(tmp_path))
+    assert done.exit_code == 2
+    assert reason in done.output
