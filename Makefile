@@ -22,7 +22,7 @@ PYTHON_COMPILED = PYTHONDONTWRITEBYTECODE= $(BIN)/python
 PYTEST = $(PYTHON_COMPILED) -m pytest
 ESLINT = tools/eslint
 # Besides tests/e2e/chaos.
-LONG_FORMS = tests/stores tests/lifecycle tests/grok tests/cli/common tests/cli/test_damaged_folder.py \
+LONG_FORMS = tests/e2e/test_kafka.py tests/stores tests/lifecycle tests/grok tests/cli/common tests/cli/test_damaged_folder.py \
 	tests/plugins/test_compliance.py
 ARGS ?=
 

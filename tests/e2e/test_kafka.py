@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -27,8 +28,8 @@ from tests.processes import send_signal
 from tests.threads import Background
 from tests.waiting import WAIT_SECONDS, wait_until
 
-pytestmark = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3"], indirect=True)
-"""Of all tests, so that they run in one process and share the broker."""
+pytestmark = pytest.mark.parametrize("search_server", ["elasticsearch-8.19.21"], indirect=True)
+"""Of all tests, so that they run in one process and share the broker; the server that the fewest tests need."""
 
 EDGE = """
 input {{ tcp {{ host => "127.0.0.1" port => 0 codec => json_lines }} }}
@@ -189,7 +190,7 @@ class Fleet:
         worker_config = ELASTIC_WORKER.format(servers=kafka.servers, topic=index, url=server.url, index=index)
         self.edges = [self._daemon(f"edge{number}", config) for number, config in enumerate(edge_configs)]
         self.workers = [self._daemon(f"worker{number}", worker_config) for number in range(3)]
-        self._clients = [Background(lambda number=number: self._send(number)) for number in range(2)]  # type: ignore[misc]
+        self._clients = [Background(partial(self._send, number)) for number in range(2)]
 
     def _daemon(self, name: str, config: str) -> Daemon:
         (self._folder / name).mkdir()
@@ -226,14 +227,16 @@ class Fleet:
             if number % every == every // 2:
                 self._kill_daemon(self._rng.choice(self.workers if number // every % 2 else self.edges))
             else:
-                daemon = self._rng.choice([*self.edges, *self.workers])
-                wait_until(lambda killed=daemon: workers(killed), "a worker")
-                for worker in workers(daemon):
-                    send_signal(worker)
+                self._kill_workers(self._rng.choice([*self.edges, *self.workers]))
             if number % restarts == restarts // 2:
                 self._kafka.stop()
                 self._kafka.start()
                 assert self.audit()["balanced"]
+
+    def _kill_workers(self, daemon: Daemon) -> None:
+        wait_until(lambda: workers(daemon), "a worker")
+        for worker in workers(daemon):
+            send_signal(worker)
 
     def _kill_daemon(self, daemon: Daemon) -> None:
         """Kill a whole daemon; an audit says that it is away."""
