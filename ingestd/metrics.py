@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
-_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|files|info"
+_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|files|objects|info"
 _NAME = re.compile(rf"ingestd_[a-z][a-z0-9_]*?_({_UNITS})(_total)?")
 _LABEL = re.compile(r"(?!le$)[a-z][a-z0-9_]*")
 
@@ -267,6 +267,12 @@ BULK_BYTES = Histogram(
     "Size of bulk requests before compression.",
     ("output",),
     buckets=(10_000, 100_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 20_000_000),
+)
+OBJECTS_UPLOADED = Counter("ingestd_uploaded_objects_total", "Objects that an output s3 has uploaded.", ("output",))
+SPOOLED_BYTES = Gauge(
+    "ingestd_spooled_bytes",
+    "Bytes of events that an output s3 keeps on this machine until they are uploaded.",
+    ("output",),
 )
 INDICES_BACKED_UP = Counter(
     "ingestd_backed_up_indices_total", "Indices backed up by the daemon; each backup was read back and verified."

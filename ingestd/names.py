@@ -9,6 +9,7 @@ what               pipeline ``main``                           another pipeline,
 journal folder     ``w0``                                      ``w0-web``
 writer id          ``w0``                                      ``w0_web``
 store writer id    ``w0``; ``w0_archive`` for ``id => archive``  ``w0_web``; ``w0_web_archive``
+spool of ``s3``    ``w0-s3_0``; ``w0-archive``                 ``w0_web-s3_0``
 =================  ==========================================  =========================
 """
 
@@ -25,6 +26,7 @@ MAX_NAME_BYTES = 64
 
 _MAX_WRITER_ID = 24
 _MAX_STORE_WRITER_ID = 32
+_MAX_SPOOL_NAME = 128
 _FIRST_STORE = "store_0"
 _JOURNAL = re.compile(r"w(?P<worker>\d+)(?:-(?P<pipeline>.+))?", re.DOTALL)
 _NOT_IN_WRITER_ID = re.compile(r"[^a-z0-9_]")
@@ -116,6 +118,14 @@ def store_writer_id(writer: str, plugin_id: str) -> str:
     Different outputs may get the same one: see ``check_store_writer_ids``.
     """
     return writer if plugin_id == _FIRST_STORE else f"{writer}_{_part(plugin_id)}"[:_MAX_STORE_WRITER_ID]
+
+
+def spool_name(writer: str, plugin_id: str) -> str:
+    """Return the name of the folder in which an output of a process keeps events: ``a-z 0-9 _ -``.
+
+    Different outputs may get the same one; then only one of them can open it.
+    """
+    return f"{writer}-{_part(plugin_id)}"[:_MAX_SPOOL_NAME]
 
 
 def check_store_writer_ids(outputs: Iterable[tuple[str, str, str]]) -> None:

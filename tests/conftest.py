@@ -82,6 +82,7 @@ SECONDS = {
     "tests/e2e/chaos/": 15,
     "tests/e2e/test_kafka.py": 40,
     "tests/e2e/test_visits.py": 30,
+    "tests/e2e/test_s3_output.py": 25,
     "tests/e2e/test_upgrade.py": 25,
     "tests/e2e/test_tcp.py": 25,
     "tests/e2e/test_stop.py": 20,

@@ -111,7 +111,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "statsd": "let Prometheus read /metrics",
         "graphite": "let Prometheus read /metrics",
         **dict.fromkeys(("rabbitmq", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
-        **dict.fromkeys(("s3", "webhdfs", "google_cloud_storage", "google_bigquery", "mongodb", "influxdb"), _SEARCH),
+        **dict.fromkeys(("webhdfs", "google_cloud_storage", "google_bigquery", "mongodb", "influxdb"), _SEARCH),
         **dict.fromkeys(("sns", "sqs", "cloudwatch", "datadog", "datadog_metrics", "librato", "newrelic"), _SEARCH),
         **dict.fromkeys(("slack", "hipchat", "irc", "xmpp", "jira", "juggernaut", "solr_http", "riemann"), _SEARCH),
         **dict.fromkeys(

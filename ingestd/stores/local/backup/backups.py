@@ -32,7 +32,6 @@ from ingestd.stores.local.backup import archive
 from ingestd.stores.local.backup.archive import BackupManifest, ProgressCounter, download, in_parallel, upload, verify
 from ingestd.stores.local.backup.checks import check_restored, check_source
 from ingestd.stores.local.backup.hard_link_snapshot import hard_link_snapshot, remove_stale_work_folders, work_folder
-from ingestd.stores.local.backup.object_store import ObjectStore
 from ingestd.stores.local.files.index_folder import (
     IndexMetadata,
     ensure_metadata,
@@ -44,6 +43,7 @@ from ingestd.stores.local.files.index_folder import (
 from ingestd.stores.local.files.layout import index_folders, store_root
 from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.stores.local.query.store import LocalStore
+from ingestd.stores.object_store import ObjectStore
 from ingestd.stores.query import Query
 
 _REPOSITORIES = "repositories.json"

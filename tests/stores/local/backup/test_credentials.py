@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.stores.backups import BackupError
-from ingestd.stores.local.backup.object_store import shared_aws_credentials
+from ingestd.stores.object_store import shared_aws_credentials
 
 SECRET = "s3cr%t/+key"
 FILE = f"""

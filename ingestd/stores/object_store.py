@@ -1,4 +1,4 @@
-"""Object store for backups of the built-in store: a folder or an S3 bucket."""
+"""Object store: a folder or an S3 bucket, for backups of the built-in store and for the output ``s3``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,25 +35,49 @@ _RETRY_TIMEOUT = datetime.timedelta(minutes=3)
 _RETRIES = 4
 
 
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How a bucket is accessed, unless as the environment says.
+
+    Attributes:
+        credentials: ``access_key_id``, ``secret_access_key`` and perhaps ``token``; empty: see
+            `shared_aws_credentials`.
+        config: Options of the S3 client: https://developmentseed.org/obstore/latest/api/store/aws/.
+        proxy: URL of an HTTP proxy; empty: none.
+    """
+
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    proxy: str = ""
+
+
 class ObjectStore:
     """The objects of a repository, by key; each is written atomically. Thread-safe.
 
     Args:
-        repository: The repository; keys are relative to its ``base_path`` or ``location``.
+        repository: The repository; keys are relative to its ``base_path`` or ``location``. Errors name it if it has a
+            name.
         environ: Environment variables with credentials, see `shared_aws_credentials`.
         timeout: Of one request; failed requests are retried a few times.
+        access: How a bucket is accessed.
 
     Raises:
         BackupError: The settings are invalid.
     """
 
     def __init__(
-        self, repository: Repository, environ: dict[str, str] | None = None, timeout: datetime.timedelta = _TIMEOUT
+        self,
+        repository: Repository,
+        environ: dict[str, str] | None = None,
+        timeout: datetime.timedelta = _TIMEOUT,
+        access: S3Access | None = None,
     ) -> None:
         self.name = repository.name
         self._backup_error: Callable[[Exception], BackupError] = lambda error: _to_backup_error(error, repository)
         with self._as_backup_errors():
-            self._store = _open(repository, dict(os.environ) if environ is None else environ, timeout)
+            self._store = _open(
+                repository, dict(os.environ) if environ is None else environ, timeout, access or S3Access()
+            )
 
     def put(self, key: str, parts: Iterable[bytes]) -> None:
         """Write an object from its parts; an interrupted upload leaves nothing."""
@@ -69,6 +94,31 @@ class ObjectStore:
 
         with self._as_backup_errors():
             obstore.put(self._store, key, body, use_multipart=False)
+
+    async def upload(self, key: str, body: bytes | AsyncIterator[bytes], attributes: Mapping[str, str]) -> None:
+        """Write an object, from an iterator in parts; an upload that is cancelled or fails leaves nothing to see.
+
+        Args:
+            key: Its key.
+            body: What it holds.
+            attributes: Such as ``Content-Type`` and ``Storage-Class``.
+
+        Raises:
+            BackupError: It cannot be written.
+        """
+        import obstore  # noqa: PLC0415
+
+        multipart = not isinstance(body, bytes)
+        with self._as_backup_errors():
+            await obstore.put_async(
+                self._store,
+                key,
+                body,
+                attributes=dict(attributes),
+                use_multipart=multipart,
+                chunk_size=PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
 
     def get(self, key: str) -> bytes:
         """Return an object.
@@ -152,7 +202,9 @@ class ObjectStore:
             raise self._backup_error(error) from None
 
 
-def _open(repository: Repository, environ: dict[str, str], timeout: datetime.timedelta) -> ObstoreStore:
+def _open(
+    repository: Repository, environ: dict[str, str], timeout: datetime.timedelta, access: S3Access
+) -> ObstoreStore:
     from obstore.store import LocalStore, S3Store  # noqa: PLC0415
 
     settings = repository.settings
@@ -161,12 +213,13 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         return LocalStore(folder, automatic_cleanup=True)
     endpoint = settings.get("endpoint", "")
-    config: dict[str, Any] = shared_aws_credentials(environ)
+    config: dict[str, Any] = {} if access.credentials else shared_aws_credentials(environ)
     if settings.get("region"):
         config["region"] = settings["region"]
     if endpoint:
         # MinIO and most others have no DNS name for each bucket: its name is the first part of the path.
         config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    config |= access.config
     return S3Store(
         settings["bucket"],
         prefix=settings.get("base_path", "").strip("/") or None,
@@ -175,8 +228,11 @@ def _open(repository: Repository, environ: dict[str, str], timeout: datetime.tim
             "timeout": timeout,
             "connect_timeout": min(timeout, _CONNECT_TIMEOUT),
             "allow_http": endpoint.startswith("http:"),
+            **({"proxy_url": access.proxy} if access.proxy else {}),
         },
         retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_TIMEOUT},
+        # not in the config: a session token of the environment would be sent with them
+        credential_provider=(lambda: {**access.credentials, "expires_at": None}) if access.credentials else None,  # type: ignore[arg-type]
     )
 
 
@@ -185,7 +241,7 @@ def _to_backup_error(error: Exception, repository: Repository) -> BackupError:
     from obstore import exceptions  # noqa: PLC0415
 
     location = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
-    subject = f"repository {repository.name} ({location})"
+    subject = f"repository {repository.name} ({location})" if repository.name else location
     status, code = _STATUS.search(str(error)), _CODE.search(str(error))
     reason = f" ({code[1]})" if code else ""
     denied = isinstance(error, exceptions.UnauthenticatedError | exceptions.PermissionDeniedError)

@@ -1,0 +1,89 @@
+"""The options of the output ``s3``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestd.event.sprintf import Template
+from ingestd.plugins.registry import ignored, option, refused, required
+
+ROTATIONS = ("size_and_time", "size", "time")
+
+_HOURS = "%{+YYYY/MM/dd/HH}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of the output ``s3``."""
+
+    bucket: str = required("Name of the bucket, which must exist.")
+    prefix: Template = option(Template(""), "Folder of the objects; may hold %{field} and %{+YYYY.MM.dd}.")
+    partition: str = option(
+        _HOURS,
+        "Folders below `prefix` by the time of the events, in UTC; not used if `prefix` has a date. Empty: none.",
+    )
+    region: str = option("us-east-1", "Region of the bucket.")
+    endpoint: str = option("", "URL of another S3 server than Amazon's, such as `https://minio.example.org:9000`.")
+    access_key_id: str = option("", "Access key; default: as AWS's tools find it, see docs/s3.md.")
+    secret_access_key: str = option("", "Secret access key.")
+    session_token: str = option("", "Session token of temporary credentials.")
+    additional_settings: dict[str, str] = option(
+        {}, "`force_path_style => true`: the bucket is part of the path; default with `endpoint`. No other settings."
+    )
+    proxy_uri: str = option("", "URL of an HTTP proxy.")
+    encoding: str = option("gzip", "Compression of the objects.", choices=("gzip", "none"))
+    rotation_strategy: str = option("size_and_time", "What ends an object.", choices=ROTATIONS)
+    size_file: int = option(64 << 20, "Bytes of text after which objects end, before compression.")
+    time_file: float = option(15, "Minutes after which objects end.")
+    temporary_directory: str = option(
+        "", "Where events are kept until they are uploaded; default: `s3` in the data folder."
+    )
+    max_local_bytes: int = option(
+        1 << 30, "Most bytes kept on this machine, for each worker; then events wait in the journal."
+    )
+    upload_workers_count: int = option(2, "Uploads at a time, for each worker.")
+    upload_multipart_threshold: int = option(15 << 20, "Bytes from which on an object is uploaded in parts.")
+    validate_credentials_on_root_bucket: bool = option(
+        True, "Write a test object at the start, in the fixed part of `prefix`, so that a mistake shows at once."
+    )
+    storage_class: str = option(
+        "STANDARD",
+        "Storage class of the objects.",
+        choices=(
+            "STANDARD",
+            "REDUCED_REDUNDANCY",
+            "STANDARD_IA",
+            "ONEZONE_IA",
+            "INTELLIGENT_TIERING",
+            "GLACIER",
+            "DEEP_ARCHIVE",
+            "GLACIER_IR",
+            "OUTPOSTS",
+        ),
+    )
+    server_side_encryption: bool = option(False, "Let the server encrypt the objects.")
+    server_side_encryption_algorithm: str = option("AES256", "How it does.", choices=("AES256", "aws:kms"))
+    ssekms_key_id: str = option("", "The key for `aws:kms`.")
+    canned_acl: str = option(
+        "private", "Only `private`: whoever else may read objects is said by the policy of the bucket."
+    )
+
+    def folder(self) -> Template:
+        """Return the folder of an event's object."""
+        has_date = "%{+" in self.prefix.text or "%{{" in self.prefix.text
+        parts = [self.prefix.text.strip("/"), "" if has_date else self.partition.strip("/")]
+        return Template("/".join(filter(None, parts)))
+
+
+LEGACY = {
+    "restore": ignored("what a crash left is always uploaded"),
+    "upload_queue_size": ignored("max_local_bytes bounds what waits"),
+    "retry_count": ignored("uploads are tried again until they succeed"),
+    "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to a minute"),
+    "signature_version": ignored("requests are signed with version 4"),
+    "tags": ignored("they are no part of the names of objects"),
+    "use_ssl": ignored("the URL in endpoint says it"),
+    "aws_credentials_file": refused("set access_key_id and secret_access_key, or use ~/.aws/credentials"),
+    "role_arn": refused("give the role to the machine or container, or set AWS_ROLE_ARN with a web identity"),
+    "role_session_name": refused("it belongs to role_arn"),
+}

@@ -1,0 +1,146 @@
+"""Uploads the segments of an output ``s3``, and deletes those whose objects are all there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from ingestd import metrics
+from ingestd.logs import Outage, get_logger
+from ingestd.plugins.outputs._retry import Retry
+from ingestd.plugins.outputs._s3_objects import body, content_type, text_chunks
+from ingestd.plugins.outputs._s3_segments import (
+    DamagedSegmentError,
+    Header,
+    Piece,
+    object_stem,
+    put_aside,
+    read_header,
+    read_index,
+)
+from ingestd.plugins.outputs._s3_spool import Spool
+from ingestd.stores.base import StoreError
+from ingestd.stores.object_store import ObjectStore
+
+log = get_logger(__name__)
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+_PROBE = ".ingestd-check"
+
+
+class Uploads:
+    """The uploads of one output.
+
+    Args:
+        spool: Where the segments are.
+        objects: Where they go.
+        threshold: Size in bytes from which on an object is uploaded in parts.
+        storage_class: Of the objects; empty: the bucket's.
+        plugin_id: Of the output.
+        changed: Called when a segment is gone.
+
+    Attributes:
+        outage: Why uploads fail now.
+        damaged: What could not be read of segments, and was put aside.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        objects: ObjectStore,
+        *,
+        threshold: int,
+        storage_class: str,
+        plugin_id: str,
+        changed: Callable[[], None],
+    ) -> None:
+        self._spool, self._objects, self._threshold = spool, objects, threshold
+        self._storage_class, self._plugin_id, self._changed = storage_class, plugin_id, changed
+        self._retry = Retry(_FIRST_RETRY_S, _LONGEST_RETRY_S)
+        self._busy: set[Path] = set()
+        self._more = asyncio.Event()
+        self.damaged: list[Path] = []
+        text = "objects cannot be uploaded; their events are kept on this machine until they can"
+        self.outage = Outage(log.error, text, log.info, "objects can be uploaded again")
+
+    def wake(self) -> None:
+        """Say that there are more segments."""
+        self._more.set()
+
+    async def check(self, folder: str) -> None:
+        """Write and delete an object in a folder, so that a wrong bucket is known at once; try until it succeeds."""
+        key = f"{folder}/{_PROBE}" if folder else _PROBE
+        for attempt in self._retry.attempts():
+            try:
+                await self._objects.upload(key, b"", {})
+            except StoreError as error:
+                self._failed(error)
+                await self._retry.wait(attempt)
+            else:
+                self.outage.recovered(output=self._plugin_id)
+                break
+        try:
+            await asyncio.to_thread(self._objects.delete, [key])
+        except StoreError as error:  # no permission that uploads need
+            log.info("the object that was written as a test cannot be deleted", output=self._plugin_id, error=error)
+
+    async def run(self) -> None:
+        """Upload one segment after the other; several tasks may do so."""
+        while True:
+            waiting = (path for path in self._spool.closed if path not in self._busy)
+            if (path := next(waiting, None)) is None:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            self._busy.add(path)
+            try:
+                await self._upload(path)
+            finally:
+                self._busy.discard(path)
+            self._changed()
+
+    async def _upload(self, path: Path) -> None:
+        done: set[str] = set()
+        for attempt in self._retry.attempts():
+            try:
+                await self._upload_rest(path, done)
+                await asyncio.to_thread(self._spool.remove, path)
+            except DamagedSegmentError as error:
+                await self._put_aside(path, error)
+            except (StoreError, OSError) as error:
+                self._failed(error)
+                await self._retry.wait(attempt)
+            else:
+                self.outage.recovered(output=self._plugin_id)
+                return
+
+    def _failed(self, error: Exception) -> None:
+        metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "upload")
+        self.outage.failed(output=self._plugin_id, error=error)
+
+    async def _upload_rest(self, path: Path, done: set[str]) -> None:
+        """Upload the objects of a segment that are not ``done``."""
+        pieces = await asyncio.to_thread(read_index, path)
+        if not pieces:  # all of it was put aside
+            return
+        header = await asyncio.to_thread(read_header, path)
+        for folder, own in pieces.items():
+            if folder not in done:
+                await self._put(path, header, folder, own)
+                done.add(folder)
+
+    async def _put(self, path: Path, header: Header, folder: str, pieces: list[Piece]) -> None:
+        name = object_stem(path) + header.extension
+        attributes = {"Content-Type": content_type(header)}
+        if self._storage_class:
+            attributes["Storage-Class"] = self._storage_class
+        found = await body(text_chunks(path, pieces, header.encoding), self._threshold)
+        await self._objects.upload(f"{folder}/{name}" if folder else name, found, attributes)
+        metrics.OBJECTS_UPLOADED.add(1, self._plugin_id)
+
+    async def _put_aside(self, path: Path, error: DamagedSegmentError) -> None:
+        """Keep what cannot be read, so that the rest can be uploaded."""
+        kept = await asyncio.to_thread(put_aside, path, error.offset)
+        self.damaged.append(kept)
+        log.error("a part of a file of events is damaged, and is not uploaded", output=self._plugin_id, kept=kept)
