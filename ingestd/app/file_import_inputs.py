@@ -66,7 +66,7 @@ def file_inputs(
 
 def _delimiters(pipeline: Pipeline) -> Collection[bytes]:
     """Return what ends lines of the inputs of a config, but for line feeds."""
-    return {delimiter_of(built.codec) for built in pipeline.inputs} - {LINE_FEED}
+    return {delimiter_of(built.codec) for built in pipeline.inputs} - {LINE_FEED, b""}
 
 
 def _by_codec(

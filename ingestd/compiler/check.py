@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ingestd.compiler.bound import BoundBranch, BoundCodec, BoundPipeline, BoundStatement, Step
@@ -123,12 +124,17 @@ class _Binder:
 
     def _codec(self, spec: PluginSpec, node: PluginBlock) -> BoundCodec | None:
         default = PluginBlock(spec.codec, (), node.span)
-        return self._given_codec(spec.kind, node, default, stream=spec.stream)
+        others = (STREAM_CODECS if spec.stream else {}) | (_INFLATED_CODECS if spec.inflates else {})
+        return self._given_codec(spec.kind, node, default, others)
 
     def _given_codec(
-        self, kind: Kind, node: PluginBlock, default: PluginBlock | None = None, *, stream: bool = False
+        self,
+        kind: Kind,
+        node: PluginBlock,
+        default: PluginBlock | None = None,
+        others: Mapping[str, str] = MappingProxyType({}),
     ) -> BoundCodec | None:
-        """Return the codec of a plugin, which may be an unknown one."""
+        """Return the codec of a plugin, which may be an unknown one; ``others``: what it has instead of some codecs."""
         given = next((setting.value for setting in reversed(node.settings) if setting.name == "codec"), None)
         value: Value | None = default if given is None else given
         if value is None:
@@ -138,18 +144,13 @@ class _Binder:
         if not isinstance(value, PluginBlock):
             self._errors.append(ConfigError("a codec is a name or name { options }", value.span, "codec => json_lines"))
             return None
-        if stream:
-            value = PluginBlock(STREAM_CODECS.get(value.name, value.name), value.settings, value.span)
+        value = PluginBlock(others.get(value.name, value.name), value.settings, value.span)
         codec = self._find("codec", value)
         if codec is None:
             return None
         if kind == "input" and not codec.decodes:
             text = f"the codec {value.name!r} cannot decode"
             self._errors.append(ConfigError(text, value.span, "use json_lines, json, line or plain for an input"))
-            return None
-        if stream and codec.messages_only:
-            text = f"the codec {value.name!r} needs whole messages, this input reads a stream"
-            self._errors.append(ConfigError(text, value.span, "import files with `ingestd import`"))
             return None
         if kind == "output" and not codec.encodes:
             text = f"the codec {value.name!r} cannot encode"
@@ -191,6 +192,9 @@ _CODE = ("code", "init")
 
 STREAM_CODECS = {"json": "json_lines", "plain": "line"}
 """The codecs that replace message codecs on inputs that read a stream, as in Logstash."""
+
+_INFLATED_CODECS = {"gzip_lines": "line"}
+"""The codecs that replace others on inputs that decompress what they read."""
 
 
 def _own_names(spec: PluginSpec) -> set[str]:

@@ -23,7 +23,7 @@ from ingestd.event.jsontext import loads
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.pipeline.processing import prepare
-from ingestd.plugins.interfaces import Codec, HandsOver, ReceivesEvents, grouping_of
+from ingestd.plugins.interfaces import Codec, HandsOver, ReceivesEvents, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, find
 
 STREAM = "trace"
@@ -113,6 +113,7 @@ class Tracing:
 
         Raises:
             UnknownInputError: The config has no such input.
+            UndecodableError: The input would make a dead letter of it.
         """
         built = self._input(name)
         if isinstance(built.input, ReceivesEvents):
@@ -124,6 +125,10 @@ class Tracing:
             part = chunk._replace(data=message, offset=offset)
             traces += self._run(built.decode(part), built.decorate, part)
         return traces
+
+    def delimiter(self, name: str) -> bytes:
+        """Return what ends a line of an input. Raises UnknownInputError."""
+        return delimiter_of(self._input(name).codec)
 
     def _input(self, name: str) -> BuiltInput:
         inputs = self.pipeline.inputs

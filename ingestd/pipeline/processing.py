@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Pipeline
 from ingestd.dead_letters.base import DeadLetters, DurableDeadLetters
+from ingestd.dead_letters.dead_letter import Stage
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk, join_chunks
 from ingestd.event.event_id import stream_keys
 from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Entry, Position
 from ingestd.logs import get_logger
-from ingestd.plugins.interfaces import Rejection
+from ingestd.plugins.interfaces import Rejection, UndecodableError
 from ingestd.protocols.lines import split_lines
 
 log = get_logger(__name__)
@@ -83,6 +84,8 @@ class Processing:
         if not any(self._dead_letters.frame_given_up(frame.stream_id, frame.offset) for frame in frames):
             try:
                 return self._run(chunks, built)
+            except UndecodableError:
+                frames = frames or _frames(chunks, built)
             except Exception:  # a defect of ours: the rest of the chunk must go on
                 text = "the daemon failed on a chunk; the events at fault become dead letters"
                 log.exception(text, pipeline=self._name)
@@ -108,18 +111,23 @@ class Processing:
         try:
             if not self._dead_letters.frame_given_up(frame.stream_id, frame.offset):
                 return self._run([frame], built)
+        except UndecodableError as error:
+            self._give_up(frame, "codec", str(error))
         except Exception as error:  # noqa: BLE001 -- logged above
-            self._dead_letters.add(
-                stage="filter",
-                reason=_reason(error),
-                raw=frame.data,
-                stream_id=frame.stream_id,
-                offset=frame.offset,
-                received=frame.time_ns,
-                fields=frame.fields,
-                input_id=frame.input_id,
-            )
+            self._give_up(frame, "filter", _reason(error))
         return [[] for _ in self._pipeline.routes], Tally(received=1, dead=1)
+
+    def _give_up(self, frame: Chunk, stage: Stage, reason: str) -> None:
+        self._dead_letters.add(
+            stage=stage,
+            reason=reason,
+            raw=frame.data,
+            stream_id=frame.stream_id,
+            offset=frame.offset,
+            received=frame.time_ns,
+            fields=frame.fields,
+            input_id=frame.input_id,
+        )
 
     def _count(self, tally: Tally) -> None:
         metrics.BATCH_EVENTS.observe(tally.received, self._name)

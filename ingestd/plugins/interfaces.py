@@ -28,9 +28,12 @@ class Codec(Protocol):
         """Whether chunks of several streams may be decoded as one: no event depends on the fields of its stream."""
 
     def decode(self, chunk: Chunk) -> Table:
-        """Return the records of ``chunk``. Never raises on bad data: that becomes an event with a tag.
+        """Return the records of ``chunk``. Bad data becomes an event with a tag.
 
         Every event has ``@version`` and ``@timestamp`` in UTC, by default the time of receipt.
+
+        Raises:
+            UndecodableError: It is no text, so an event would lose it: a message in a format of bytes is damaged.
         """
 
     def encode(self, batch: Batch) -> bytes:
@@ -42,6 +45,10 @@ class GroupsMessages(Protocol):
     """A codec whose frames are not single lines; inputs that read a stream put each message alone."""
 
     grouping: Grouping
+
+
+class UndecodableError(ValueError):
+    """A codec can make no events of a message, which becomes a dead letter; the text is the reason, a sentence."""
 
 
 @runtime_checkable

@@ -212,8 +212,8 @@ class PluginSpec:
     """Whether a codec can decode, so that inputs can use it."""
     encodes: bool = True
     """Whether a codec can encode, so that outputs can use it."""
-    messages_only: bool = False
-    """Whether a codec needs messages that come as a whole, so that inputs that read a stream cannot use it."""
+    inflates: bool = False
+    """Whether an input decompresses what it reads, so that codecs get text."""
 
 
 REGISTRY: dict[tuple[Kind, str], PluginSpec] = {}
@@ -298,7 +298,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     delimiter: Callable[[Any], bytes] | None = None,
     decodes: bool = True,
     encodes: bool = True,
-    messages_only: bool = False,
+    inflates: bool = False,
     option_warnings: Callable[[Any], Iterable[OptionWarning]] = no_option_warnings,
     legacy: Legacy = NO_LEGACY,
 ) -> Callable[[_Build], _Build]:
@@ -307,7 +307,7 @@ def plugin(  # noqa: PLR0913 -- declarations, each by name
     def register(build: _Build) -> _Build:
         doc = build.__doc__ or ""
         spec = PluginSpec(kind, name, options, build, doc, touches, codec=codec, stream=stream, decodes=decodes)
-        spec = dataclasses.replace(spec, encodes=encodes, messages_only=messages_only)
+        spec = dataclasses.replace(spec, encodes=encodes, inflates=inflates)
         spec = dataclasses.replace(spec, listens=listens, journaled=journaled, stream_fields=stream_fields)
         _register(dataclasses.replace(spec, delimiter=delimiter, option_warnings=option_warnings, legacy=legacy))
         return build

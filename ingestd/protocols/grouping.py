@@ -22,7 +22,10 @@ class Grouping(Protocol):
 
     flush_seconds: float
     delimiter: bytes
-    """The end of a line."""
+    """The end of a line; empty: messages have no lines."""
+
+    def of_stream(self) -> Grouping:
+        """Return what groups one stream, from its start or that of a message."""
 
     def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
         """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising."""
@@ -64,6 +67,10 @@ class LineGrouping:
         self._joins, self._following = _remembered(joins), following
         self._max_lines, self._max_bytes, self._longest = max_lines, max_bytes, longest
         self.flush_seconds, self.delimiter = flush_seconds, delimiter
+
+    def of_stream(self) -> LineGrouping:
+        """Return itself: all streams are alike."""
+        return self
 
     def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
         """Return where messages end in the first ``size`` bytes of ``data``, in which one starts; rising.

@@ -1,10 +1,17 @@
-"""Inflate gzip as a whole: one member or several, as of files that were joined. See RFC 1952, section 2.2."""
+"""Inflate gzip, and find where its members end in a stream. See RFC 1952, section 2.2. Sans-IO."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import zlib
+from itertools import pairwise
+
+from ingestd.protocols.lines import torn_bytes
+
+_MAGIC = b"\x1f\x8b\x08"
+_PIECE_BYTES, _TEXT_BYTES = 1 << 14, 1 << 18
+"""How much is inflated at a time, and to how much."""
 
 
 class GzipError(ValueError):
@@ -32,3 +39,105 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
     if len(text) > max_bytes:
         raise TooLongError(f"the text has more than {max_bytes} bytes")
     return text
+
+
+class MemberGrouping:
+    """Groups the bytes of a stream to members of gzip; see ``grouping.Grouping``.
+
+    What is no member is a message of its own, up to where the next member seems to start, so that nothing is lost, and
+    one that is damaged does not cost those after it.
+
+    Args:
+        max_bytes: Of a message, compressed.
+        max_text_bytes: Of the text of a message; more makes a member a damaged one.
+    """
+
+    flush_seconds = 0.0
+    delimiter = b""
+
+    def __init__(self, max_bytes: int, max_text_bytes: int) -> None:
+        self._max_bytes, self._max_text_bytes = max_bytes, max_text_bytes
+        self._found: list[int] = []  # what ``ends`` returned last
+        self._start()
+
+    def _start(self) -> None:
+        """Expect the start of a member."""
+        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._fed = self._text_bytes = 0
+
+    def of_stream(self) -> MemberGrouping:
+        """Return what groups one stream: it remembers what it has inflated of a member that is not whole."""
+        return MemberGrouping(self._max_bytes, self._max_text_bytes)
+
+    def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
+        """Return where messages end in the first ``size`` bytes of ``data``.
+
+        If there are none, the next call is about the same bytes and those that follow. Small members are one message.
+        """
+        size = len(data) if size is None else size
+        found: list[int] = []
+        start = at = text_bytes = 0  # of a message of several members; of the next one; of the text of the message
+        while at < size:
+            end, damaged = self._end(data, at, size)
+            if end < 0:
+                break
+            text_bytes += self._text_bytes
+            if at > start and (damaged or end - start > self._max_bytes or text_bytes > _TEXT_BYTES):
+                found.append(at)
+                start, text_bytes = at, self._text_bytes
+            if damaged:
+                found.append(end)
+                start, text_bytes = end, 0
+            at = end
+            self._start()
+        if at > start:
+            found.append(at)
+        if found:
+            self._start()
+        self._found = found
+        return found
+
+    def _end(self, data: bytes | bytearray, at: int, size: int) -> tuple[int, bool]:
+        """Return where the member at ``at`` ends, -1: not before ``size``; and whether it is damaged."""
+        while at + self._fed < size:
+            start = at + self._fed
+            piece = bytes(data[start : min(start + _PIECE_BYTES, size)])
+            self._fed += len(piece)
+            try:
+                if not self._feed(piece):
+                    return self._start_of_next(data, at, size), True
+            except zlib.error:
+                return self._start_of_next(data, at, size), True
+            if self._inflater.eof:
+                return at + self._fed - len(self._inflater.unused_data), False
+        return (size, True) if size - at > self._max_bytes else (-1, False)
+
+    def _feed(self, piece: bytes) -> bool:
+        """Inflate a piece; return whether the text is not too long."""
+        while piece and self._text_bytes <= self._max_text_bytes:
+            self._text_bytes += len(self._inflater.decompress(piece, _TEXT_BYTES))
+            piece = self._inflater.unconsumed_tail
+        return self._text_bytes <= self._max_text_bytes
+
+    def _start_of_next(self, data: bytes | bytearray, at: int, size: int) -> int:
+        """Return where the next member after that at ``at`` seems to start, or may do."""
+        if (found := data.find(_MAGIC, at + 1, size)) >= 0:
+            return found
+        return max(size - torn_bytes(data, size, _MAGIC), at + 1)
+
+    def whole(self, data: bytearray, size: int) -> int:
+        """Return how many of the first ``size`` bytes are whole messages."""
+        ends = self.ends(data, size)
+        return ends[-1] if ends else 0
+
+    def split(self, data: bytes) -> list[bytes]:
+        """Return the messages in ``data``, and the rest."""
+        ends = self._found
+        if not ends or ends[-1] != len(data):  # not what was looked at just now
+            ends = self.of_stream().ends(data)
+        cuts = [0, *ends, len(data)]
+        return [data[start:end] for start, end in pairwise(cuts) if start < end]
+
+    def flushable(self, data: bytearray, size: int) -> int:
+        """Return 0: a part of a member is of no use."""
+        return 0

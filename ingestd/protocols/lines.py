@@ -49,7 +49,8 @@ class LineSplitter:
     """Buffers the bytes of one stream and returns whole lines, line ends included.
 
     A line of more than ``max_bytes`` bytes is reported, not raised: the stream recovers at the next line end.
-    Memory: at most ``max_bytes`` + one read. ``offset`` counts every byte that was fed. ``delimiter`` ends a line.
+    Memory: at most ``max_bytes`` + one read. ``offset`` counts every byte that was fed. ``delimiter`` ends a line;
+    if it is empty, the stream has no lines: all that is fed comes out.
     """
 
     def __init__(self, max_bytes: int = 1 << 20, delimiter: bytes = LINE_FEED) -> None:
@@ -88,6 +89,9 @@ class LineSplitter:
         """Return the lines that ``data`` completes, in the order of the stream; usually one run."""
         data = self._torn + data if self._torn else bytes(data)
         runs: list[LineRun] = []
+        if not self._delimiter:
+            self._offset += len(data)
+            return [LineRun(data, self._offset - len(data))]
         if self._skipped:
             end = data.find(self._delimiter)
             if end < 0:
@@ -123,6 +127,8 @@ class LineSplitter:
 
     def _without_torn(self, data: bytes) -> bytes:
         """Note what may be the start of a delimiter at the end of ``data``, and return what is before it."""
+        if len(self._delimiter) == 1:
+            return data
         torn = torn_bytes(data, len(data), self._delimiter)
         self._torn = data[len(data) - torn :]
         return data[: len(data) - torn] if torn else data
@@ -174,9 +180,11 @@ def text_bytes(line: bytes, delimiter: bytes) -> int:
 def whole_lines(data: bytes | bytearray, size: int, delimiter: bytes = LINE_FEED) -> int:
     """Return how many of the first ``size`` bytes of ``data``, in which a line starts, are whole lines."""
     last = data.rfind(delimiter, 0, size)
+    if len(delimiter) == 1:
+        return last + 1
     if last < 0:
         return 0
-    if len(delimiter) == 1 or not _may_overlap(delimiter):
+    if not _may_overlap(delimiter):
         return last + len(delimiter)
     return _end_of_lines(data, size, delimiter)
 

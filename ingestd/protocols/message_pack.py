@@ -52,7 +52,11 @@ class ValueGrouping:
     """Groups the bytes of a stream to whole values; see ``grouping.Grouping``."""
 
     flush_seconds = 0.0
-    delimiter = b"\n"
+    delimiter = b""
+
+    def of_stream(self) -> ValueGrouping:
+        """Return itself: all streams are alike."""
+        return self
 
     def ends(self, data: bytes | bytearray, size: int | None = None) -> list[int]:
         """Return where the last whole value ends: several are one message."""

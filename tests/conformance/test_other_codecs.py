@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.config.errors import ConfigErrors
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import EventIds
 from ingestd.event.jsontext import MAX_DEPTH
 from ingestd.event.tally import Tally
+from ingestd.plugins.interfaces import UndecodableError
 from ingestd.protocols.message_pack import VALUES, value_ends
 from tests.conformance.running import NOW, RECEIVED_NS, build
 
@@ -167,11 +167,16 @@ def test_es_bulk_is_cut_between_actions() -> None:
 def test_gzip_lines() -> None:
     data = gzip.compress(b"a\nb\r\n") + gzip.compress("한글\n".encode())
     assert decode("gzip_lines", data, kind="generator") == [{"message": "a"}, {"message": "b"}, {"message": "한글"}]
-    [event] = decode("gzip_lines", b"no", kind="generator")
-    assert event == failed("_gzipparsefailure", "no")
-    assert decode("gzip_lines", data[:-3], kind="generator")[0]["tags"] == ["_gzipparsefailure"]
-    with pytest.raises(ConfigErrors, match="needs whole messages, this input reads a stream"):
-        decode("gzip_lines", data)
+    assert decode("gzip_lines", data) == decode("gzip_lines", data, kind="generator")
+    for wrong in (b"no", data[:-3], gzip.compress(b"a\n" * 300_000), gzip.compress(bytes(65 << 20))):
+        with pytest.raises(UndecodableError):
+            decode("gzip_lines", wrong, kind="generator")
+
+
+def test_gzip_lines_of_files_are_lines_that_the_input_has_decompressed() -> None:
+    pipeline = build('input { file { path => "/x" codec => gzip_lines } } output { stdout { } }')
+    table = pipeline.inputs[0].codec.decode(Chunk("in", "o", {}, 0, RECEIVED_NS, 0, b"a\nb\n"))
+    assert [table.whole(row)["message"] for row in table.rows] == ["a", "b"]
 
 
 def test_msgpack() -> None:

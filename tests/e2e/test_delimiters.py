@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import random
 import socket
@@ -78,6 +79,40 @@ async def test_records_that_are_too_long(delimiter: str, step: int) -> None:
         ]
 
 
+async def test_members_of_gzip() -> None:
+    """In pieces, with a damaged one between two good ones, and one that is cut off by the end of the connection."""
+    good = [gzip.compress(f"line {number}\nand {number}\n".encode()) for number in range(20)]
+    damaged = good[7][:15] + bytes(9)
+    data = b"".join([*good[:7], damaged, *good[8:19], good[19][:-3]])
+    async with serving("codec => gzip_lines") as server:
+        writer = await server.connect()
+        for at in range(0, len(data), 7):
+            writer.write(data[at : at + 7])
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.close()
+        await eventually(lambda: server.closed == ["end"])
+        await server.until(36)
+        await eventually(
+            lambda: b"".join(letter["raw"] for letter in server.letters.letters) == damaged + good[19][:-3]
+        )
+        texts = [text for n in range(19) if n != 7 for text in (f"line {n}", f"and {n}")]
+        assert [document["message"] for document in server.memory.documents] == texts
+    assert {letter["stage"] for letter in server.letters.letters} == {"codec"}
+
+
+async def test_a_member_of_gzip_that_is_too_long() -> None:
+    message = gzip.compress(random.Random(1).randbytes(5000))
+    async with serving("codec => gzip_lines", max_line_bytes=1000) as server:
+        writer = await server.connect()
+        writer.write(message + gzip.compress(b"next\n"))
+        await server.until(1)
+        writer.close()
+        await eventually(lambda: server.closed == ["end"])
+        assert [document["message"] for document in server.memory.documents] == ["next"]
+    assert len(server.letters.letters) >= 1
+
+
 def record(number: int, end: bytes = b"<E>") -> bytes:
     return b'{"n":%d,\n"text":"x"}' % number + end
 
@@ -136,12 +171,22 @@ class Site:
             "unix": f'unix {{ path => "{root}/socket" codec => json_lines {{ delimiter => "\\0" }}',
             "file": f'file {{ path => "{root}/logs/*.log" start_position => beginning stat_interval => "50 ms" '
             f"discover_interval => 2 {line_codec('|END|')}",
+            "gzip": f'unix {{ path => "{root}/gzip" codec => gzip_lines',
+            "msgpack": f'unix {{ path => "{root}/msgpack" codec => msgpack',
+            "archive": f'file {{ path => "{root}/logs/*.gz" mode => read codec => gzip_lines discover_interval => 2 '
+            f'stat_interval => "50 ms" file_completed_action => log file_completed_log_path => "{root}/read"',
             "old": f'file {{ path => "{root}/logs/*.old" start_position => beginning stat_interval => "50 ms" '
             'discover_interval => 2 delimiter => "\\r"',
         }
         inputs = " ".join(f'{text} add_field => {{ "kind" => "{kind}" }} }}' for kind, text in kinds.items())
         output = f'file {{ path => "{root}/out/%{{kind}}" codec => json_lines }}'
         self.daemon = Daemon(root, config=f"input {{ {inputs} }} output {{ {output} }}", workers="2")
+
+    @property
+    def port(self) -> int:
+        """Of the input ``tcp``; sockets of the file system have none."""
+        said = self.daemon.said("listening for events")
+        return next(int(entry["port"]) for entry in said if entry["port"])
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the events of a kind so far."""
@@ -168,7 +213,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with made.daemon:
         yield made
         made.daemon.stop()
-    check_balance(made.daemon.data_dir, sum(len(made.events(kind)) for kind in ("tcp", "unix", "file", "old")))
+    kinds = ("tcp", "unix", "gzip", "msgpack", "archive", "file", "old")
+    check_balance(made.daemon.data_dir, sum(len(made.events(kind)) for kind in kinds))
 
 
 def test_a_socket_of_the_file_system(site: Site) -> None:
@@ -178,6 +224,24 @@ def test_a_socket_of_the_file_system(site: Site) -> None:
         site.wait("unix", ["one"])
         client.sendall(b'\0{"message":"three"}')
     site.wait("unix", ["one", "two", "three"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("gzip", gzip.compress(b"one\ntwo\n")), ("msgpack", b"\x81\xa7message\xa3one\x81\xa7message\xa3two")],
+    ids=["gzip", "msgpack"],
+)
+def test_messages_without_lines(site: Site, kind: str, message: bytes) -> None:
+    """They are stored as soon as they are whole: no line feed has to come."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(site.root / kind))
+        client.sendall(message)
+        site.wait(kind, ["one", "two"])
+
+
+def test_archives(site: Site) -> None:
+    (site.root / "logs" / "a.gz").write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+    site.wait("archive", ["one", "two"])
 
 
 def test_files_of_carriage_returns(site: Site) -> None:
@@ -193,7 +257,7 @@ def test_workers_that_are_killed_within_records_and_delimiters(site: Site) -> No
     middle = data.index(b"|END|", len(data) // 2)
     cuts = sorted([len(data) // 4, middle + 2, *(rnd.randrange(len(data)) for _ in range(2))])
     with (
-        socket.create_connection(("127.0.0.1", site.daemon.port)) as client,
+        socket.create_connection(("127.0.0.1", site.port)) as client,
         (site.root / "logs" / "a.log").open("ab", buffering=0) as file,
     ):
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):

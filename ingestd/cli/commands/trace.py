@@ -16,6 +16,7 @@ from ingestd.cli.common.terminal import write, write_text
 from ingestd.diagnosis.trace import Trace, Tracing, UnknownInputError
 from ingestd.diagnosis.trace_report import trace_document, trace_lines
 from ingestd.event.jsontext import dumps
+from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -73,6 +74,8 @@ def _traces(tracing: Tracing, data: bytes, input_id: str | None) -> Iterator[Tra
         traces = tracing.records(input_id, data)
     except UnknownInputError as error:
         raise click.BadParameter(str(error), param_hint="--input") from None
+    except UndecodableError as error:
+        raise click.ClickException(f"the input would make a dead letter of this: {error}") from None
     if not traces:
         raise click.ClickException("the input makes no event of this")
     yield from traces

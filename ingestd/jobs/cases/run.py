@@ -12,6 +12,7 @@ from ingestd.diagnosis.trace import Trace, Tracing, UnknownInputError
 from ingestd.event.jsontext import dumps
 from ingestd.jobs.cases.case import Case, Source
 from ingestd.jobs.cases.compare import differences
+from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 
@@ -41,7 +42,7 @@ def run_case(case: Case, load: LoadConfig, settings: Settings) -> Outcome:
         return Outcome(case, time.perf_counter() - started, found)
     except ConfigErrors as errors:
         return Outcome(case, time.perf_counter() - started, error=errors.render())
-    except UnknownInputError as error:
+    except (UnknownInputError, UndecodableError) as error:
         return Outcome(case, time.perf_counter() - started, error=str(error))
 
 
@@ -56,5 +57,6 @@ def traces_of(case: Case, config: Config, settings: Settings) -> list[Trace]:
     if case.events:
         lines = b"".join(dumps(event) + b"\n" for event in case.events)
         return tracing.events(lines, case.received_ns)
-    data = "".join(line + "\n" for line in case.lines).encode()
+    end = tracing.delimiter(case.input)
+    data = b"".join(line.encode() + end for line in case.lines)
     return tracing.records(case.input, data, case.sender, case.received_ns)

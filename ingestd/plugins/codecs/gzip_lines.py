@@ -1,7 +1,8 @@
 """``gzip_lines``: messages that are lines of text, compressed with gzip.
 
-Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-gzip_lines. A message has to come as a
-whole, so inputs that read a stream cannot use it; `ingestd import` reads compressed files with every codec.
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-gzip_lines. Inputs that read a stream take
+it as members of gzip, one after the other; the input `file` and `ingestd import` decompress files whatever the codec.
+What is damaged, cut off or too long is a dead letter with its bytes.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import part_key
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._events import Records, failed_message
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option, original_option
 from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
+from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext, plugin
-from ingestd.protocols.gzip_members import GzipError, inflated
+from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.gzip_members import GzipError, MemberGrouping, inflated
+from ingestd.protocols.lines import count_line_ends
 
-_MAX_BYTES = 64 << 20
-"""Of the lines of one message, so that a small message cannot fill the memory."""
+_MAX_BYTES, _MAX_LINES = 64 << 20, 250_000
+"""Of one message: a small one cannot fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +40,31 @@ class GzipLinesCodec:
     """Decodes compressed lines; it cannot encode."""
 
     decoder: TextDecoder
+    grouping: Grouping
     delimiter: None = None
     joins_streams: bool = False
 
     def decode(self, chunk: Chunk) -> Table:
-        """Return an event for each line; a message that is not gzip gets the tag ``_gzipparsefailure``."""
-        records = Records()
+        """Return an event for each line. Raises UndecodableError."""
         try:
             data = inflated(chunk.data, _MAX_BYTES)
-        except GzipError:
-            records.add(None, failed_message(chunk, "_gzipparsefailure"), chunk.offset)
-            return records.table()
-        for number, line in enumerate(filter(None, data.split(b"\n"))):
-            records.add(None, self.decoder.event(line.removesuffix(b"\r"), chunk), part_key(chunk.offset, number))
-        return records.table()
+        except GzipError as error:
+            raise UndecodableError(str(error)) from None
+        if (count := count_line_ends(data)) > _MAX_LINES:
+            raise UndecodableError(f"the message has {count} lines, {_MAX_LINES} are allowed: send smaller ones")
+        lines = [line for line in data.replace(b"\r\n", b"\n").removesuffix(b"\r").split(b"\n") if line]
+        keys = [part_key(chunk.offset, number) for number in range(len(lines))]
+        return self.decoder.table(lines, keys, chunk)
 
     def encode(self, batch: Batch) -> bytes:
         """Raise ValueError: as in Logstash, it only decodes."""
         raise ValueError("the codec gzip_lines cannot encode; use the option gzip of the output file")
 
 
-@plugin("codec", "gzip_lines", Options, encodes=False, messages_only=True)
+@plugin("codec", "gzip_lines", Options, encodes=False)
 def build(opts: Options, context: BuildContext) -> GzipLinesCodec:
     """Compressed lines of text, a message of any number of them."""
-    return GzipLinesCodec(TextDecoder(opts.charset, opts.fallback_charset, ecs=uses_ecs(opts)))
+    decoder = TextDecoder(
+        opts.charset, opts.fallback_charset, ecs=uses_ecs(opts), in_columns=context.fields is not None
+    )
+    return GzipLinesCodec(decoder, MemberGrouping(context.settings.max_line_bytes, _MAX_BYTES))

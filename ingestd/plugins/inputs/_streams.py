@@ -10,7 +10,7 @@ from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED, LineRun, LineSplitter, OversizedLine
+from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -104,6 +104,8 @@ class MessageStream:
             self._pending += run.data
             if ends := self._grouping.ends(self._pending):
                 await self._put_first(ends)
+            if len(self._pending) > self._max and not self._grouping.delimiter:
+                await self._put_first([len(self._pending)])
             if run.oversized:
                 await self.flush()
                 oversized = LineRun(b"", run.offset + len(run.data), run.oversized)
@@ -117,8 +119,14 @@ class MessageStream:
 
     async def _put_first(self, ends: list[int]) -> None:
         data, start = bytes(self._pending[: ends[-1]]), 0
+        lines = self._grouping is None or self._grouping.delimiter
         for end in ends:
-            await put(self._sink, data[start:end], self._stream, self._start + self._offset + start)
+            message, offset = data[start:end], self._start + self._offset + start
+            if lines or end - start <= self._max:
+                await put(self._sink, message, self._stream, offset)
+            else:
+                oversized = LineRun(b"", offset, [OversizedLine(end - start, message[:EXCERPT_BYTES], 0)])
+                await put_runs(self._sink, [oversized], self._stream, self._max)
             start = end
         del self._pending[:start]
         self._offset += start
@@ -143,6 +151,7 @@ class LineStream:
         grouping: Grouping | None = None,
         delimiter: bytes = LINE_FEED,
     ) -> None:
+        grouping = grouping.of_stream() if grouping is not None else None
         self._messages = MessageStream(sink, stream, max_line_bytes, grouping)
         self._splitter = LineSplitter(max_line_bytes, delimiter)
         self._flush_seconds = grouping.flush_seconds if grouping is not None else 0

@@ -72,7 +72,7 @@ class ConnectionReader:
         self._sock, self._sink, self._owner = sock, sink, owner
         self._peeked, self._max = Peeked(sock, buffer), max_line_bytes
         self._few = min(_FEW_BYTES - 1, max_line_bytes, buffer.chunk_bytes // 2)
-        self._grouping = grouping
+        self._grouping = grouping = grouping.of_stream() if grouping is not None else None
         lines = lines_framing(grouping, delimiter)
         self._recognition = Recognition(owner.recognised, max_line_bytes, lines, framings)
         self._lines = TcpLines(sink, stream, max_line_bytes, grouping, delimiter)
@@ -95,7 +95,7 @@ class ConnectionReader:
         self._wakeups.reset_low_water()
         consumed = tcp_position.position(self._sock)
         self._offset = kept if consumed is None else consumed
-        skipped, last = self._peeked.skip(kept - self._offset, len(self._mark.delimiter))
+        skipped, last = self._peeked.skip(kept - self._offset, max(len(self._mark.delimiter), 1))
         self._offset += skipped
         state = self._mark.resume(last)
         self._lines.start_lost = state is PartialLine.COLLECTED
@@ -202,7 +202,10 @@ class ConnectionReader:
         elif fault := self._recognition.framing.fault(self._peeked.data, size):
             self._reject_rest(size, fault)
         elif self._lines.exceeds(size - (torn := self._torn(size, last=last))):
-            self._collect(size - torn)
+            if self._recognition.framing.delimiter:
+                self._collect(size - torn)
+            else:  # its end will never be known
+                self._store(self._peeked.first(size))
         elif last or tcp_position.ends_after(self._sock, size):
             self._store(self._recognition.framing.lines(self._peeked.first(size)))
         elif self._wakeups.stopped and self._lines.collected and size > torn:

@@ -69,7 +69,7 @@ LINES = Framing(whole_lines, _same)
 def lines_framing(grouping: Grouping | None, delimiter: bytes = LINE_FEED) -> Framing:
     """Return how lines are separated that end with ``delimiter``, or that a codec groups to messages."""
     if grouping is not None:
-        return Framing(grouping.whole, _same, delimiter)
+        return Framing(grouping.whole, _same, grouping.delimiter)
     return LINES if delimiter == LINE_FEED else Framing(partial(whole_lines, delimiter=delimiter), _same, delimiter)
 
 

@@ -250,6 +250,7 @@ def _delimiter(opts: Options) -> bytes:
     journaled=True,
     stream_fields=_stream_fields,
     delimiter=_delimiter,
+    inflates=True,
 )
 def build(opts: Options, context: BuildContext) -> FileInput:
     """Lines of files: logs as they grow, through rotations and restarts, and complete files, plain or compressed."""
