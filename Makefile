@@ -6,7 +6,7 @@
 #               step and combination, and ten times the random cases, of what `make test` tries in part
 # make check    ruff, mypy, eslint if npm is there, and whether docs/ is what the code says
 # make docs     write the reference pages in docs/
-# make dist     build the sdist and the wheel in dist/, and check them
+# make dist     build the sdists and the wheels of ingestd and ingestd-django in dist/, and check them
 # make bench    what an event costs, events/s, latency, memory, start (ARGS="--only cpu latency")
 # make bench-store   the built-in store: CPU and bytes per event, seconds of each query (ARGS=--large: of 30 million)
 .POSIX:
@@ -67,6 +67,7 @@ docs: $(VENV)/installed-dev
 dist: $(VENV)/installed-dev
 	rm -rf dist
 	$(BIN)/python -m hatchling build
+	cd clients/django && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)
 	$(BIN)/python -m twine check --strict dist/*
 
 bench: $(VENV)/installed-dev

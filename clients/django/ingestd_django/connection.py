@@ -8,7 +8,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingestd_django.lumberjack import AckDecoder, encode_window
@@ -31,14 +31,16 @@ class Address:
         host: Its name or address.
         port: Of its input ``beats``.
         connect_seconds: How long a connection may take.
-        tls: For TLS; None: without.
+        tls: Returns the context of a connection with TLS; None: without. Each connection has one of its own: gevent
+            patches processes that were forked from one in which there was a context already, which would block, and
+            certificates may have been replaced.
         compression_level: Of zlib, 0 to 9; 0: not compressed.
     """
 
     host: str
     port: int
     connect_seconds: float = 5.0
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
     compression_level: int = 0
 
     def __str__(self) -> str:
@@ -57,7 +59,7 @@ class Connection:
         self._socket = socket.create_connection((address.host, address.port), address.connect_seconds)
         try:
             if address.tls is not None:
-                self._socket = address.tls.wrap_socket(self._socket, server_hostname=address.host)
+                self._socket = address.tls().wrap_socket(self._socket, server_hostname=address.host)
             self._socket.settimeout(ANSWER_SECONDS)
         except BaseException:
             self._socket.close()

@@ -8,7 +8,7 @@ import os
 import ssl as tls
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingestd_django.connection import Address
@@ -61,20 +61,16 @@ class IngestdHandler(logging.Handler):
         spool_dir: str | Path | None = None,
         exit_seconds: float = 2.0,
     ) -> None:
-        context = ssl if isinstance(ssl, tls.SSLContext) else None
-        if ssl is True:
-            for name, path in (("ca_certs", ca_certs), ("certfile", certfile), ("keyfile", keyfile)):
-                if path and not Path(path).is_file():
-                    raise ValueError(f"{name}: there is no file {path}")
-            context = tls.create_default_context(cafile=ca_certs)
-            if certfile:
-                context.load_cert_chain(certfile, keyfile)
+        context = _tls(ssl, ca_certs, certfile, keyfile)
+        if context is not None:
+            context()  # a mistake is an error of the settings
         super().__init__()
         folder = Path(spool_dir) if spool_dir is not None else default_spool_dir()
         self._records = RecordFormatter(message_type, tags, fqdn=fqdn)
         self._exit_seconds = exit_seconds
         self.address = Address(host, int(port), tls=context, compression_level=compression_level)
-        self._sender = Sender(self.address, Limits(memory_bytes, spool_bytes, folder), report_to_stderr)
+        limits = Limits(memory_bytes, spool_bytes, folder, exit_seconds)
+        self._sender = Sender(self.address, limits, report_to_stderr)
         self._ids = _Ids()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -103,8 +99,33 @@ class IngestdHandler(logging.Handler):
 
     def close(self) -> None:
         """End: what is not acknowledged in time is in the file, and sent by the next process of the site."""
-        self._sender.close(self._exit_seconds)
+        self._sender.close()
         super().close()
+
+
+def _tls(
+    wanted: bool | tls.SSLContext, ca_certs: str | None, certfile: str | None, keyfile: str | None
+) -> Callable[[], tls.SSLContext] | None:
+    """Return what makes the context of a connection; None: it is not encrypted.
+
+    Raises:
+        ValueError: There is no such file.
+    """
+    if isinstance(wanted, tls.SSLContext):
+        return lambda: wanted
+    if not wanted:
+        return None
+    for name, path in (("ca_certs", ca_certs), ("certfile", certfile), ("keyfile", keyfile)):
+        if path and not Path(path).is_file():
+            raise ValueError(f"{name}: there is no file {path}")
+
+    def context() -> tls.SSLContext:
+        made = tls.create_default_context(cafile=ca_certs)
+        if certfile:
+            made.load_cert_chain(certfile, keyfile)
+        return made
+
+    return context
 
 
 def default_spool_dir() -> Path:

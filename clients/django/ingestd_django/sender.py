@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from ingestd_django.connection import Address, Connection
 from ingestd_django.spool import Spool, abandoned
@@ -27,6 +30,8 @@ ADOPT_SECONDS = 60.0
 REPORT_SECONDS = 600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _JOIN_SECONDS = 1.0
+_AFTER_OTHERS = -100
+"""Priority of what the end of a process of ``multiprocessing`` does."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,13 @@ class Limits:
         memory_bytes: In memory, of events that wait; more go to the file.
         spool_bytes: In the file of a process; events that do not fit are dropped and counted.
         spool_dir: The folder of the files.
+        exit_seconds: How long the end of the process waits for acknowledgements.
     """
 
     memory_bytes: int
     spool_bytes: int
     spool_dir: Path
+    exit_seconds: float
 
 
 class Sender:
@@ -55,6 +62,7 @@ class Sender:
         self._address, self._limits, self._report = address, limits, report
         self._start_anew()
         _all.add(self)
+        _watch_termination()
 
     def _start_anew(self) -> None:
         """Start with nothing, as also a forked process does: what waits is its parent's."""
@@ -62,12 +70,13 @@ class Sender:
         self._hurry = threading.Event()  # no lingering
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
+        self._moved: deque[bytes] | None = None  # to the start of the file, and perhaps sent from memory
         self._spool: Spool | None = None
         self._adopted: Spool | None = None
         self._adopt_at = 0.0
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
-        self._closed = self._away = False
+        self._closed = self._away = self._ended = self._ending = False
         self._failures = 0  # in a row
         self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
         self._reports: deque[str] = deque()
@@ -78,7 +87,13 @@ class Sender:
         size = len(document)
         with self._changed:
             spooling = self._spool is not None and self._spool.remaining > 0
-            if self._closed or self._away or spooling or self._memory_bytes + size > self._limits.memory_bytes:
+            if (
+                self._closed
+                or self._away
+                or self._ending
+                or spooling
+                or self._memory_bytes + size > self._limits.memory_bytes
+            ):
                 self._write([document])
             else:
                 self._memory.append(document)
@@ -98,10 +113,10 @@ class Sender:
                     break
             return not self._waits()
 
-    def close(self, seconds: float) -> None:
+    def close(self) -> None:
         """Wait as ``flush``, then write what is left to the file, for the next process."""
-        deadline = time.monotonic() + seconds
-        self.flush(seconds)
+        deadline = time.monotonic() + self._limits.exit_seconds
+        self.flush(self._limits.exit_seconds)
         with self._changed:
             self._closed = True
             self._write_memory()
@@ -112,11 +127,22 @@ class Sender:
             thread, connection, away = self._thread, self._connection, self._away
         self._send_reports()
         if thread is not None and thread is not threading.current_thread():
-            if not away:  # it may wait for the acknowledgement of what another process has left
+            if not away:  # it may send what another process has left
                 thread.join(max(deadline - time.monotonic(), 0))
+            self._ended = True
             if connection is not None:
                 connection.interrupt()
             thread.join(_JOIN_SECONDS)
+
+    def terminating(self) -> None:
+        """Keep everything in the file from now on: the process may end at any moment, without a last word."""
+        with self._changed:
+            self._ending = True
+            moved, was_first = self._memory, not self._spooled
+            self._write_memory()
+            if was_first and not self._memory:
+                self._moved = moved
+            self._changed.notify_all()
 
     def forked(self) -> None:
         """Be the sender of a new process."""
@@ -128,7 +154,11 @@ class Sender:
         self._start_anew()
 
     def _waits(self) -> bool:
-        return bool(self._memory) or (self._spool is not None and self._spool.remaining > 0)
+        return bool(self._memory) or self._spooled
+
+    @property
+    def _spooled(self) -> bool:
+        return self._spool is not None and self._spool.remaining > 0
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="ingestd_django", daemon=True)
@@ -137,6 +167,7 @@ class Sender:
         except RuntimeError:  # the interpreter is ending
             self._thread = None
             self._write_memory()
+        _close_at_end_of_child(self)
 
     def _write_memory(self) -> None:
         documents, self._memory, self._memory_bytes = list(self._memory), deque(), 0
@@ -198,17 +229,21 @@ class Sender:
     def _next(self) -> Spool | deque[bytes] | None:
         """Wait for events; returns where they are, None at the end."""
         with self._changed:
-            while not self._closed and not self._waits():
+            while not self._waits():
                 if (spool := self._next_abandoned()) is not None:
                     return spool
+                if self._closed:
+                    return None
                 self._hurry.clear()
                 self._changed.wait(ADOPT_SECONDS)
         self._hurry.wait(LINGER_SECONDS)
         with self._changed:
-            return None if self._closed else self._memory or self._spool
+            return self._memory or self._spool or self._next_abandoned()
 
     def _next_abandoned(self) -> Spool | None:
-        """Return a file that a process has left, now and then."""
+        """Return a file that a process has left, now and then: also a process that has logged a single record."""
+        if self._ended:
+            return None
         if self._adopted is not None and self._adopted.remaining:
             return self._adopted
         if self._adopted is not None:
@@ -224,7 +259,7 @@ class Sender:
     def _first(self, source: Spool | deque[bytes]) -> list[bytes]:
         with self._changed:
             if isinstance(source, Spool):
-                return [] if self._closed else source.read(WINDOW_RECORDS, WINDOW_BYTES)
+                return [] if self._closed and source is not self._adopted else source.read(WINDOW_RECORDS, WINDOW_BYTES)
             documents, size = list[bytes](), 0
             for document in islice(source, WINDOW_RECORDS):
                 size += len(document)
@@ -246,6 +281,9 @@ class Sender:
         with self._changed:
             if self._closed and source is not self._adopted:
                 return
+            if source is self._moved and self._spool is not None:
+                source = self._spool
+            self._moved = None
             if isinstance(source, Spool):
                 with contextlib.suppress(OSError):  # on a full disk they may be sent again by a later process
                     source.acknowledge(documents)
@@ -267,6 +305,7 @@ class Sender:
         away = self._connection is None or self._failures > 1  # else a cut, and the next attempt shows more
         self._disconnect()
         with self._changed:
+            self._ended = self._closed
             if away and not self._closed:
                 self._tell(f"{self._address} cannot be reached, records are kept in {self._limits.spool_dir}: {error}")
                 self._away = True
@@ -286,6 +325,13 @@ class Sender:
             connection.close()
 
 
+def _close_at_end_of_child(sender: Sender) -> None:
+    """Let a process of ``multiprocessing`` close the sender: if it was forked, it ends without ``atexit``."""
+    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, sender.close, exitpriority=_AFTER_OTHERS)
+
+
 def report_to_stderr(text: str) -> None:
     """Write a sentence where a log handler may: to stderr."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -298,6 +344,35 @@ _all: weakref.WeakSet[Sender] = weakref.WeakSet()
 def _after_fork() -> None:
     for sender in list(_all):
         sender.forked()
+
+
+def _watch_termination() -> None:
+    """Write what waits to the files when SIGTERM comes: uvicorn ends by the signal, and not through ``atexit``.
+
+    The handler before is called as well. Servers that handle signals in C, uWSGI and mod_wsgi, are left alone.
+    """
+    if threading.current_thread() is not threading.main_thread() or {"uwsgi", "mod_wsgi"} & sys.modules.keys():
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    if before is _terminate or before is signal.SIG_IGN or before is None:
+        return
+    global _handler_before  # noqa: PLW0603 -- a process has one handler of a signal
+    with contextlib.suppress(ValueError):  # not in the main interpreter
+        signal.signal(signal.SIGTERM, _terminate)
+        _handler_before = before
+
+
+_handler_before: Any = signal.SIG_DFL
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    for sender in list(_all):
+        sender.terminating()
+    if callable(_handler_before):
+        _handler_before(number, frame)
+    else:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 if hasattr(os, "register_at_fork"):

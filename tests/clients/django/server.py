@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -28,13 +29,17 @@ class Server:
     Attributes:
         lose_acknowledgements: How many windows are kept, but their connection is cut instead of acknowledged.
         silent: Whether nothing is acknowledged, and connections stay open.
+        held: What came meanwhile.
+        tls: For connections with TLS; None: without.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.events: list[dict[str, Any]] = []
         self.windows = 0
         self.lose_acknowledgements = 0
         self.silent = False
+        self.held: list[tuple[socket.socket, list[dict[str, Any]]]] = []
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -60,6 +65,15 @@ class Server:
         for connection in connections:
             _close(connection)
 
+    def speak(self) -> None:
+        """Acknowledge what came while it was silent."""
+        with self._lock:
+            self.silent = False
+            for connection, events in self.held:
+                self.events += events
+                _acknowledge(connection, events)
+            self.held.clear()
+
     def messages(self) -> list[str]:
         """Return the texts, each once."""
         return [event["message"] for event in {event["@metadata"]["_id"]: event for event in self.events}.values()]
@@ -80,23 +94,34 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self.tls is not None:
+                with self._lock:
+                    self._connections.remove(connection)
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                with self._lock:
+                    self._connections.add(connection)
             while True:
                 events = _window(connection)
                 with self._lock:
                     if connection not in self._connections:
                         return
                     if self.silent:
+                        self.held.append((connection, events))
                         continue
                     self.events += events
                     self.windows += 1
                     if self.lose_acknowledgements:
                         self.lose_acknowledgements -= 1
                         return
-                connection.sendall(b"2A" + struct.pack(">I", 0) + b"2A" + struct.pack(">I", len(events)))
+                _acknowledge(connection, events)
         except (OSError, EOFError):
             pass
         finally:
             _close(connection)
+
+
+def _acknowledge(connection: socket.socket, events: list[dict[str, Any]]) -> None:
+    connection.sendall(b"2A" + struct.pack(">I", 0) + b"2A" + struct.pack(">I", len(events)))
 
 
 def _close(connection: socket.socket) -> None:

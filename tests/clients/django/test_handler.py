@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +110,74 @@ class TestFields:
 def test_a_file_for_tls_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ca_certs: there is no file"):
         IngestdHandler(ssl=True, ca_certs=str(tmp_path / "ca.pem"))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a certificate and its key, for 127.0.0.1, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is needed to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "server.crt", folder / "server.key"
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(files[1]), "-out", str(files[0])]
+    name = ["-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "9"]
+    subprocess.run(["openssl", "req", "-x509", *key, *name], check=True, capture_output=True)
+    return files
+
+
+@pytest.fixture
+def tls_server(certificate: tuple[Path, Path]) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    running = Server(tls=context)
+    yield running
+    running.stop()
+
+
+class TestTls:
+    def test_records_arrive(self, tls_server: Server, certificate: tuple[Path, Path], make: Make) -> None:
+        logger = make(port=tls_server.port, ssl=True, ca_certs=str(certificate[0]))
+        send(logger, 0, 10)
+        assert sorted(tls_server.wait_for(10)) == sorted(texts(0, 10))
+        tls_server.stop()
+        send(logger, 10, 20)
+        tls_server.start()
+        assert sorted(tls_server.wait_for(20)) == sorted(texts(0, 20))
+
+    def test_a_certificate_that_is_not_trusted(self, tls_server: Server, make: Make) -> None:
+        logger = make(port=tls_server.port, ssl=True, exit_seconds=0)
+        logger.info("kept")
+        wait_until(lambda: "certificate verify failed" in handler_of(logger).error, "the error")
+        assert not tls_server.events
+
+    def test_gevent_after_the_handler_was_made(
+        self, tls_server: Server, certificate: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        """As gunicorn does with --preload: waiting for an acknowledgement does not hold up the other greenlets."""
+        pytest.importorskip("gevent")
+        tls_server.silent = True
+        code = f"""
+import logging, os
+from ingestd_django import IngestdHandler
+log = logging.getLogger("preload"); log.setLevel("INFO")
+log.addHandler(IngestdHandler(
+    "127.0.0.1", {tls_server.port}, ssl=True, ca_certs={str(certificate[0])!r}, spool_dir={str(tmp_path)!r}
+))
+if not (pid := os.fork()):
+    from gevent import monkey; monkey.patch_all()
+    import gevent
+    log.info("from a worker")
+    while not (connection := log.handlers[0]._sender._connection):
+        gevent.sleep(0.01)
+    for _ in range(100):
+        gevent.sleep(0.01)
+    print("alive", type(connection._socket).__module__, flush=True)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("alive gevent")
 
 
 class TestOutages:
@@ -244,6 +315,64 @@ for pid in children:
         expected = [f"thread {n}" for n in range(300)] + [f"child {c} {n}" for c in range(4) for n in range(50)]
         assert sorted(server.wait_for(500)) == sorted(expected)
         assert len(server.events) == 500
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+    def test_the_end_of_a_process_of_multiprocessing(self, server: Server, tmp_path: Path) -> None:
+        """It ends without ``atexit``."""
+        code = f"""
+import logging, multiprocessing
+from ingestd_django import IngestdHandler
+log = logging.getLogger("pool"); log.setLevel("INFO")
+log.addHandler(IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path)!r}, exit_seconds=60))
+log.info("parent")
+def work(number):
+    log.info("child %d", number)
+for number in range(3):
+    child = multiprocessing.get_context("fork").Process(target=work, args=(number,))
+    child.start(); child.join()
+    assert child.exitcode == 0
+"""
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        assert sorted(server.wait_for(4)) == ["child 0", "child 1", "child 2", "parent"]
+
+    @pytest.mark.parametrize("handled", [False, True], ids=["default", "handled_by_the_server"])
+    def test_ended_by_sigterm(self, handled: bool, server: Server, make: Make, tmp_path: Path) -> None:
+        """As uvicorn ends after it has shut down: by the signal itself, so that nothing is flushed."""
+        server.silent = True
+        code = f"""
+import logging, os, signal
+from ingestd_django import IngestdHandler
+log = logging.getLogger("terminated"); log.setLevel("INFO")
+before = signal.getsignal(signal.SIGTERM)
+if {handled}:
+    signal.signal(signal.SIGTERM, lambda *_: log.info("shutting down"))
+handler = IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path / "spool")!r})
+log.addHandler(handler)
+log.info("first")
+os.kill(os.getpid(), signal.SIGTERM)
+log.info("last request")
+signal.signal(signal.SIGTERM, before)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+        assert _python(code).returncode == -signal.SIGTERM
+        server.silent = False
+        make().info("next process")
+        ended = ["first", "last request", "shutting down"] if handled else ["first"]
+        assert sorted(server.wait_for(len(ended) + 1)) == sorted([*ended, "next process"])
+
+    def test_what_is_sent_while_sigterm_comes_is_not_sent_again(self, server: Server, make: Make) -> None:
+        logger = make()
+        sender = handler_of(logger)._sender
+        server.silent = True
+        send(logger, 0, 10)
+        wait_until(lambda: server.held, "a window")
+        sender.terminating()
+        send(logger, 10, 20)
+        server.speak()
+        assert sorted(server.wait_for(20)) == sorted(texts(0, 20))
+        assert handler_of(logger).flush(300)
+        assert len(server.events) == 20
 
     def test_the_thread_imports_nothing(self) -> None:
         """What a thread imports while its process forks may be half there in the child, for good."""

@@ -11,6 +11,11 @@ def search(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"nothing found for {request.GET.get('q', '')}")
 
 
+async def search_async(request: HttpRequest) -> HttpResponse:
+    logger.info("search for %s", word := request.GET.get("q", ""), extra={"searched": word})
+    return HttpResponse(f"nothing found for {word}")
+
+
 def order(request: HttpRequest) -> HttpResponse:
     logger.info("주문 완료: %s", "떡볶이", extra={"order": {"id": 17, "items": ["떡볶이", "순대"]}, "price": 12500})
     return HttpResponse("thank you")
