@@ -5,12 +5,19 @@ The setup page, ``ingestd doctor`` and docs/production.md show the same texts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
-HOST, PORT = "127.0.0.1", 5959
-"""Where the built-in pipeline listens."""
+HOST, PORT, BEATS_PORT = "127.0.0.1", 5959, 5044
+"""Where the built-in pipeline listens; on the port for Beats only if the setting ``beats_port`` says so."""
 
-_ADDRESS = ("INGESTD_HOST", "INGESTD_PORT")  # replaced in the texts
+CLIENT = "ingestd-django"
+"""The recipe for ingestd's own client, which logs each request under any server."""
+
+CLIENT_LOGGER = "ingestd_django.access"
+
+_ADDRESS = ("INGESTD_HOST", "INGESTD_PORT", "INGESTD_BEATS_PORT")  # replaced in the texts
+_ANY_ADDRESS = re.compile("|".join(_ADDRESS))
 
 ACCESS_LOGGERS = {
     "runserver": "django.server",
@@ -54,6 +61,35 @@ LOGGING = {
 ENTRIES
     },
 }
+"""
+
+CLIENT_MIDDLEWARE = 'MIDDLEWARE = ["ingestd_django.AccessLog", *MIDDLEWARE]'
+"""With this setting of Django the client logs each request."""
+
+_CLIENT_SETTINGS = """\
+INSTALLED_APPS += ["ingestd_django"]  # for manage.py ingestd_check
+CLIENT_MIDDLEWARE  # first, so that it sees the whole request
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "console": {"class": "logging.StreamHandler"},
+        "ingestd": {
+            "class": "ingestd_django.IngestdHandler",
+            "host": "INGESTD_HOST",
+            "port": INGESTD_BEATS_PORT,
+            "message_type": "django",
+        },
+    },
+    # Django, your own code, and a record for each request.
+    "root": {"handlers": ["console", "ingestd"], "level": "INFO"},
+}
+""".replace("CLIENT_MIDDLEWARE", CLIENT_MIDDLEWARE)
+
+_BEATS_PORT_SETTING = """\
+# ingestd-django sends to this port.
+beats_port = INGESTD_BEATS_PORT
 """
 
 _TAIL_UNIT = """\
@@ -123,11 +159,19 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to do under one server, in order; ``title`` is its name as its own documentation writes it."""
+    """What to do in order: with ingestd's own client, or with the stock handler under one server.
+
+    Attributes:
+        name: `CLIENT`, or the server.
+        title: The name as its own documentation writes it.
+        snippets: What to copy where.
+        package: What has to be installed for it.
+    """
 
     name: str
     title: str
     snippets: tuple[Snippet, ...]
+    package: str = "python-logstash"
 
 
 def logging_entry(server: str) -> str:
@@ -135,13 +179,20 @@ def logging_entry(server: str) -> str:
     return _ENTRY.format(logger=ACCESS_LOGGERS[server])
 
 
-def recipes(host: str = HOST, port: int = PORT) -> tuple[Recipe, ...]:
-    """Return the recipe for each server, for an input that listens on ``host`` and ``port``."""
+def recipes(host: str = HOST, port: int = PORT, beats_port: int = 0) -> tuple[Recipe, ...]:
+    """Return the recipe for ingestd's own client, then those for each server with the stock handler.
+
+    Args:
+        host: Where ingestd is.
+        port: Of the input ``tcp`` for the stock handler.
+        beats_port: Of the input ``beats`` for the client; 0: there is none yet, and the recipe says how to add it.
+    """
     logging = Snippet("settings.py", _logging(("runserver", "gunicorn", "uvicorn")))
     behind = Snippet("settings.py", _logging(("runserver",)))
     own_log = _tail("/var/log/mysite/access.log")
     daphne = "daphne --proxy-headers --access-log /var/log/mysite/access.log mysite.asgi:application"
     found = (
+        _client(beats_port),
         Recipe("runserver", "runserver", (logging,)),
         Recipe("gunicorn", "gunicorn", (logging, Snippet("sh", "gunicorn --access-logfile - mysite.wsgi\n"))),
         Recipe("uvicorn", "uvicorn", (logging, Snippet("sh", "uvicorn --proxy-headers mysite.asgi:application\n"))),
@@ -158,14 +209,19 @@ def recipes(host: str = HOST, port: int = PORT) -> tuple[Recipe, ...]:
             (behind, Snippet("apache.conf", _APACHE), Snippet("sh", _MODULES), _tail("/var/log/apache2/access.log")),
         ),
     )
-    return tuple(
-        Recipe(made.name, made.title, tuple(_at(part, host, port) for part in made.snippets)) for made in found
-    )
+    address = dict(zip(_ADDRESS, (host, str(port), str(beats_port or BEATS_PORT)), strict=True))
+    return tuple(replace(made, snippets=tuple(_at(part, address) for part in made.snippets)) for made in found)
 
 
 def recipe(name: str, host: str = HOST, port: int = PORT) -> Recipe:
     """Return the recipe for a server. Raises KeyError."""
     return {found.name: found for found in recipes(host, port)}[name]
+
+
+def _client(beats_port: int) -> Recipe:
+    listen = () if beats_port else (Snippet("ingestd.toml", _BEATS_PORT_SETTING),)
+    check = Snippet("sh", "python manage.py ingestd_check\n")
+    return Recipe(CLIENT, CLIENT, (*listen, Snippet("settings.py", _CLIENT_SETTINGS), check), CLIENT)
 
 
 def _logging(servers: tuple[str, ...]) -> str:
@@ -183,8 +239,5 @@ def _tail(access_log: str) -> Snippet:
     return Snippet("/etc/systemd/system/access-log.service", _TAIL_UNIT.replace("ACCESS_LOG", access_log))
 
 
-def _at(snippet: Snippet, host: str, port: int) -> Snippet:
-    text = snippet.text
-    for token, value in zip(_ADDRESS, (host, str(port)), strict=True):
-        text = text.replace(token, value)
-    return Snippet(snippet.place, text)
+def _at(snippet: Snippet, address: dict[str, str]) -> Snippet:
+    return replace(snippet, text=_ANY_ADDRESS.sub(lambda found: address[found[0]], snippet.text))

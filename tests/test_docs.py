@@ -1,6 +1,7 @@
 """The reference pages are what the code says, and the examples in the pages work."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -15,10 +16,11 @@ from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse_string
 from ingestd.event.table import Table
 from ingestd.plugins.registry import REGISTRY, BuildContext
-from ingestd.recipes import Recipe, recipes
+from ingestd.recipes import CLIENT, CLIENT_LOGGER, Recipe, recipe, recipes
 from ingestd.settings import load_settings
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.stores.local.files.sealer import Policy, seal_once
+from tests.clients.django.server import Server
 from tests.waiting import WAIT_SECONDS
 from tools.docgen import DOCS, PAGES
 
@@ -82,8 +84,8 @@ def python_block(page: str, text: str) -> str:
 
 
 def logging_blocks() -> list[Any]:
-    """Return every ``LOGGING`` of the pages."""
-    return [block for block in blocks("python") if "LOGGING" in block.values[0]]
+    """Return every ``LOGGING`` of the pages with the stock handler."""
+    return [block for block in blocks("python") if '"logstash.TCPLogstashHandler"' in block.values[0]]
 
 
 @pytest.mark.parametrize("block", logging_blocks())
@@ -128,14 +130,56 @@ def test_each_record_arrives_once(block: str) -> None:
     assert done.stdout.strip() == str(sorted(loggers)), done.stderr
 
 
-@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
-def test_pages_have_the_recipes_of_the_setup_page(recipe: Recipe) -> None:
+@pytest.mark.parametrize("made", recipes(), ids=lambda made: made.name)
+def test_pages_have_the_recipes_of_the_setup_page(made: Recipe) -> None:
     page = (DOCS / "production.md").read_text("utf-8")
-    for snippet in recipe.snippets:
+    for snippet in made.snippets:
         path = re.search(r"-F (\S+)", snippet.text)
         text = snippet.text.replace(path[1], "/var/log/nginx/access.log") if path else snippet.text
         assert f"\n{text}```" in page
-    assert recipes()[0].snippets[0].text in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("README.md", CLIENT), ("README.md", "runserver"), ("clients/django/README.md", CLIENT)],
+    ids=["readme", "readme_stock_handler", "readme_of_the_client"],
+)
+def test_the_readmes_have_the_settings_of_the_setup_page(page: str, name: str) -> None:
+    [settings] = [part.text for part in recipe(name).snippets if part.place == "settings.py"]
+    assert f"```python\n{settings}```" in (ROOT / page).read_text("utf-8")
+
+
+_CLIENT_SITE = """
+import logging, sys
+import django
+from django.conf import settings
+from django.test import Client
+
+names = {"INSTALLED_APPS": [], "MIDDLEWARE": ["django.middleware.common.CommonMiddleware"]}
+exec(sys.argv[1], names)
+names["LOGGING"]["handlers"]["ingestd"] |= {"port": int(sys.argv[2]), "spool_dir": sys.argv[3], "exit_seconds": 300}
+settings.configure(ALLOWED_HOSTS=["*"], **{name: value for name, value in names.items() if name.isupper()})
+urlpatterns = []
+settings.ROOT_URLCONF = __name__
+django.setup()
+for name in sys.argv[4:]:
+    logging.getLogger(name).info("hello")
+Client().get("/search?q=hello")
+"""
+
+
+def test_each_record_of_the_client_arrives_once(tmp_path: Path) -> None:
+    """Django itself applies the settings; of a page that is not there it logs a warning."""
+    [settings] = [part.text for part in recipe(CLIENT).snippets if part.place == "settings.py"]
+    server = Server()
+    try:
+        command = [sys.executable, "-W", "ignore", "-c", _CLIENT_SITE, settings, str(server.port), str(tmp_path)]
+        environ = os.environ | {"PYTHONPATH": str(ROOT / "clients" / "django")}
+        subprocess.run([*command, "shop.views", "django.db"], env=environ, check=True, timeout=WAIT_SECONDS)
+        loggers = sorted(event["logger_name"] for event in server.events)
+    finally:
+        server.stop()
+    assert loggers == sorted(["shop.views", "django.db", "django.request", CLIENT_LOGGER])
 
 
 def test_the_plugin_of_the_guide() -> None:

@@ -21,6 +21,7 @@ class Records:
         total: All of them.
         access: Access lines, by logger; an empty name: plain text, such as lines of nginx.
         twice: Loggers whose latest access lines are about the same requests as those without a logger.
+        twice_client: Loggers whose latest access lines are about the same requests as those of ingestd-django.
         django: Records of Django's loggers that are no access lines.
         clients: Client addresses of access lines.
         future: Events of any day whose time is more than `gather.FUTURE` from now.
@@ -30,6 +31,7 @@ class Records:
     total: int = 0
     access: Mapping[str, int] = field(default_factory=dict)
     twice: tuple[str, ...] = ()
+    twice_client: tuple[str, ...] = ()
     django: int = 0
     clients: Mapping[str, int] = field(default_factory=dict)
     future: int = 0

@@ -36,6 +36,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "the same requests come from {loggers} and from a web server in front: visits count twice",
         "같은 요청이 {loggers}와(과) 앞단 웹 서버 양쪽에서 들어와 방문이 두 번 집계됩니다",
     ),
+    "access.twice_client": (
+        "the same requests come from {loggers} and from the middleware AccessLog of ingestd-django: visits count twice",
+        "같은 요청이 {loggers}와(과) ingestd-django의 AccessLog 미들웨어 양쪽에서 들어와 방문이 두 번 집계됩니다",
+    ),
     "format.version": (
         "records of python-logstash come in version {version}",
         "python-logstash 기록은 버전 {version}입니다",
@@ -213,16 +217,22 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "사이트가 실행 중인지, LOGGING의 host와 port가 맞는지 확인하세요. docs/production.md 참고.",
     ),
     "records.none": (
-        "Point the site's LOGGING at ingestd: see docs/production.md.",
-        "사이트의 LOGGING이 ingestd를 가리키게 하세요. docs/production.md 참고.",
+        "Point the site's LOGGING at ingestd, best with ingestd-django: see docs/production.md.",
+        "사이트의 LOGGING이 ingestd를 가리키게 하세요. ingestd-django를 권합니다. docs/production.md 참고.",
     ),
     "access.missing": (
-        "Add what the server of your site needs; files are sent as docs/production.md says.\n{recipe}",
-        "사이트의 서버에 맞게 추가하세요. 파일을 보내는 방법: docs/production.md\n{recipe}",
+        "Add the middleware of ingestd-django, or what the server of your site needs; files are sent as "
+        "docs/production.md says.\n{recipe}",
+        "ingestd-django의 미들웨어를 추가하거나 사이트의 서버에 맞게 추가하세요. 파일을 보내는 방법: "
+        "docs/production.md\n{recipe}",
     ),
     "access.twice": (
         "Send the access lines of one of them: remove {loggers} from LOGGING, or stop sending the file.",
         "한쪽만 보내세요: LOGGING에서 {loggers}를 빼거나 파일 전송을 멈추세요.",
+    ),
+    "access.twice_client": (
+        "Keep the middleware, and remove {loggers} from LOGGING.",
+        "미들웨어만 남기고 LOGGING에서 {loggers}를 빼세요.",
     ),
     "clock.zone": (
         "Send times in UTC or with an offset, such as 2026-11-22T10:00:00+09:00.",

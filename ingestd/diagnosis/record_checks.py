@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 from ingestd.diagnosis.facts import Facts, Records, Sample
 from ingestd.diagnosis.finding import Finding, Status
-from ingestd.recipes import ACCESS_LOGGERS, GUNICORN_CLIENT, NGINX_CLIENT, UWSGI_FORMAT, logging_entry, recipe
+from ingestd.recipes import (
+    ACCESS_LOGGERS,
+    CLIENT,
+    CLIENT_MIDDLEWARE,
+    GUNICORN_CLIENT,
+    NGINX_CLIENT,
+    UWSGI_FORMAT,
+    logging_entry,
+    recipe,
+)
 
 MIN_VISITS = 50
 """Fewer visits from a single address may well be one person."""
@@ -52,15 +61,20 @@ def check_access(facts: Facts) -> Iterator[Finding]:
         return
     if records.twice:
         yield Finding(Status.WARNING, "access.twice", {"loggers": ", ".join(records.twice)})
-    else:
+    if records.twice_client:
+        yield Finding(Status.WARNING, "access.twice_client", {"loggers": ", ".join(records.twice_client)})
+    if not (records.twice or records.twice_client):
         senders = sorted(name or "a web server" for name in records.access)
         yield Finding(Status.OK, "access.arriving", {"loggers": ", ".join(senders)})
 
 
 def _missing(app_servers: tuple[str, ...]) -> str:
-    """Return what to add for the servers that run here, or for the usual ones; the same in every language."""
+    """Return what to add for our own client and for the servers that run here, or for the usual ones.
+
+    It is the same in every language.
+    """
     known = [name for name in app_servers if name in _ADVICE] or ["gunicorn", "uvicorn", "daphne", "uwsgi"]
-    return "\n".join(_ADVICE[name] for name in known)
+    return "\n".join(_ADVICE[name] for name in (CLIENT, *known))
 
 
 def _advice(server: str, *lines: str) -> str:
@@ -76,6 +90,7 @@ def _start(server: str) -> str:
 
 
 _ADVICE = {
+    CLIENT: _advice(CLIENT, CLIENT_MIDDLEWARE),
     "gunicorn": _advice("gunicorn", _in_logging("gunicorn"), _start("gunicorn")),
     "uvicorn": _advice("uvicorn", _in_logging("uvicorn"), _start("uvicorn")),
     "runserver": _advice("runserver", _in_logging("runserver")),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ingestd.diagnosis.facts import Records
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_datetime, to_epoch_ns
+from ingestd.recipes import CLIENT_LOGGER
 from ingestd.stores.base import Hit, LogStore
 from ingestd.stores.elastic.server_state import SearchServer
 from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Or, Query
@@ -48,15 +49,17 @@ def recent_records(store: LogStore, now: datetime.datetime) -> Records:
     django = replace(lately, condition=And((_DJANGO, Not(ACCESS_LINES))))
     access_total = store.count(access)
     loggers = {str(top.value): top.count for top in store.top("logger_name", access, _NAMES)} if access_total else {}
-    if unnamed := access_total - sum(loggers.values()):
-        loggers[""] = unnamed
-    twice = logged_twice(*_latest_requests(store, access)) if "" in loggers and len(loggers) > 1 else ()
+    if without := access_total - sum(loggers.values()):
+        loggers[""] = without
+    named, unnamed = _latest_requests(store, access) if len(loggers) > 1 else ([], [])
+    of_client = [request for request in named if request.logger == CLIENT_LOGGER]
     clients = store.top("client_ip", access, _CLIENTS) if access_total else []
     total = store.count(lately)
     return Records(
         total=total,
         access=loggers,
-        twice=twice,
+        twice=logged_twice(named, unnamed),
+        twice_client=logged_twice([request for request in named if request.logger != CLIENT_LOGGER], of_client),
         django=store.count(django) if total else 0,
         clients={str(top.value): top.count for top in clients},
         future=store.count(Query(since=from_datetime(now + FUTURE))),
@@ -74,13 +77,15 @@ class Request:
     logger: str = ""
 
 
-def logged_twice(named: Sequence[Request], unnamed: Sequence[Request]) -> tuple[str, ...]:
-    """Return the loggers whose access lines are about the same requests as ``unnamed`` ones, at the same time.
+def logged_twice(named: Sequence[Request], others: Sequence[Request]) -> tuple[str, ...]:
+    """Return the loggers of ``named`` access lines that are about the same requests as ``others``, at the same time.
 
     Two servers that take turns, such as after a change from one to another, do not log the same requests.
     """
+    if not others:
+        return ()
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for request in unnamed:
+    for request in others:
         times[request.method, request.path].append(request.seconds)
     by_logger: dict[str, list[Request]] = defaultdict(list)
     for request in named:
@@ -89,7 +94,7 @@ def logged_twice(named: Sequence[Request], unnamed: Sequence[Request]) -> tuple[
     for logger, requests in by_logger.items():
         left = {key: list(all_) for key, all_ in times.items()}
         pairs = sum(_take_pair(request, left.get((request.method, request.path), [])) for request in requests)
-        if pairs >= max(_MIN_PAIRS, _common(requests, unnamed) / 2):
+        if pairs >= max(_MIN_PAIRS, _common(requests, others) / 2):
             found.append(logger)
     return tuple(sorted(found))
 

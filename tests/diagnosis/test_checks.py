@@ -28,6 +28,7 @@ from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_he
 from ingestd.diagnosis.messages import FIXES, LANGUAGES, SENTENCES, sentence
 from ingestd.lifecycle.retention import Rules
 from ingestd.plugins.inputs._tcp_senders import ADVICE
+from ingestd.recipes import CLIENT_LOGGER
 from ingestd.settings import StoredZone
 from ingestd.stores.base import IndexInfo
 from ingestd.stores.elastic.field_limit import FullIndex
@@ -93,6 +94,11 @@ CASES = [  # id, facts, {code: status}
         "access_twice",
         records(total=9, access={"gunicorn.access": 4, "": 4}, twice=("gunicorn.access",)),
         {"records.arriving": "ok", "access.twice": "warning"},
+    ),
+    (
+        "access_twice_with_the_client",
+        records(total=9, access={"gunicorn.access": 4, CLIENT_LOGGER: 4}, twice_client=("gunicorn.access",)),
+        {"records.arriving": "ok", "access.twice_client": "warning"},
     ),
     (
         "access_of_two_servers",
@@ -293,11 +299,12 @@ def test_what_to_install_for_locations(facts: GeoIp, command: str) -> None:
     ("servers", "expected", "absent"),
     [
         (("gunicorn",), ['"gunicorn.access": {"handlers"', "gunicorn --access-logfile - "], ["uvicorn", "Daphne"]),
+        (("gunicorn",), ['MIDDLEWARE = ["ingestd_django.AccessLog", *MIDDLEWARE]'], []),
         (("uvicorn",), ['"uvicorn.access": {"handlers"'], ["gunicorn"]),
         ((), ["gunicorn.access", "uvicorn.access", "Daphne", "uWSGI"], []),
         (("waitress-serve",), ["gunicorn.access"], []),
     ],
-    ids=["gunicorn", "uvicorn", "unknown", "other"],
+    ids=["gunicorn", "client", "uvicorn", "unknown", "other"],
 )
 def test_missing_access_lines_come_with_the_recipe(
     servers: tuple[str, ...], expected: list[str], absent: list[str]

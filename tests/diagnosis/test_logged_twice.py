@@ -14,7 +14,7 @@ def lines(paths: list[str], start: float, logger: str = "", step: float = 10) ->
 
 
 G, R = "gunicorn.access", "django.server"
-CASES = [  # id, lines of loggers, lines without a logger, loggers that log twice
+CASES = [  # id, lines of loggers, lines of another server, loggers that log twice
     ("in_front", lines(PATHS, 0.9, G), lines(PATHS, 0), (G,)),
     ("one_of_two", lines(PATHS, 0.9, G) + lines(PATHS, 300, R), lines(PATHS, 0), (G,)),
     ("static_files_in_front", lines(PATHS, 0, G), lines(PATHS * 9, 0, step=10) + lines(["/s.css"] * 90, 1), (G,)),
@@ -23,6 +23,7 @@ CASES = [  # id, lines of loggers, lines without a logger, loggers that log twic
     ("a_few_samples", lines(PATHS, 0, R), lines(PATHS[:2], 0), ()),
     ("coincidence", lines(["/", "/a", "/b"] * 9, 0, R), lines(["/", "/c", "/d"] * 9, 0), ()),
     ("each_line_pairs_once", lines(["/"] * 9, 0, G, step=0.1), lines(["/"], 0), ()),
+    ("no_other_server", lines(PATHS, 0, G), [], ()),
     ("the_lines_of_one_cover_less", lines(PATHS * 9, 0, G), lines(PATHS * 2, 350), (G,)),
 ]
 

@@ -127,18 +127,23 @@ def _status_handler(status: Status) -> Handler:
 
 
 async def _recipes_handler(request: web.Request) -> web.Response:
-    """Return how a site sends its logs to the address in the parameters ``host`` and ``port``, for each server."""
+    """Return how a site sends its logs, with ingestd-django and for each server.
+
+    The parameters: ``host``, the ``port`` of an input ``tcp``, and the ``beats_port`` of an input ``beats``, 0 if there
+    is none.
+    """
     try:
         host = params.text(request.query, "host") or HOST
         port = params.number(request.query, "port", PORT, 1, 65535)
+        beats_port = params.number(request.query, "beats_port", 0, 0, 65535)
     except ParameterError as error:
         return json_error(400, str(error))
     if not _HOST.fullmatch(host):
         return json_error(400, "host must be the name or address of a host")
-    found = [_recipe(recipe) for recipe in recipes(host, port)]
+    found = [_recipe(recipe) for recipe in recipes(host, port, beats_port)]
     return compressed(QueryResponse(200, dumps({"recipes": found})), request)
 
 
 def _recipe(recipe: Recipe) -> dict[str, Any]:
     snippets = [{"place": snippet.place, "text": snippet.text} for snippet in recipe.snippets]
-    return {"name": recipe.name, "title": recipe.title, "snippets": snippets}
+    return {"name": recipe.name, "title": recipe.title, "package": recipe.package, "snippets": snippets}

@@ -237,12 +237,15 @@ export const en = {
   "doctor.fix": "fix",
 
   "setup.title": "Waiting for the first event",
-  "setup.text": "The store is empty. Two steps bring your Django site's logs here.",
-  "setup.step1": "Install the handler",
+  "setup.text": "The store is empty. A few steps bring your Django site's logs here.",
+  "setup.step1": "Install the package",
   "setup.step2": "Add this to settings.py and start the site",
   "setup.start": "Start the site like this",
   "setup.file": "Put this into {file}",
-  "setup.servers": "The server that your site runs under",
+  "setup.servers": "The client, or the server that your site runs under",
+  "setup.check": "Check that records arrive",
+  "setup.note.ingestd-django":
+    "The best client for a Django site: never blocks a request, loses nothing while ingestd restarts, and logs each request under any server. If you write your own pipeline, add an input beats to it instead of beats_port. The other tabs are for the stock handler, logstash.TCPLogstashHandler.",
   "setup.note.runserver": "The same LOGGING serves runserver, gunicorn and uvicorn.",
   "setup.note.gunicorn": "Without --access-logfile gunicorn writes no access lines, and no search words arrive.",
   "setup.note.uvicorn": "uvicorn writes access lines unless it is started with --no-access-log.",
@@ -253,7 +256,7 @@ export const en = {
   "setup.or": "Or send a test line",
   "setup.listening": "Listening on {address}",
   "setup.watch": "This page updates as soon as an event arrives.",
-  "setup.nowhere": "No TCP input is configured: see the status page.",
+  "setup.nowhere": "No input tcp or beats is configured: see the status page.",
   "setup.copy": "Copy",
   "setup.copied": "Copied",
 

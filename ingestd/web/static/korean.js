@@ -235,12 +235,15 @@ export const ko = {
   "doctor.fix": "조치 필요",
 
   "setup.title": "첫 이벤트를 기다리고 있습니다",
-  "setup.text": "저장소가 비어 있습니다. 두 단계만 거치면 Django 사이트의 로그를 볼 수 있습니다.",
-  "setup.step1": "핸들러 설치",
+  "setup.text": "저장소가 비어 있습니다. 몇 단계만 거치면 Django 사이트의 로그를 볼 수 있습니다.",
+  "setup.step1": "패키지 설치",
   "setup.step2": "settings.py에 추가한 뒤 사이트를 시작하세요",
   "setup.start": "사이트를 이렇게 시작하세요",
   "setup.file": "{file}에 붙여 넣으세요",
-  "setup.servers": "사이트를 실행하는 서버",
+  "setup.servers": "클라이언트 또는 사이트를 실행하는 서버",
+  "setup.check": "기록이 도착하는지 확인하세요",
+  "setup.note.ingestd-django":
+    "Django 사이트에 가장 좋은 클라이언트입니다. 요청을 막지 않고, ingestd가 재시작해도 아무것도 잃지 않으며, 어떤 서버에서든 요청마다 기록을 남깁니다. 파이프라인을 직접 작성했다면 beats_port 대신 beats 입력을 추가하세요. 다른 탭은 기본 핸들러 logstash.TCPLogstashHandler용입니다.",
   "setup.note.runserver": "같은 LOGGING을 runserver, gunicorn, uvicorn에서 모두 씁니다.",
   "setup.note.gunicorn": "--access-logfile이 없으면 gunicorn은 접속 로그를 남기지 않아 검색어가 들어오지 않습니다.",
   "setup.note.uvicorn": "uvicorn은 --no-access-log로 시작하지 않는 한 접속 로그를 남깁니다.",
@@ -251,7 +254,7 @@ export const ko = {
   "setup.or": "또는 테스트 로그 한 줄 보내기",
   "setup.listening": "{address}에서 수신 중",
   "setup.watch": "이벤트가 도착하면 이 페이지가 자동으로 갱신됩니다.",
-  "setup.nowhere": "설정된 TCP 입력이 없습니다. 상태 페이지를 확인하세요.",
+  "setup.nowhere": "설정된 tcp나 beats 입력이 없습니다. 상태 페이지를 확인하세요.",
   "setup.copy": "복사",
   "setup.copied": "복사됨",
 

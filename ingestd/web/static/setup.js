@@ -33,20 +33,22 @@ export function createSetup({ onFirst }) {
   async function describe() {
     const status = await ask("status", {}, watching.signal);
     const inputs = status.pipelines.flatMap((pipeline) => pipeline.inputs);
-    const tcp = inputs.find((input) => input.kind === "tcp" && input.port);
-    if (!tcp) return put(steps, h("p", { class: "notice notice-error" }, t("setup.nowhere")));
-    const host = EVERYWHERE.includes(tcp.host) ? location.hostname : tcp.host;
+    const [tcp, beats] = ["tcp", "beats"].map((kind) => inputs.find((input) => input.kind === kind && input.port));
+    const input = tcp ?? beats;
+    if (!input) return put(steps, h("p", { class: "notice notice-error" }, t("setup.nowhere")));
+    const host = EVERYWHERE.includes(input.host) ? location.hostname : input.host;
+    const ports = { port: tcp?.port, beats_port: beats?.port };
+    const { recipes } = await ask("recipes", { host, ...ports }, watching.signal);
     return put(
       steps,
       h(
         "p",
         { class: "listening" },
         h("span", { class: "live-dot on" }),
-        t("setup.listening", { address: `${host}:${tcp.port}` }),
+        t("setup.listening", { address: `${host}:${input.port}` }),
       ),
-      step("1", t("setup.step1"), "pip install python-logstash"),
-      servers((await ask("recipes", { host, port: tcp.port }, watching.signal)).recipes),
-      step("", t("setup.or"), trial(host, tcp.port)),
+      servers(tcp ? recipes : recipes.filter(({ name }) => name === "ingestd-django")),
+      tcp ? step("", t("setup.or"), trial(host, tcp.port)) : null,
     );
   }
   async function look() {
@@ -68,7 +70,7 @@ export function createSetup({ onFirst }) {
   return { element, stop };
 }
 
-/** The tabs: for each server, what to copy where. */
+/** The tabs: for ingestd's own client and for the stock handler under each server, what to copy where. */
 function servers(recipes) {
   const panel = h("div", { class: "steps", id: "recipe", role: "tabpanel" });
   const tabs = recipes.map((recipe) =>
@@ -84,11 +86,12 @@ function servers(recipes) {
       tab.tabIndex = place === chosen ? 0 : -1;
     });
     panel.setAttribute("aria-labelledby", tabs[chosen].id);
-    const { name, snippets } = recipes[chosen];
+    const { name, package: needed, snippets } = recipes[chosen];
     put(
       panel,
       h("p", { class: "muted" }, t(`setup.note.${name}`)),
-      snippets.map(({ place, text }, number) => step(String(number + 2), titleOf(place), text)),
+      step("1", t("setup.step1"), `pip install ${needed}`),
+      snippets.map(({ place, text }, number) => step(String(number + 2), titleOf(place, text), text)),
     );
   }
   tabs.forEach((tab, place) => {
@@ -111,8 +114,11 @@ function servers(recipes) {
   );
 }
 
-const titleOf = (place) =>
-  place === "settings.py" ? t("setup.step2") : place === "sh" ? t("setup.start") : t("setup.file", { file: place });
+function titleOf(place, text) {
+  if (place === "settings.py") return t("setup.step2");
+  if (place !== "sh") return t("setup.file", { file: place });
+  return t(text.includes("ingestd_check") ? "setup.check" : "setup.start");
+}
 
 function step(place, title, text) {
   const button = h(
