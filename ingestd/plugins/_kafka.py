@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingestd.plugins.registry import OptionError, ignored, option, refused
+from ingestd.plugins.registry import OptionError, ignored, option, unsupported
 
 ID_HEADER = "ingestd-id"
 """Header of a record with the id of the event, so that one that is sent twice can be recognised."""
@@ -128,10 +128,10 @@ LEGACY = {
         ),
         _JAVA,
     ),
-    "jaas_path": refused("write the login into sasl_jaas_config"),
-    "kerberos_config": refused("put it into /etc/krb5.conf, or its path into the variable KRB5_CONFIG"),
+    "jaas_path": unsupported("write the login into sasl_jaas_config"),
+    "kerberos_config": unsupported("put it into /etc/krb5.conf, or its path into the variable KRB5_CONFIG"),
     **dict.fromkeys(
         ("sasl_oauthbearer_token_endpoint_url", "sasl_oauthbearer_scope_claim_name"),
-        refused("OAUTHBEARER is not supported; use SCRAM-SHA-512"),
+        unsupported("OAUTHBEARER is not supported; use SCRAM-SHA-512"),
     ),
 }

@@ -170,7 +170,8 @@ def _legacy_error(setting: PluginSetting, old: LegacyOption, owner: str) -> Conf
     if old.successor:
         message = f"the option {setting.name!r} of {owner} is called {old.successor!r} now"
     elif old.refused:
-        message = f"the option {setting.name!r} of {owner} no longer exists, as in Logstash"
+        why = "is not supported" if old.current else "no longer exists, as in Logstash"
+        message = f"the option {setting.name!r} of {owner} {why}"
     else:
         message = f"the option {setting.name!r} of {owner} has no effect"
     return ConfigError(message, setting.span, old.note or f"write {old.successor} => ...", severity)

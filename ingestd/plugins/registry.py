@@ -135,7 +135,7 @@ class LegacyOption(NamedTuple):
 
     ``successor``: the option that takes its value, ``values`` translated; empty: it has no effect. ``note``: what to
     do, or why that is so, as the end of a sentence. ``refused``: without its effect the events would be others, so it
-    is an error. ``silent``: there is nothing to do about it.
+    is an error. ``current``: this version of Logstash still has it. ``silent``: there is nothing to do about it.
     """
 
     note: str = ""
@@ -143,6 +143,7 @@ class LegacyOption(NamedTuple):
     values: Mapping[str, str] = MappingProxyType({})
     refused: bool = False
     silent: bool = False
+    current: bool = False
 
 
 Legacy = Mapping[str, LegacyOption]
@@ -162,6 +163,11 @@ def ignored(note: str) -> LegacyOption:
 def refused(note: str) -> LegacyOption:
     """Return an option that is an error, as in Logstash, and what to do instead."""
     return LegacyOption(note, refused=True)
+
+
+def unsupported(note: str) -> LegacyOption:
+    """Return an option that Logstash has and that is an error here, and what to do instead."""
+    return LegacyOption(note, refused=True, current=True)
 
 
 TraceDetails = Callable[[Any], Callable[[Event], Iterable[str]]]

@@ -105,6 +105,9 @@ def test_names_of_ecs(site: Site) -> None:
     path = site.write("ecs/a.log", "one\n")
     (event,) = site.wait("ecs", "one")
     assert event["log"]["file"]["path"] == str(path)
+    site.write(os.fsdecode(b"ecs/\xb7.log"), "of a name that is not UTF-8\n")
+    events = site.wait("ecs", "one", "of a name that is not UTF-8")
+    assert [found["log"]["file"]["path"] for found in events[1:]] == [str(path.with_name(r"\xb7.log"))]
     assert list(event["host"]) == ["name"]
 
 

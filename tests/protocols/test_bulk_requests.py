@@ -76,7 +76,12 @@ CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the 
             Action("create", "a", "", LINE),
         ],
     ),
-    ("damaged_object", CREATE + b"{no}\n", "", [Action("create", "a", "", LINE.replace(b'{"n":1}', b"{no}"))]),
+    (
+        "damaged_object",
+        CREATE + b'{"a":}\n',
+        "",
+        [Action("create", "a", "", b'{"a":}', "the document is no JSON object", kept=True)],
+    ),
     ("empty", b"\n", "", []),
 ]
 

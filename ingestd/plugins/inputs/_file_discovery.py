@@ -88,20 +88,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _look(path: str, found: dict[str, os.stat_result], problems: dict[str, str]) -> None:
-    shown = os.fsencode(path).decode(errors="backslashreplace")
     try:
         status = os.stat(path)  # noqa: PTH116 -- there may be thousands
     except FileNotFoundError:  # it was renamed meanwhile, or is a symbolic link to nothing
         return
     except OSError as error:
-        problems[shown] = f"{shown} cannot be read: {error.strerror}"
+        problems[path] = f"{path} cannot be read: {error.strerror}"
         return
-    if stat.S_ISREG(status.st_mode) and shown == path:
+    if stat.S_ISREG(status.st_mode):
         found[path] = status
-    elif stat.S_ISREG(status.st_mode):  # events and the sincedb hold the path as text
-        problems[shown] = f"{shown} is not read: its name is not UTF-8, rename it"
     elif not stat.S_ISDIR(status.st_mode):
-        problems[shown] = f"{shown} is not a regular file and is not read"
+        problems[path] = f"{path} is not a regular file and is not read"
 
 
 def _unreadable_folder(pattern: str) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ingestd.files import readable_path
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
@@ -12,7 +13,7 @@ _MAX_SHOWN = 20
 
 
 class Problems:
-    """Sentences by what they are about, such as a path.
+    """Sentences by what they are about, such as a path; names of files in them need not be UTF-8.
 
     Args:
         pipeline: For the log.
@@ -26,6 +27,7 @@ class Problems:
 
     def add(self, about: str, text: str) -> None:
         """Note a problem; logged if it is new."""
+        text = readable_path(text)
         if self._texts.get(about) != text:
             self._texts[about] = text
             log.warning("a file is not read", reason=text, **self._labels)
@@ -37,11 +39,11 @@ class Problems:
 
     def replace(self, group: str, texts: Mapping[str, str]) -> None:
         """Note all problems of a kind, by what they are about: others of that kind are over."""
-        before = self._groups.get(group, {})
+        before, texts = self._groups.get(group, {}), {about: readable_path(text) for about, text in texts.items()}
         for text in texts.values():
             if text not in before.values():
                 log.warning("a file is not read", reason=text, **self._labels)
-        self._groups[group] = dict(texts)
+        self._groups[group] = texts
 
     def sentences(self) -> list[str]:
         """Return them, at most a few."""

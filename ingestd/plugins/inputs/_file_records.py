@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from ingestd.files import write_atomic
+from ingestd.files import readable_path, write_atomic
 
 START_BYTES = 1024
 """How much of the start of a file is compared."""
@@ -43,6 +44,7 @@ class FileRecord(msgspec.Struct):
         device: Of the file.
         inode: Of the file.
         path: Its name when it was found.
+        path_bytes: The same, hexadecimal, in a line of the sincedb whose ``path`` is not UTF-8.
         offset: How far it was read.
         start: Digest of the first ``start_bytes`` bytes, which are before ``offset``.
         tail: The bytes before ``offset``, hexadecimal.
@@ -66,6 +68,7 @@ class FileRecord(msgspec.Struct):
     state: str = "open"
     size: int = 0
     mtime_ns: int = 0
+    path_bytes: str = ""
 
     @property
     def key(self) -> Key:
@@ -98,7 +101,22 @@ class FileRecord(msgspec.Struct):
         return self.has_tail(read_at) and digest(read_at(self.start_bytes, 0)) == self.start
 
 
-_RECORDS = msgspec.json.Decoder(FileRecord)
+_decode = msgspec.json.Decoder(FileRecord).decode
+
+
+def _record(line: bytes) -> FileRecord:
+    """Return the record of a line. Raises ValueError."""
+    record = _decode(line)
+    if record.path_bytes:
+        record.path, record.path_bytes = os.fsdecode(bytes.fromhex(record.path_bytes)), ""
+    return record
+
+
+def _line(record: FileRecord) -> bytes:
+    """Return a record as a line."""
+    if (path := readable_path(record.path)) != record.path:
+        record = replace(record, path=path, path_bytes=os.fsencode(record.path).hex())
+    return msgspec.json.encode(record) + b"\n"
 
 
 def _stem(path: str) -> str:
@@ -154,7 +172,7 @@ class Sincedb:
         """Take a line; returns what is wrong with it, empty if nothing."""
         try:
             if line.startswith(b"{"):
-                self._add(_RECORDS.decode(line))
+                self._add(_record(line))
             elif line:
                 key, offset = _logstash_record(line)
                 self.logstash[key] = offset
@@ -221,7 +239,7 @@ class Sincedb:
         """Return what is to be written, and its number: see ``write``."""
         self._encoded += 1
         records: Iterable[FileRecord] = [*self.ended, *self.current.values()]
-        return self._encoded, b"".join([msgspec.json.encode(record) + b"\n" for record in records])
+        return self._encoded, b"".join(map(_line, records))
 
     def write(self, number: int, data: bytes) -> None:
         """Replace the file, unless a later state is in it; from any thread. Raises OSError."""

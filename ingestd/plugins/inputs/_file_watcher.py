@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ingestd.files import readable_path
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._file_adoption import YOUNG_SECONDS, Adoption, key_of
 from ingestd.plugins.inputs._file_completion import Completion
@@ -247,7 +248,7 @@ class FileWatcher:
         unread = file.look.size - file.position
         if unread > 0 and not file.record.is_done:
             text = "a file was removed before it was read to its end; a copy is read on if the input finds one"
-            log.error(text, path=file.path, bytes=unread)
+            log.error(text, path=readable_path(file.path), bytes=unread)
         self._forget(file)
 
     def _forget(self, file: WatchedFile) -> None:
@@ -341,7 +342,7 @@ class FileWatcher:
         with contextlib.suppress(OSError):
             status = Path(path).stat()
             if key_of(status) == key:
-                log.info("a file was emptied or written anew; it is read from its start", path=path)
+                log.info("a file was emptied or written anew; it is read from its start", path=readable_path(path))
             self._seen(path, status)
 
     def _make_room(self, file: WatchedFile) -> None:

@@ -175,7 +175,7 @@ class SyslogFields:
         fields = self._fields
 
         def parse(table: Table, rows: Rows, received_ns: int) -> Rows:
-            texts = table.pick(table.values(field), rows)
+            texts = _without_nul(table, rows, field)
             events: list[Event] = []
             failed: list[int] = []
             for row, text in zip(rows, texts, strict=True):
@@ -195,7 +195,7 @@ class SyslogFields:
             return parse
 
         def parse_ecs(table: Table, rows: Rows, received_ns: int) -> Rows:
-            originals = [*table.pick(table.values(field), rows)]
+            originals = _without_nul(table, rows, field)
             parse(table, rows, received_ns)
             self._complete(table, rows, originals)
             return rows
@@ -258,7 +258,7 @@ class SyslogFields:
         ecs = self.ecs
 
         def parse(table: Table, rows: Rows, received_ns: int) -> Rows:
-            originals = [*table.pick(table.values(self.field), rows)]
+            originals = _without_nul(table, rows, self.field)
             matched = {*grok(table, rows, received_ns)}
             numbers = table.pick(table.values(names.priority), rows)
             events = [
@@ -272,6 +272,17 @@ class SyslogFields:
             return rows
 
         return parse
+
+
+def _without_nul(table: Table, rows: Rows, field: FieldRef) -> list[Any]:
+    """Return the texts of a field, after the NUL was removed with which Python's SysLogHandler ends each."""
+    texts = [*table.pick(table.values(field), rows)]
+    put = table.setter(field)
+    for place, text in enumerate(texts):
+        if type(text) is str and text.endswith("\0"):
+            texts[place] = text.rstrip("\0")
+            put(rows[place], texts[place])
+    return texts
 
 
 def _ecs_fields(message: SyslogMessage) -> Event:

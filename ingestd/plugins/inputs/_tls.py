@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ingestd.files import Version, file_version
 from ingestd.logs import Outage, get_logger
-from ingestd.plugins.registry import LegacyOption, OptionError, OptionWarning, ignored, option, refused, replaced
+from ingestd.plugins.registry import LegacyOption, OptionError, OptionWarning, ignored, option, replaced, unsupported
 from ingestd.protocols.certificates import (
     certificates,
     has_encrypted_key,
@@ -77,11 +77,11 @@ class TlsOptions:
     )
 
 
-_NO_KEYSTORE = refused(
+_NO_KEYSTORE = unsupported(
     "write ssl_certificate and ssl_key; `openssl pkcs12 -in FILE -nodes` writes both of a PKCS #12 store as PEM, and "
     "`keytool -importkeystore -deststoretype pkcs12` converts a JKS"
 )
-_NO_TRUSTSTORE = refused(
+_NO_TRUSTSTORE = unsupported(
     "write ssl_certificate_authorities; `keytool -exportcert -rfc` writes a certificate of a store as PEM"
 )
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ingestd import metrics
 from ingestd.event.fields import Event
+from ingestd.files import readable_path
 from ingestd.journal.base import KeptStreams
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs._options import delimiter_bytes
@@ -204,7 +205,7 @@ class FileInput:
         )
 
     def _fields(self, path: str) -> Event:
-        return {"host": self._host, "path": path}
+        return {"host": self._host, "path": readable_path(path)}
 
     def _action(self) -> CompletedAction | None:
         if self._opts.mode != "read":

@@ -24,7 +24,7 @@ from ingestd.plugins._kafka import ID_HEADER, LEGACY, KafkaOptions, check_packag
 from ingestd.plugins.inputs._kafka_codec import KafkaCodec, Place, line_of_record
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Codec, Sink, StopMode
-from ingestd.plugins.registry import BuildContext, OptionError, ignored, option, plugin, refused
+from ingestd.plugins.registry import BuildContext, OptionError, ignored, option, plugin, unsupported
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -312,7 +312,7 @@ _LEGACY = LEGACY | {
     "poll_timeout_ms": ignored("it is about the Java client"),
     "exclude_internal_topics": ignored("internal topics are left out"),
     "auto_create_topics": ignored("topics are not created by reading"),
-    "client_rack": refused("it is not supported yet"),
+    "client_rack": unsupported("leave it out: partitions are read from their leaders"),
     "group_protocol": ignored("the classic protocol is used"),
     "key_deserializer_class": ignored("keys are text"),
     "value_deserializer_class": ignored("the codec decodes values"),
@@ -321,7 +321,7 @@ _LEGACY = LEGACY | {
             *("schema_registry_url", "schema_registry_key", "schema_registry_secret", "schema_registry_proxy"),
             *("schema_registry_ssl_truststore_location", "schema_registry_validation"),
         ),
-        refused("a schema registry is not supported: let the sender write JSON"),
+        unsupported("a schema registry is not supported: let the sender write JSON"),
     ),
 }
 

@@ -36,7 +36,6 @@ from ingestd.plugins.registry import (
     ignored,
     option,
     plugin,
-    refused,
     replaced,
     required,
 )
@@ -219,12 +218,12 @@ def _form(fields: Event) -> bytes:
     return "&".join(pairs).encode()
 
 
-_NO_STORE = refused("write ssl_certificate_authorities, with files in PEM format")
 _LEGACY = CLIENT_TLS_LEGACY | {
     "cacert": replaced("ssl_certificate_authorities"),
     "client_cert": replaced("ssl_certificate"),
     "client_key": replaced("ssl_key"),
-    **dict.fromkeys(("truststore", "truststore_password", "truststore_type", "keystore_type"), _NO_STORE),
+    "keystore_type": CLIENT_TLS_LEGACY["keystore"],
+    **dict.fromkeys(("truststore", "truststore_password", "truststore_type"), CLIENT_TLS_LEGACY["ssl_truststore_path"]),
     "follow_redirects": ignored("a redirect is an answer that says where to send requests; events wait"),
     "retry_non_idempotent": ignored("every request is sent again until the server takes it"),
     "validate_after_inactivity": ignored("a request over a connection that was closed is sent again"),

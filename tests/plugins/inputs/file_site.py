@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._file_completion import CompletedAction, Completion
@@ -80,6 +80,9 @@ class FileSite:
         options: Of ``WatchSettings`` and ``Reading``; ``action``: at the end of a file.
     """
 
+    made: ClassVar[list[FileSite]] = []
+    """Those whose files the fixture `close_files` closes."""
+
     def __init__(self, folder: Path, pattern: str = "*", **options: Any) -> None:
         self.logs, self._pattern, self._options = folder / "logs", pattern, options
         self.logs.mkdir()
@@ -87,6 +90,7 @@ class FileSite:
         self.stored = Stored()
         self.problems = Problems("main", "file_0")
         self.now = 1000.0
+        self.made.append(self)
         self.start()
 
     def start(self) -> None:

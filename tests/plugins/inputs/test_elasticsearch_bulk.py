@@ -104,12 +104,36 @@ async def test_documents_that_are_refused() -> None:
         assert [statuses(response)[place][1] for place in (0, 4)] == ids(served)
 
 
-async def test_text_that_is_no_json_within_braces_is_an_event() -> None:
+@pytest.mark.parametrize(
+    "document",
+    [b"{no}", b'{"a":}', b'{"a":1}}', b'{"a":[1}', b'{"a":01}', b'{"a":1},{"b":2}', b'{"a":' + b"[" * 5000 + b"}"],
+    ids=["word", "no_value", "brace", "bracket", "number", "two", "deep"],
+)
+async def test_a_document_that_is_no_json_is_a_dead_letter(document: bytes) -> None:
+    body = CREATE + b'{"n":1}\n' + CREATE + document + b"\n" + CREATE + b'{"n":2}\n'
     async with serving_http(CONFIG % ("", "")) as served:
-        assert [status for _, _, status in statuses(await served.post(CREATE + b"{no}\n", target="/_bulk"))] == [201]
+        response = await served.post(body, target="/_bulk")
+        assert (response.status, [status for _, _, status in statuses(response)]) == (200, [201, 400, 201])
+        error = json.loads(response.body)["items"][1]["create"]["error"]
+        assert error["type"] == "mapper_parsing_exception"
+        assert [event["n"] for event in served.events()] == [1, 2]
+        assert [raw for raw, _ in served.sink.rejected] == [document]
+        single = await served.post(document, target="/a/_doc")
+        assert (single.status, len(served.sink.rejected)) == (400, 2)
+
+
+@pytest.mark.parametrize(
+    ("document", "value"),
+    [(b'{"a":NaN}', None), (b'{"a":"\\ud800"}', "\ufffd"), (b'{"a":"\xb0\xa1"}', None)],
+    ids=["nan", "lone_surrogate", "not_utf8"],
+)
+async def test_a_document_that_the_codec_mends_is_an_event(document: bytes, value: str | None) -> None:
+    async with serving_http(CONFIG % ("", "")) as served:
+        assert [status for _, _, status in statuses(await served.post(CREATE + document + b"\n", target="/_bulk"))] == [
+            201
+        ]
         [event] = served.events()
-        assert (event["message"], event["tags"]) == ("{no}", ["_jsonparsefailure"])
-        assert event["@metadata"] == {"action": "create", "_index": "a"}
+        assert event.get("a") == value
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import errno
 import gzip
 import os
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from random import Random
@@ -21,6 +22,14 @@ from tests.random_cases import sampled
 
 LONG = "".join(f"a line of the file, number {number}\n" for number in range(100))
 LINES = LONG.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def close_files() -> Iterator[None]:
+    """Close what the inputs of a test have open."""
+    yield
+    while FileSite.made:
+        FileSite.made.pop().watcher.close()
 
 
 def more(count: int, start: int = 0) -> str:
@@ -473,14 +482,30 @@ async def test_a_missing_permission(tmp_path: Path) -> None:
 
 
 async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
-    """The other files are read, and the sincedb is written."""
+    """It is found again after a kill and a rotation."""
+    site = FileSite(tmp_path, "*.log*")
+    name, other = (os.fsdecode(text.encode("euc-kr")) for text in ("로그.log", "로크.log"))
+    site.write(name, "a\n")
+    site.write(other, "b\n")
+    assert sorted(await site.rounds()) == ["a", "b"]
+    await site.stop()
+    site.start()
+    assert site.errors == []
+    site.write(name, "c\n")
+    assert await site.rounds() == ["c"]
+    site.rename(name, f"{name}.1")
+    site.kill()
+    site.write(f"{name}.1", "d\n")
+    site.write(name, "e\n")
+    assert sorted(await site.rounds()) == ["d", "e"]
+    assert site.problems.sentences() == []
+
+
+async def test_problems_of_a_name_that_is_not_utf8_are_text(tmp_path: Path) -> None:
     site = FileSite(tmp_path, "*.log")
-    site.write("a.log", "a\n")
-    (site.logs / os.fsdecode("로그.log".encode("euc-kr"))).write_text("b\n")
-    assert await site.rounds() == ["a"]
-    [problem] = site.problems.sentences()
-    assert problem == rf"{site.logs}/\xb7α\xd7.log is not read: its name is not UTF-8, rename it"
-    assert len(site.sincedb.read_text().splitlines()) > 0
+    os.mkfifo(os.fsencode(site.logs) + "/로그.log".encode("euc-kr"))
+    await site.rounds()
+    assert site.problems.sentences() == [rf"{site.logs}/\xb7α\xd7.log is not a regular file and is not read"]
 
 
 async def test_a_file_whose_content_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,29 @@ CASES: list[tuple[str, str, str, Event]] = [  # id, options, message, fields but
         | FAILED
         | {"message": "<14>hello", "@timestamp": RECEIVED_STAMP},
     ),
+    (
+        "python_without_a_formatter",  # logging.handlers.SysLogHandler
+        "",
+        "<14>hello\0",
+        priority_fields(14, "user-level", "Informational")
+        | FAILED
+        | {"message": "<14>hello", "@timestamp": RECEIVED_STAMP},
+    ),
+    (
+        "python_without_a_formatter_ecs",
+        "ecs_compatibility => v8",
+        "<14>hello\0",
+        {"log": {"syslog": ecs_priority(14, "user-level", "Informational")}, "host": {"ip": "10.0.0.9"}}
+        | {"service": {"type": "system"}, "event": {"original": "<14>hello"}, "message": "<14>hello"}
+        | FAILED
+        | {"@timestamp": RECEIVED_STAMP},
+    ),
+    (
+        "python_and_a_pattern_that_does_not_fit",
+        "grok_pattern => '<%{POSINT:priority}>%{SYSLOGTIMESTAMP:timestamp} %{GREEDYDATA:message}'",
+        "<14>hello\0",
+        NOTICE | FAILED | {"message": "<14>hello", "@timestamp": RECEIVED_STAMP},
+    ),
     ("priority_too_large", "", "<999>hello", NOTICE | FAILED | {"message": "<999>hello", "@timestamp": RECEIVED_STAMP}),
     (
         "no_time_in_it",

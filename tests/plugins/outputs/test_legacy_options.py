@@ -61,3 +61,23 @@ def test_what_would_change_the_events_is_an_error_with_advice(section: str, plug
     [error] = [finding for finding in findings if finding.severity == "error"]
     assert "no longer exists, as in Logstash" in error.message
     assert advice in error.hint
+
+
+PEM = ("ssl_certificate and ssl_key", "ssl_certificate_authorities")
+UNSUPPORTED = [  # section, plugin, options of Logstash's, part of the advice
+    ("input", "beats { port => 5044 %s }", ("ssl_keystore_path", "ssl_keystore_password"), PEM[0]),
+    ("input", "beats { port => 5044 %s }", ("ssl_truststore_path", "ssl_truststore_type"), PEM[1]),
+    ("output", "tcp { host => a port => 1 %s }", ("ssl_keystore_path", "ssl_keystore_type"), PEM[0]),
+    ("output", "http { url => 'http://a' http_method => post %s }", ("keystore", "keystore_type"), PEM[0]),
+    ("output", "http { url => 'http://a' http_method => post %s }", ("truststore", "truststore_type"), PEM[1]),
+    ("output", "kafka { topic_id => a %s }", ("jaas_path",), "sasl_jaas_config"),
+]
+
+
+@pytest.mark.parametrize(("section", "plugin", "names", "advice"), UNSUPPORTED, ids=[row[2][0] for row in UNSUPPORTED])
+def test_what_logstash_can_and_ingestd_cannot(section: str, plugin: str, names: tuple[str, ...], advice: str) -> None:
+    given = " ".join(f'{name} => "x"' for name in names)
+    findings = inspect(parse(f"{section} {{ {plugin % given} }}", "test.conf", {}))
+    errors = [finding for finding in findings if finding.severity == "error"]
+    assert [error.message.endswith("is not supported") for error in errors] == [True] * len(names)
+    assert all(advice in error.hint for error in errors)
