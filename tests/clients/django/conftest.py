@@ -29,7 +29,7 @@ def make(server: Server, tmp_path: Path) -> Iterator[Make]:
     made: list[tuple[logging.Logger, IngestdHandler]] = []
 
     def make(**options: Any) -> logging.Logger:
-        options = {"port": server.port, "spool_dir": tmp_path / "spool", "exit_seconds": 30.0} | options
+        options = dict[str, Any](port=server.port, spool_dir=tmp_path / "spool", exit_seconds=30.0) | options
         handler = IngestdHandler("127.0.0.1", **options)
         logger = logging.getLogger(f"test.{uuid.uuid4().hex}")
         logger.setLevel(logging.DEBUG)
