@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ingestd.stores.local.files.duckdb_core import connect
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
 from tests.e2e.s3_gate import S3Gate
@@ -46,6 +47,20 @@ class Bucket:
         """Return the events of all objects."""
         texts = (gzip.decompress(content) for key, content in self.objects().items() if key.endswith(".gz"))
         return [json.loads(line) for text in texts for line in text.splitlines()]
+
+    def rows(self, folder: Path) -> list[dict[str, Any]]:
+        """Return the rows of all objects in Parquet, as SQL sees them."""
+        files = []
+        for number, (key, content) in enumerate(self.objects().items()):
+            if key.endswith(".parquet"):
+                files.append(folder / f"{number}.parquet")
+                files[-1].write_bytes(content)
+        if not files:
+            return []
+        with connect({}) as connection:
+            query = connection.execute("SELECT * FROM read_parquet(?, union_by_name = true)", [[*map(str, files)]])
+            names = [name for name, *_ in query.description]
+            return [dict(zip(names, row, strict=True)) for row in query.fetchall()]
 
     def numbers(self, app: str) -> list[int]:
         """Return the values of ``n`` of an application, sorted."""
@@ -133,7 +148,10 @@ def test_killed_at_random(gate: S3Gate, s3: S3, tmp_path: Path) -> None:
           tcp {{ host => "127.0.0.1" port => 0 }}
           file {{ path => "{lines}" start_position => "beginning" codec => json stat_interval => 0.05 }}
         }}
-        output {{ {output(gate.url, bucket.name, "size_file => 30000 time_file => 0.005")} }}
+        output {{
+          {output(gate.url, bucket.name, "id => lines size_file => 30000 time_file => 0.005")}
+          {output(gate.url, bucket.name, "id => columns format => parquet time_file => 0.03")}
+        }}
     """
     written, daemon = 0, None
 
@@ -163,6 +181,8 @@ def test_killed_at_random(gate: S3Gate, s3: S3, tmp_path: Path) -> None:
     with daemon:
         wait_until(lambda: len(bucket.numbers("k")) >= written, "all events in the bucket")
         assert bucket.numbers("k") == [*range(written)]
+        wait_until(lambda: len(bucket.rows(tmp_path)) >= written, "all events in Parquet")
+        assert sorted(row["n"] for row in bucket.rows(tmp_path)) == [*range(written)]
         wait_until(lambda: not [*tmp_path.rglob("*.closed")], "nothing to be left on this machine")
 
 
@@ -180,6 +200,27 @@ async def test_a_large_object_is_uploaded_in_parts(s3: S3, tmp_path: Path) -> No
     assert about["ETag"].strip('"').endswith("-3")  # 20 MB in parts of 8
     assert (about["StorageClass"], about["ServerSideEncryption"]) == ("STANDARD_IA", "AES256")
     assert about["ContentType"] == "application/x-ndjson"
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    return [*folder.rglob(".scratch-*")]
+
+
+async def test_parquet_with_types_that_conflict(s3: S3, tmp_path: Path) -> None:
+    bucket = Bucket(s3, "columns")
+    sender = build(output(s3.url, bucket.name, "format => parquet"), tmp_path)
+    await sender.open()
+    values: list[Any] = [200, 200, "200", None, {"a": 1}]
+    await deliver(sender, batch(*({"app": "shop", "status": value} for value in values)))
+    await sender.close()
+    [key] = bucket.objects()
+    assert key.startswith("logs/shop/2026/11/22/10/")
+    assert s3.client.head_object(Bucket=bucket.name, Key=key)["ContentType"] == "application/vnd.apache.parquet"
+    rows = bucket.rows(tmp_path)
+    assert sorted(json.dumps(row["status"]) for row in rows) == ["200", "200", "null", "null", "null"]
+    rest = [json.loads(row["rest"])["status"] for row in rows if row["rest"] is not None]
+    assert sorted(map(str, rest)) == ["200", "None", "{'a': 1}"]
+    assert not temporary_files(tmp_path)
 
 
 async def test_a_wrong_bucket_is_known_at_the_start(s3: S3, tmp_path: Path) -> None:

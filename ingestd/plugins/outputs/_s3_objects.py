@@ -1,4 +1,4 @@
-"""What is in the objects of the output ``s3``: gzip or text as a stream, Parquet as a file."""
+"""The objects of the output ``s3`` as streams: in chunks, made by threads, so that few of them are in memory."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def content_type(header: Header) -> str:
 
     No ``Content-Encoding`` is set for gzip: with it some clients unpack what they download, and others do not.
     """
+    if header.format == "parquet":
+        return "application/vnd.apache.parquet"
     if header.encoding == "gzip":
         return "application/gzip"
     return "application/x-ndjson" if header.extension == ".ndjson" else "text/plain; charset=utf-8"
@@ -28,6 +30,13 @@ def text_chunks(path: Path, pieces: Sequence[Piece], encoding: str) -> Iterator[
     """Yield an object of texts in chunks of about 1 MiB, none of them empty. Raises OSError."""
     texts = read_texts(path, pieces)
     return _joined(_compressed(texts) if encoding == "gzip" else texts)
+
+
+def file_chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file in chunks. Raises OSError."""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _compressed(texts: Iterable[bytes]) -> Iterator[bytes]:

@@ -31,7 +31,12 @@ class Options:
         {}, "`force_path_style => true`: the bucket is part of the path; default with `endpoint`. No other settings."
     )
     proxy_uri: str = option("", "URL of an HTTP proxy.")
-    encoding: str = option("gzip", "Compression of the objects.", choices=("gzip", "none"))
+    format: str = option(
+        "ndjson",
+        "`ndjson`: text, by default a line of JSON for each event; `parquet`: a column for each field, see docs/s3.md.",
+        choices=("ndjson", "parquet"),
+    )
+    encoding: str = option("gzip", "Compression of `ndjson`.", choices=("gzip", "none"))
     rotation_strategy: str = option("size_and_time", "What ends an object.", choices=ROTATIONS)
     size_file: int = option(64 << 20, "Bytes of text after which objects end, before compression.")
     time_file: float = option(15, "Minutes after which objects end.")

@@ -39,6 +39,10 @@ class Header(msgspec.Struct, frozen=True):
     encoding: str
     extension: str
 
+    def as_lines(self) -> Header:
+        """Return the header for events that cannot be written in Parquet."""
+        return msgspec.structs.replace(self, format="ndjson", encoding="gzip", extension=".ndjson.gz")
+
 
 class Block(NamedTuple):
     """Events for one object: its folder in the bucket, their text and their ids."""

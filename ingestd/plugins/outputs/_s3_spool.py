@@ -4,6 +4,7 @@
 
     <temporary_directory>/w0-s3_0/                        of one output of one worker
         .lock                                             held by the process that writes here
+        .scratch-…                                        its temporary files
         00003-main-w0-20261122T100000Z-9f86d081884c7d65.open    the segment that grows, the third since all were gone
         00002-main-w0-20261122T094500Z-60b420bb3851d9d4.closed  waits for its upload
         00002-main-w0-…-60b420bb3851d9d4.damaged-18233    what could not be read from this byte on; never read again
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +50,7 @@ log = get_logger(__name__)
 
 RECENT_IDS = "recent-ids"
 
-_LOCK = ".lock"
+_LOCK, _SCRATCH = ".lock", ".scratch-"
 _LOCK_TIMEOUT_S = 30.0
 """How long the process before, which uploads what it can at its end, may take."""
 
@@ -87,6 +90,8 @@ class Spool:
         self._newest: Path | None = None  # the segment with the last frames
         self.size, self.opened_at = 0, 0.0
         try:
+            for left in folder.glob(f"{_SCRATCH}*"):
+                shutil.rmtree(left, ignore_errors=True)
             self.closed = _closed_segments(folder)
             self._number = max(map(segment_number, self.closed), default=0)
             recent = _recent_ids(folder, self.closed, recent_bytes)
@@ -171,6 +176,10 @@ class Spool:
             path.unlink(missing_ok=True)
             sync_folder(self.folder)
             self.closed = {other: size for other, size in self.closed.items() if other != path}
+
+    def scratch(self) -> Path:
+        """Return a new folder for temporary files; the next process removes it if this one does not. Raises OSError."""
+        return Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
 
     def adopt(self) -> tuple[list[Path], list[Path]]:
         """Take over the segments of folders beside this one that no process writes, if they go to the same bucket.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ingestd import metrics
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._retry import Retry
-from ingestd.plugins.outputs._s3_objects import body, content_type, text_chunks
+from ingestd.plugins.outputs._s3_objects import body, content_type, file_chunks, text_chunks
+from ingestd.plugins.outputs._s3_parquet import NotColumnsError, write_parquet
 from ingestd.plugins.outputs._s3_segments import (
     DamagedSegmentError,
     Header,
@@ -59,6 +61,7 @@ class Uploads:
         self._storage_class, self._plugin_id, self._changed = storage_class, plugin_id, changed
         self._retry = Retry(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._busy: set[Path] = set()
+        self._converting = asyncio.Lock()
         self._more = asyncio.Event()
         self.damaged: list[Path] = []
         text = "objects cannot be uploaded; their events are kept on this machine until they can"
@@ -131,11 +134,27 @@ class Uploads:
                 done.add(folder)
 
     async def _put(self, path: Path, header: Header, folder: str, pieces: list[Piece]) -> None:
+        if header.format != "parquet":
+            await self._put_chunks(path, header, folder, text_chunks(path, pieces, header.encoding))
+            return
+        scratch = await asyncio.to_thread(self._spool.scratch)
+        try:
+            async with self._converting:
+                file = await asyncio.to_thread(write_parquet, path, pieces, scratch)
+            await self._put_chunks(path, header, folder, file_chunks(file))
+        except NotColumnsError as error:
+            text = "events cannot be written in Parquet; they are uploaded as compressed JSON lines"
+            log.warning(text, output=self._plugin_id, folder=folder, error=error)
+            await self._put_chunks(path, header.as_lines(), folder, text_chunks(path, pieces, "gzip"))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    async def _put_chunks(self, path: Path, header: Header, folder: str, chunks: Iterator[bytes]) -> None:
         name = object_stem(path) + header.extension
         attributes = {"Content-Type": content_type(header)}
         if self._storage_class:
             attributes["Storage-Class"] = self._storage_class
-        found = await body(text_chunks(path, pieces, header.encoding), self._threshold)
+        found = await body(chunks, self._threshold)
         await self._objects.upload(f"{folder}/{name}" if folder else name, found, attributes)
         metrics.OBJECTS_UPLOADED.add(1, self._plugin_id)
 

@@ -1,8 +1,8 @@
 """``s3``: events in objects of an S3 bucket, by day and hour.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-s3. Unlike there, events are compressed
-JSON lines, in folders by their own times, and objects are named after the pipeline, the worker and when they were
-started: ``logs/2026/11/22/10/main-w0-20261122T101500Z-9f86d081884c7d65.ndjson.gz``.
+JSON lines, or rows of Parquet, in folders by their own times, and objects are named after the pipeline, the worker and
+when they were started: ``logs/2026/11/22/10/main-w0-20261122T101500Z-9f86d081884c7d65.ndjson.gz``.
 
 An event counts as delivered once it is on the disk in ``temporary_directory``, synced; it leaves the disk once its
 object is in the bucket. What a killed process has left there is uploaded by the next one, or by another worker,
@@ -114,15 +114,8 @@ class S3Output:
         root = Path(self._opts.temporary_directory or self._context.settings.data_dir / "s3")
         folder = root / spool_name(self._context.writer_id, self._plugin_id)
         worker = self._context.writer_id.partition("_")[0]
-        extension = ".ndjson" if isinstance(self._codec, JsonLinesCodec) else ".txt"
-        header = Header(
-            self._opts.bucket,
-            self._opts.endpoint,
-            "ndjson",
-            self._opts.encoding,
-            extension + (".gz" if self._opts.encoding == "gzip" else ""),
-        )
-        return Spool(folder, f"{self._context.pipeline_id}-{worker}", header, 4 * self.batch_bytes)
+        name = f"{self._context.pipeline_id}-{worker}"
+        return Spool(folder, name, _header(self._opts, self._codec), 4 * self.batch_bytes)
 
     def _objects(self) -> ObjectStore:
         settings = {"bucket": self._opts.bucket, "region": self._opts.region, "endpoint": self._opts.endpoint}
@@ -294,6 +287,15 @@ class S3Output:
         self._spool = None
 
 
+def _header(opts: Options, codec: Codec) -> Header:
+    extension = ".ndjson" if isinstance(codec, JsonLinesCodec) else ".txt"
+    if opts.format == "parquet":
+        extension = ".parquet"
+    elif opts.encoding == "gzip":
+        extension += ".gz"
+    return Header(opts.bucket, opts.endpoint, opts.format, opts.encoding, extension)
+
+
 def _key(folder: str) -> tuple[str, str]:
     """Return a folder as the start of a key, and why there is none; empty: there is."""
     if "%{" in folder:  # as in Logstash, it would be a folder of this name
@@ -315,8 +317,10 @@ def _fixed_folder(text: str) -> str:
 
 @plugin("output", "s3", Options, touches=touches, codec="json_lines", legacy=LEGACY)
 def build(opts: Options, context: BuildContext) -> S3Output:
-    """Objects of an S3 bucket by day and hour, as compressed JSON lines."""
+    """Objects of an S3 bucket by day and hour, as compressed JSON lines or in Parquet."""
     _check_options(opts)
+    if opts.format == "parquet" and not isinstance(context.codec, JsonLinesCodec):
+        raise OptionError("format => parquet has columns, and needs no codec", opts.format, "leave the codec out")
     return S3Output(opts, context, _access(opts))
 
 

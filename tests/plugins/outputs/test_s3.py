@@ -175,6 +175,7 @@ WRONG = [  # options, part of the message
     ('bucket => "b" ssekms_key_id => "k"', "ssekms_key_id has no effect"),
     ('bucket => "b" canned_acl => "public-read"', "'public-read' is not offered"),
     ('bucket => "b" temporary_directory => "tmp"', "must be absolute"),
+    ('bucket => "b" format => parquet codec => plain', "needs no codec"),
     ('bucket => "b" role_arn => "arn:x"', "role_arn"),
     ('bucket => "b" aws_credentials_file => "/x"', "aws_credentials_file"),
 ]

@@ -88,7 +88,7 @@ class LocalWriter:
         """
         if not documents:
             return
-        body = _lines(documents, ids)
+        body = append_log_lines(documents, ids)
         try:
             if self._clock() - self._oldest > self._roll_seconds:
                 self._roll_old()
@@ -236,7 +236,7 @@ class LocalWriter:
             raise disk_error(error, f"cannot repair {folder}") from error
 
 
-def _lines(documents: Sequence[bytes], ids: Sequence[str] | None) -> bytes:
+def append_log_lines(documents: Sequence[bytes], ids: Sequence[str] | None) -> bytes:
     """Return the lines of an append log; see ``layout`` for their format."""
     count = len(documents)
     if ids is not None and len(ids) != count:

@@ -15,7 +15,7 @@ from ingestd.stores.index_names import check_index, day_of
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.files.sealer import Policy, seal_once
-from ingestd.stores.local.files.writer import _lines
+from ingestd.stores.local.files.writer import append_log_lines
 from tests import processes
 from tests.disks import small_disk
 
@@ -50,17 +50,17 @@ def test_a_line_is_document_tab_id(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=5))
 def test_any_ids_stay_separate(ids: list[str]) -> None:
-    lines = split(_lines([b"{}"] * len(ids), ids))
+    lines = split(append_log_lines([b"{}"] * len(ids), ids))
     assert [json.loads(key) for _, key in lines] == ids
 
 
 @pytest.mark.parametrize("ids", [[","], [",", ",", ","], ['"', '",', ',"'], ["\\", '\\"', "\t\n\r\0"], ["", "", ""]])
 def test_ids_of_separators_stay_separate(ids: list[str]) -> None:
-    assert [json.loads(key) for _, key in split(_lines([b"{}"] * len(ids), ids))] == ids
+    assert [json.loads(key) for _, key in split(append_log_lines([b"{}"] * len(ids), ids))] == ids
 
 
 def test_blanks_between_tokens_become_spaces() -> None:
-    assert split(_lines([b'{\r\n\t"a": 1\n}', b"{}"], None)) == [(b'{   "a": 1 }', b""), (b"{}", b"")]
+    assert split(append_log_lines([b'{\r\n\t"a": 1\n}', b"{}"], None)) == [(b'{   "a": 1 }', b""), (b"{}", b"")]
 
 
 def test_ids_must_be_as_many_as_documents(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Objects of the output ``s3`` in Parquet, written as the sealed files of the built-in store are: no value is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingestd.plugins.outputs._s3_segments import Piece, read_texts
+from ingestd.stores.base import DocumentsRejectedError, StoreError, StoreFullError
+from ingestd.stores.local.files.parquet import parquet_writer
+from ingestd.stores.local.files.sealed_content import Footer
+from ingestd.stores.local.files.writer import append_log_lines
+
+MEMORY_BYTES = 128 << 20
+"""Limit for DuckDB's memory: a worker process makes one object at a time."""
+
+
+class NotColumnsError(StoreError):
+    """Events cannot be written in Parquet; the text says why."""
+
+
+def write_parquet(path: Path, pieces: Sequence[Piece], folder: Path) -> Path:
+    """Write the events of pieces of a segment to a new file in an empty folder, and return it.
+
+    Raises:
+        NotColumnsError: They cannot be written in Parquet, whatever the state of the disk.
+        StoreFullError: The disk is full.
+        OSError: The disk fails.
+    """
+    log, target, count = folder / "events.ndjson", folder / "events.parquet", 0
+    try:
+        with log.open("wb") as file:
+            for text, piece in zip(read_texts(path, pieces), pieces, strict=True):
+                documents = text.split(b"\n")[:-1]
+                if len(documents) != len(piece.ids):
+                    raise NotColumnsError("the events are not lines")
+                file.write(append_log_lines(documents, piece.ids))
+                count += len(documents)
+        with parquet_writer(folder / "spill", MEMORY_BYTES) as writer:
+            written = writer.seal([log], target, Footer()).stats.events
+    except DocumentsRejectedError as error:
+        raise NotColumnsError(error.reason) from None
+    except (StoreFullError, NotColumnsError):
+        raise
+    except StoreError as error:
+        raise NotColumnsError(str(error)) from None
+    if written != count:
+        raise NotColumnsError(f"only {written:,} of {count:,} events could be read")
+    log.unlink()
+    return target
