@@ -11,18 +11,20 @@ import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from ingestd.supervisor.logs import RateLimitedHandler
 from tests.e2e.machine import remove_left_machines
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SharedTestbed, Testbed
 from tests.leftovers import mark_processes, remove_leftovers
-from tests.random_cases import share, use_a_tenth
+from tests.random_cases import sampled, share, use_a_tenth
+from tests.xdist_workers import ShortReports, compile_a_share
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
@@ -104,6 +106,16 @@ SECONDS = {
 _REST, _END_OF_WAITING = len(FIRST) + 1, 0.9
 
 
+@pytest.fixture(scope="session", autouse=True)
+def frozen() -> Iterator[None]:
+    """Keep the garbage collector away from the collected tests, also after commands that ran in this process: each of
+    its runs would take half a second.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "unfreeze", lambda: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def plain_logging() -> None:
     """Have the log as Python has it: commands that ran in this process before have set it up."""
@@ -120,7 +132,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of ``make test-fast``."""
     kills = "Tests that kill a process at steps of its work do so at a tenth of the steps, from a random one."
     cases = "Properties are tried with a tenth of the random cases, stores with a tenth of the questions."
-    tables = "Of large tables of combinations a tenth is tried, other rows each time."
+    tables = "Of large tables, and of those whose rows take long, a tenth is tried, other rows each time."
     parser.addoption("--fast", action="store_true", help=f"{kills} {cases} {tables}")
 
 
@@ -131,6 +143,8 @@ def pytest_configure(config: pytest.Config) -> None:
     mark_processes()
     if hasattr(config, "workerinput"):
         atexit.register(_leave, os.getpid())
+        if not (config.option.durations or config.option.xmlpath):
+            config.pluginmanager.register(ShortReports())
     elif not config.option.collectonly:
         remove_leftovers()
         remove_left_machines()
@@ -142,6 +156,14 @@ def _leave(pid: int) -> None:
         os._exit(0)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """In a fresh clone, divide the work of compiling the tests among the processes of pytest-xdist."""
+    if worker := getattr(session.config, "workerinput", None):
+        compile_a_share(session.config, worker)
+    return (yield)
+
+
 @pytest.fixture
 def kill_steps() -> list[str]:
     """The first step at which a process is killed, and how many further the next is, as arguments of a command."""
@@ -149,11 +171,26 @@ def kill_steps() -> list[str]:
     return [str(random.randint(1, further)), str(further)]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into an order in which all processors have work, and all processes end at about the same time."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the rows of tables that are tried, and put the tests into an order in which all processors have work, and
+    all processes end at about the same time.
+    """
+    _leave_out_rows(config, items)
     places = _places([item.nodeid for item in items])
     items.sort(key=lambda item: places[_file(item.nodeid)])
     items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _leave_out_rows(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of tests that are marked as ``sampled``, leave out the rows that are not tried this time."""
+    tables: dict[tuple[str, int], list[pytest.Item]] = {}
+    for item in items:
+        if mark := item.get_closest_marker("sampled"):
+            tables.setdefault((item.nodeid.partition("[")[0], mark.kwargs.get("usual", 1)), []).append(item)
+    left_out = {item for (_, usual), rows in tables.items() for item in set(rows).difference(sampled(rows, usual))}
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -189,6 +226,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Say to a process of pytest-xdist where the servers will be."""
     node.workerinput["testbed"] = str(_own_testbed(node.config).folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready() -> None:
+    """Have Hypothesis compute once, in a fresh clone, what it keeps in a file, rather than in each process."""
+    st.characters(codec="utf-8").validate()
 
 
 @pytest.hookimpl(optionalhook=True)

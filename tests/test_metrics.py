@@ -164,6 +164,7 @@ def test_every_metric_is_declared_in_one_module() -> None:
 def test_every_metric_is_set_somewhere() -> None:
     """A metric that nothing sets would stand in the documentation and say 0 for ever."""
     code = "\n".join(p.read_text("utf-8") for p in PACKAGE.rglob("*.py") if p.name != "metrics.py")
+    words = set(re.findall(r"\w+", code))
     names = [name for name, value in vars(metrics).items() if isinstance(value, Metric)]
     assert len(names) == len(metrics.REGISTRY)
-    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
+    assert [name for name in names if name not in words] == []

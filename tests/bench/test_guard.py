@@ -22,6 +22,7 @@ def _untraced() -> None:
         pytest.skip("coverage slows down the code that it traces, and not the reference loop")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", PARTS)
 def test_cost(name: str) -> None:
     part = PARTS[name]

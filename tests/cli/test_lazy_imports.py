@@ -12,6 +12,7 @@ COMMANDS = ("run", "config", "search", "tail", "histogram")
 MODULES = ["ingestd.__main__", *(f"ingestd.cli.commands.{name}" for name in COMMANDS)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [*((module, HEAVY) for module in MODULES), ("ingestd.web.app", HEAVY - {"aiohttp"})],

@@ -35,12 +35,14 @@ def documents(name: str) -> list[dict[str, Any]]:
     return [json.loads(document) for batch in batches for document in batch.documents()]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CONFIGS)
 def test_config(name: str) -> None:
     expected = [json.loads(line) for line in (FOLDER / f"{name}.out").read_text().splitlines()]
     assert documents(name) == expected
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CONFIGS)
 def test_trace(name: str) -> None:
     """A trace gives the same events as the pipeline alone, whatever filters there are."""

@@ -51,6 +51,7 @@ def test_last_line_without_end_and_bad_lines(tmp_path: Path, config: str) -> Non
     assert [document.get("n", document.get("message")) for document in documents] == [1, "not json", 3]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("stdin", [b"", b"\n", b" \r\n\n"], ids=["empty", "line_end", "blanks"])
 def test_no_events(tmp_path: Path, config: str, stdin: bytes) -> None:
     done = ingestd(tmp_path, "run", "-f", config, stdin=stdin)

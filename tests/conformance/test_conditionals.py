@@ -246,6 +246,7 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [  # condition, event, whether i
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("condition", "event", "expected"), CASES, ids=[f"{number}-{case[0]}" for number, case in enumerate(CASES)]
 )

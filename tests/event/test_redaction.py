@@ -143,6 +143,7 @@ def test_nothing_is_missed_by_looking_only_where_something_may_be(parts: list[st
     assert all(new == other for old, new, other in zip(text, masked, everywhere, strict=True) if other != old)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("part", PARTS)
 def test_long_texts(part: str) -> None:
     """The time is linear: with a square this would take minutes."""

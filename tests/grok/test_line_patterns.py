@@ -143,6 +143,7 @@ CASES = [  # id, pattern, line, some of the fields; None: the field is not there
 ]  # fmt: skip
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "line", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_fields(name: str, line: str, expected: dict[str, str | None]) -> None:
     pattern = compile_grok(f"%{{{name}}}", LIBRARY)

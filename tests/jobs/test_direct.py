@@ -27,10 +27,9 @@ from tests.waiting import WAIT_SECONDS, eventually
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """Undo what the run does to the garbage collector."""
+    """Restore the thresholds of the garbage collector, which a run changes."""
     thresholds = gc.get_threshold()
     yield
-    gc.unfreeze()
     gc.set_threshold(*thresholds)
 
 

@@ -110,6 +110,7 @@ async def test_import_of_a_file_that_has_grown_continues(size: int, tmp_path: Pa
     assert sink.chunks[0].stream_id == before.chunks[0].stream_id
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [5, 100, 300_000, len(LINES) - 1])
 @pytest.mark.parametrize("name", ["a.log", "renamed.log"])
 async def test_last_line_of_a_file_that_is_being_written_waits_for_its_end(
@@ -151,6 +152,7 @@ async def test_nuls_and_byte_order_marks_are_skipped_and_offsets_stay(tmp_path: 
     assert (await read(tmp_path, path))[1].known == [path]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("delivered", [0, 1, 2, 5])
 async def test_what_was_not_delivered_is_read_again_with_the_same_ids(delivered: int, tmp_path: Path) -> None:
     path = tmp_path / "a.log"

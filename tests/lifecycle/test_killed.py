@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("action", "least"), [("work", 60), ("restore", 12), ("replace", 20), ("fill", 12)])
 def test_killed_at_each_step(action: str, least: int, kill_steps: list[str], tmp_path: Path) -> None:
     done = subprocess.run(

@@ -96,6 +96,7 @@ ZONES = [  # id, zone of the indices, zone of the schedule, start in UTC: a chan
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("index_zone", "schedule_zone", "start"), [case[1:] for case in ZONES], ids=[case[0] for case in ZONES]
 )
@@ -171,6 +172,7 @@ JUMPS = [  # id, hours that the clock leaps in turn, every nine hours
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("jumps", [case[1] for case in JUMPS], ids=[case[0] for case in JUMPS])
 def test_a_clock_that_jumps_skips_no_day(jumps: list[int], tmp_path: Path) -> None:
     world = World(tmp_path, "2026-11-01T00:00")

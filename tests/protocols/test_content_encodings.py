@@ -61,6 +61,7 @@ def test_joined_members_and_frames_are_one_text(name: str) -> None:
     assert decoded(encode(b"a" * 600) + encode(b"") + encode(b"b"), name, MAX_BYTES) == b"a" * 600 + b"b"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [MAX_BYTES + 1, 1 << 24])
 @pytest.mark.parametrize("name", COMPRESSORS)
 def test_a_bomb_is_too_large(name: str, size: int) -> None:

@@ -84,6 +84,7 @@ def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("piece", ["_", "a_", "\u0301", "1'", 'א"', "👍\u200d", "ท\u0301", ".\u0301", "a."])
 def test_time_is_linear(piece: str) -> None:
     """A text of this size takes less than a tenth of a second; quadratic, it would take minutes."""

@@ -29,6 +29,7 @@ def test_words_in_texts(wanted: str, text: str, expected: bool) -> None:
     assert holds(text, words(wanted)) is expected
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("text", "expected"), [case[1:] for case in suite.FOUND], ids=[case[0] for case in suite.FOUND]
 )
@@ -73,18 +74,21 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
+@pytest.mark.sampled
 def test_all_stores_give_the_same_answers(store: LocalStore, request: pytest.FixtureRequest) -> None:
     """All questions are asked where there are files of both kinds, some of each kind alone."""
     questions = sampled(suite.QUESTIONS, usual=1 if request.node.callspec.id == "both" else 3)
     assert suite.check(store, "local", questions) == {}
 
 
+@pytest.mark.sampled
 def test_without_a_limit(store: LocalStore) -> None:
     """The other way of the built-in store to read: some questions, others each time."""
     ids = sampled([case[0] for case in suite.FOUND], usual=9)
     assert suite.check(store, "local", [suite.to_the_end(*ids)]) == {}
 
 
+@pytest.mark.sampled
 @random_cases(20)
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: Condition) -> None:
@@ -93,6 +97,7 @@ def test_any_condition_finds_what_the_model_does(store: LocalStore, condition: C
     assert sorted(suite.keys(store, query, suite.PAGE)) == expected
 
 
+@pytest.mark.sampled
 @random_cases(20)
 @given(condition=single_words())
 def test_many_words_are_searched_for_at_once(store: LocalStore, condition: Condition) -> None:

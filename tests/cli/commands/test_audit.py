@@ -326,6 +326,7 @@ DAMAGE = [  # id, file, fault, events that are missing, whether only --deep sees
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "fault", "missing", "deep"), [c[1:] for c in DAMAGE], ids=[c[0] for c in DAMAGE])
 def test_damaged_and_removed_files_of_an_index(
     tmp_path: Path, name: str, fault: Callable[[Path], None], missing: int, deep: bool

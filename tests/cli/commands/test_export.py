@@ -145,6 +145,7 @@ ODD_KEYS = [  # id, document, its columns, its values, the name of the first col
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("document", "columns", "values", "in_parquet"), [c[1:] for c in ODD_KEYS], ids=[c[0] for c in ODD_KEYS]
 )

@@ -68,6 +68,7 @@ def test_more_rows_than_are_shown(data_dir: Path) -> None:
     assert (len(everything.stdout.splitlines()), everything.stderr) == (6, "")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [

@@ -45,6 +45,7 @@ QUERIES = [  # id, arguments, numbers of events that are found
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("arguments", "count"), [c[1:] for c in QUERIES], ids=[c[0] for c in QUERIES])
 def test_queries(arguments: list[str], count: int, tmp_path: Path) -> None:
     result = run("search", "--json", *arguments, data_dir=fill(tmp_path))

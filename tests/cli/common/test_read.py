@@ -42,6 +42,7 @@ SEARCHES = [  # id, arguments, positions of the documents
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("arguments", "positions"), [c[1:] for c in SEARCHES], ids=[c[0] for c in SEARCHES])
 def test_search_as_json(arguments: list[str], positions: list[int], data_dir: Path) -> None:
     result = run("search", "--json", *arguments, data_dir=data_dir)
@@ -111,6 +112,7 @@ UNKNOWN = [  # id, arguments, what is said
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("arguments", "said"), [case[1:] for case in UNKNOWN], ids=[case[0] for case in UNKNOWN])
 def test_what_no_event_has_is_named(data_dir: Path, arguments: list[str], said: str) -> None:
     result = run(*arguments, data_dir=data_dir)

@@ -56,6 +56,7 @@ def _local(stamp: str, zone: ZoneInfo) -> datetime.datetime:
     return datetime.datetime.fromisoformat(stamp).astimezone(zone)
 
 
+@pytest.mark.sampled
 def test_days_of_bars(site: tuple[ZoneInfo, str | None], data_dir: Path) -> None:
     zone, head = site
     expected: dict[str, int] = {}
@@ -70,6 +71,7 @@ def test_days_of_bars(site: tuple[ZoneInfo, str | None], data_dir: Path) -> None
     assert {f"{start:%Y-%m-%d %H:%M}" for start in starts} == {f"{day} 00:00" for day in expected}
 
 
+@pytest.mark.sampled
 def test_a_day_is_one_bar(site: tuple[ZoneInfo, str | None], data_dir: Path) -> None:
     zone, _ = site
     day = ("--since", "2026-11-01", "--until", "2026-11-01")
@@ -79,6 +81,7 @@ def test_a_day_is_one_bar(site: tuple[ZoneInfo, str | None], data_dir: Path) -> 
     assert len(run("search", *day, data_dir=data_dir).stdout.splitlines()) == 1 + events
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("interval", sampled(["1h", "2h", "6h", "12h"]))
 def test_no_bar_counts_twice(interval: str, site: tuple[ZoneInfo, str | None], data_dir: Path) -> None:
     zone, _ = site
@@ -89,6 +92,7 @@ def test_no_bar_counts_twice(interval: str, site: tuple[ZoneInfo, str | None], d
     assert {_local(bucket["time"], zone).hour % hours for bucket in buckets} == {0}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", [("search", "-n", "99"), ("tail", "-n", "99")], ids=["search", "tail"])
 def test_a_printed_time_is_read_as_it_is_meant(
     command: tuple[str, ...], site: tuple[ZoneInfo, str | None], data_dir: Path

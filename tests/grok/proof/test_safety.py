@@ -71,6 +71,7 @@ def test_degree(pattern: str, degree: int | None) -> None:
     assert (safety.degree, safety.reason) == (degree, "")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("pattern", "degree"), [case for case in DEGREES if case[1] != 1])
 def test_attack_shows_the_growth(pattern: str, degree: int | None) -> None:
     safety = safety_of(pattern)

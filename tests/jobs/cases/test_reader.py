@@ -103,6 +103,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_mistakes(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors) as raised:

@@ -724,6 +724,7 @@ REPEATED = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("piece", REPEATED)
 @pytest.mark.parametrize(
     "start",

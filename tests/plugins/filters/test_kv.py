@@ -158,6 +158,7 @@ def test_time_limit() -> None:
 TEXTS = ["a=(", 'a="\\"', "a", " ", "a ", "\\=", '"=\\"', "a=", "a=1 ", "a=b\\ ", "(=)x", "=\n"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "text", [*(text * 30_000 for text in TEXTS), "a=( " * 30_000 + "\\)x" * 30_000], ids=[*TEXTS, "brackets"]
 )

@@ -168,6 +168,7 @@ RECORDS: list[tuple[str, str, str, bytes, dict[str, Any]]] = [  # id, options, f
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("count", [1, 2], ids=["one", "array"])
 @pytest.mark.parametrize("stamped", [False, True], ids=["", "stamped"])
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def filled(value: Any, folder: Path) -> Any:
     return value.replace("{}", str(folder)) if isinstance(value, str) else value
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("given", "text"), BAD_FILES.values(), ids=BAD_FILES.keys())
 def test_bad_files(given: dict[str, Any], text: str, authority: Authority) -> None:
     given = {name: filled(value, authority.folder) for name, value in given.items()}

@@ -259,6 +259,7 @@ MEMORY = [  # id, error, whether it is for want of memory
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("error", "expected"), [case[1:] for case in MEMORY], ids=[case[0] for case in MEMORY])
 def test_want_of_memory_is_recognized(error: Exception | None, expected: bool) -> None:
     assert is_out_of_memory(error) is expected

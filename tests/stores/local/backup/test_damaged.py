@@ -59,6 +59,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("name", "fault"), CASES, ids=[f"{name}_{fault.__name__}" for name, fault in CASES])
 def test_a_damaged_day_is_not_backed_up_and_not_deleted(tmp_path: Path, name: str, fault: Fault) -> None:
     fault(fill(tmp_path) / name)

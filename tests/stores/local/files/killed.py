@@ -1,4 +1,4 @@
-"""Run as a program by ``test_sealer``: seal a store repeatedly, killed at a later step each time.
+"""Run as a program by ``test_sealer_faults``: seal a store repeatedly, killed at a later step each time.
 
 A step is a call to the system that changes something, or one of DuckDB that writes a file. After each death the store
 is read, written and sealed on by a new process, which does so for several stores, and must hold what was appended, each

@@ -161,6 +161,7 @@ def test_others_are_divided_one_by_one(members: str) -> None:
     assert check([usual, f"{{{members}}}"], [usual]).rest()[1] is not None
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "lat", ["37", "37.50", "37.0", "1e1", "0.00001", "0.0001", "37.12345678901234", "-37.1234567890", "NaN"]
 )
@@ -180,6 +181,7 @@ OTHER_TYPES = {
 USUAL = '{"level":"INFO","n":1,"flag":true,"d":1.5,"g":{"level":"x"},"tags":[]}'
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "key", [json.dumps, lambda name: json.dumps(name) + " ", spelt], ids=["plain", "blank", "spelt"]
 )

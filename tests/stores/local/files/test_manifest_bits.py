@@ -12,10 +12,9 @@ from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.sealer import Policy, SealingError, seal_once
 from ingestd.stores.query import Query
-from tests.random_cases import sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, NOW, fill
 
-pytestmark = pytest.mark.usefixtures("shared_duckdb")
+pytestmark = [pytest.mark.usefixtures("shared_duckdb"), pytest.mark.sampled]
 
 
 def older(found: manifest.Manifest) -> bytes:
@@ -70,9 +69,8 @@ def test_a_manifest_that_names_nothing(tmp_path: Path) -> None:
     check(tmp_path, manifest.encode(manifest.Manifest(sealed={"w0": 9}, next=9)))
 
 
-@pytest.mark.parametrize(
-    ("position", "key"), sampled([*enumerate(["files", "sealed", "next", *manifest.SealedFile.__slots__])], usual=2)
-)
+@pytest.mark.sampled(usual=2)
+@pytest.mark.parametrize(("position", "key"), [*enumerate(["files", "sealed", "next", *manifest.SealedFile.__slots__])])
 def test_a_bit_of_each_key_of_a_manifest_without_a_checksum(tmp_path: Path, position: int, key: str) -> None:
     body = bytearray(older(manifest.load(fill(tmp_path / "first"))))
     body[body.index(b'"%b":' % key.encode()) + 1 + position % 4] ^= 1 << position % 8

@@ -4,9 +4,6 @@ import datetime
 import fcntl
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +13,7 @@ from unittest import mock
 import duckdb
 import pytest
 
-from ingestd.stores.base import StoreError, StoreFullError
+from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.column_table import ColumnTable
@@ -25,10 +22,11 @@ from ingestd.stores.local.files.duckdb_session import DuckDBSession, OutOfMemory
 from ingestd.stores.local.files.parquet import FEW_COLUMNS, ParquetWriter
 from ingestd.stores.local.files.sealer import Policy, SealingError, run, seal_once
 from ingestd.stores.query import Equal, Query, Range
-from tests.disks import small_disk
 from tests.stores.local import format_1
 from tests.stores.local.damage import zeroed
 from tests.threads import Background
+
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
 INDEX = "logstash-2026.11.22"
 NOW = Policy(idle_s=0)
@@ -75,6 +73,7 @@ def test_sealing_keeps_documents(tmp_path: Path) -> None:
     assert names(tmp_path) == ["ids-w0-00001.txt", "sealed-00001.parquet", "sealed.json"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("share", "sources"), [(2.5, [2, 1]), (2, [2, 1]), (0.1, [1, 1, 1])])
 def test_a_file_is_made_of_append_logs_up_to_a_size(tmp_path: Path, share: float, sources: list[int]) -> None:
     """More of them would need more memory than the sealer has; one always fits."""
@@ -356,49 +355,6 @@ def test_an_index_that_fails_does_not_hold_up_the_others(tmp_path: Path) -> None
     with pytest.raises(StoreError, match="newer version"):
         seal_once(tmp_path, NOW)
     assert names(tmp_path, "b")[-1] == "sealed.json"
-
-
-@pytest.mark.parametrize(
-    ("small_files", "versions"),
-    [(99, []), (1, [2, 2]), (99, [1]), (1, [1, 2])],
-    ids=["seal", "join", "rewrite", "join_versions"],
-)
-def test_killed_at_each_step(small_files: int, versions: list[int], kill_steps: list[str], tmp_path: Path) -> None:
-    root = tmp_path / "store"
-    for at in range(3):
-        append(root, event(at), prefix=f"a{at}-")
-        writer = LocalWriter(root, "w1", roll_bytes=150)
-        for number in range(3 * at, 3 * at + 3):
-            writer.append(INDEX, [event(number)], [f"b{number}"])
-        writer.close()
-        if at < len(versions):
-            with format_1.sealed() if versions[at] == 1 else contextlib.nullcontext():
-                seal_once(root, Policy(idle_s=0, quiet_s=9e9))
-    with (root / INDEX / names(root)[-1]).open("ab") as append_log:
-        append_log.write(b'{"torn')
-    (tmp_path / "work").mkdir()
-    arguments: list[str | Path] = [root, tmp_path / "work", str(small_files), *kill_steps]
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.stores.local.files.killed", *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert int(result.stdout) > 20
-
-
-def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
-    with small_disk(tmp_path, "size=2m"):
-        append(tmp_path, *(b'{"message":"%b"}' % os.urandom(300).hex().encode() for _ in range(900)))
-        before, listed = read(tmp_path), names(tmp_path)
-        free = os.statvfs(tmp_path)
-        (tmp_path / "filler").write_bytes(b"x" * (free.f_bavail * free.f_bsize - 50_000))
-        with pytest.raises(SealingError, match="No space left on device") as raised:
-            seal_once(tmp_path, NOW)
-        assert isinstance(raised.value.failures[INDEX], StoreFullError)
-        assert (read(tmp_path), names(tmp_path)) == (before, listed)
-        (tmp_path / "filler").unlink()
-        assert len(seal_once(tmp_path, NOW)) == 1
-        assert read(tmp_path) == before
 
 
 def sealing(root: Path) -> Background:

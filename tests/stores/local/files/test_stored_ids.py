@@ -30,6 +30,7 @@ def test_sealed_and_not(tmp_path: Path) -> None:
     assert stored_ids(tmp_path / "another", ["a"]) == set()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_damaged_file_is_left_out(tmp_path: Path, fault: Fault) -> None:
     append(tmp_path, ["a", "b"])

@@ -290,6 +290,7 @@ CLOSED = [  # id, seconds between appends, index, time of the check, files after
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("pauses", "index", "now", "sealed"), [c[1:] for c in CLOSED], ids=[c[0] for c in CLOSED])
 def test_idle_logs_and_those_of_past_days_are_left_to_the_sealer(
     tmp_path: Path, pauses: tuple[float, ...], index: str, now: str, sealed: int

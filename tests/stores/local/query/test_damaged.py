@@ -91,6 +91,7 @@ def _parsed(document: bytes) -> dict[str, Any]:
 COMMANDS = [["search"], ["top", "day"], ["histogram"], ["indices"], ["export", "-o", "-"]]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", COMMANDS, ids="_".join)
 @pytest.mark.parametrize("name", ["sealed-00001.parquet", "sealed.json"])
 def test_commands(tmp_path: Path, name: str, command: list[str]) -> None:

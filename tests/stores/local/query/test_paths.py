@@ -46,6 +46,7 @@ def found(store: LocalStore, condition: And | Text | Word) -> set[str]:
     return {hit.id for hit in store.search(Query(condition=condition), len(PATHS))}
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize("word", WORDS)
 def test_words_of_paths(store: LocalStore, word: str) -> None:

@@ -71,6 +71,8 @@ def test_an_index_without_a_day() -> None:
     assert time_slices(Query(), [(folder("audit"), 1)]) is None
 
 
+@pytest.mark.sampled
+@pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize("light", [0, LIGHT_BYTES], ids=["by_day", "at_once"])
 @pytest.mark.parametrize("query", [Query(), Query(since="2026-11-20T05:00:00Z"), Query(until="2026-11-21T05:00:00Z")])
 def test_everything_in_order(query: Query, light: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from tests.threads import Background
 
 INDEX = "logstash-2026.11.22"
 NOW = Policy(idle_s=0)
+sharing = pytest.mark.usefixtures("shared_duckdb")
 
 
 def fill(root: Path, events: list[dict[str, Any]], ids: list[str] | None = None, index: str = INDEX) -> None:
@@ -55,6 +56,7 @@ def pages(store: LocalStore, query: Query, size: int) -> list[Hit]:
 TIMES = st.sampled_from(["2026-11-21T23:00:00.000Z", "2026-11-22T10:00:00.000123Z", "2026-11-22T10:00:00.001Z", None])
 
 
+@sharing
 @random_cases(8)
 @given(
     events=st.lists(st.tuples(TIMES, st.sampled_from(["", "a", "b", "c"])), max_size=12),
@@ -83,6 +85,7 @@ def test_pages_neither_skip_nor_repeat(
         assert pages(store, Query(), size) == found
 
 
+@sharing
 def test_pages_while_events_are_appended_and_sealed(tmp_path: Path) -> None:
     def event(second: int) -> dict[str, Any]:
         return {"@timestamp": f"2026-11-22T10:00:{second:02}.000Z", "n": second}
@@ -96,6 +99,8 @@ def test_pages_while_events_are_appended_and_sealed(tmp_path: Path) -> None:
     assert [hit.id for hit in [*first, *second]] == [f"a{n}" for n in range(9, -1, -1)]
 
 
+@pytest.mark.sampled
+@sharing
 @pytest.mark.parametrize(("large", "queries"), [(None, 1), (3, 1), (5, 2)], ids=["none", "older", "newest"])
 def test_small_indices_are_read_in_one_query(large: int | None, queries: int, tmp_path: Path) -> None:
     """A large one is read in a query of its own, as are those that are older: here only if they are needed."""
@@ -114,6 +119,7 @@ def test_a_wrong_cursor_is_rejected(text: str, tmp_path: Path) -> None:
         LocalStore(tmp_path).search(Query(), 1, text)
 
 
+@sharing
 def test_a_hit_has_its_index(tmp_path: Path) -> None:
     fill(tmp_path, [{"n": 1}], ["x"], "one")
     fill(tmp_path, [{"n": 2}], ["y"], "two")
@@ -134,6 +140,7 @@ HISTOGRAM: list[dict[str, Any]] = [
 ]
 
 
+@sharing
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 def test_histogram(sealed: bool, tmp_path: Path) -> None:
     fill(tmp_path, HISTOGRAM)
@@ -194,12 +201,15 @@ CONDITIONS = {
 }
 
 
+@pytest.mark.sampled
+@sharing
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_columns_answer_as_documents_do(condition: Any, both: tuple[LocalStore, LocalStore]) -> None:
     append_log, sealed = (sorted(hit.id for hit in store.search(Query(condition=condition))) for store in both)
     assert append_log == sealed
 
 
+@sharing
 def test_tops_of_columns(both: tuple[LocalStore, LocalStore]) -> None:
     append_log, sealed = (store.top("tags", Query(), 99) for store in both)
     assert append_log == sealed
@@ -223,6 +233,7 @@ def test_what_does_not_fit_into_memory_stays_in_the_store(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@sharing
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 def test_numbers_with_an_exponent(sealed: bool, tmp_path: Path) -> None:
     texts = [
@@ -269,6 +280,7 @@ def test_what_a_killed_process_with_the_same_id_spilled_is_removed_once(tmp_path
             assert spill.exists(), "another store of this process uses it"
 
 
+@sharing
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 def test_truth_values_in_arrays_are_no_numbers(sealed: bool, tmp_path: Path) -> None:
     fill(tmp_path, [{"x": [True], "a": [{"b": True}]}, {"x": [False, 2]}, {"x": [[1], "true"], "a": [{"b": [1.0]}]}])
@@ -342,6 +354,8 @@ EQUALS = [  # equally frequent values: their order
 ]
 
 
+@pytest.mark.sampled
+@sharing
 @pytest.mark.parametrize("sealed", [False, True], ids=["append_log", "sealed"])
 @pytest.mark.parametrize(("values", "expected"), [case[1:] for case in EQUALS], ids=[case[0] for case in EQUALS])
 def test_top_of_equally_frequent_values(values: list[Any], expected: list[Any], sealed: bool, tmp_path: Path) -> None:
@@ -351,6 +365,8 @@ def test_top_of_equally_frequent_values(values: list[Any], expected: list[Any], 
     assert [top.value for top in LocalStore(tmp_path, threads=1).top("tags", Query())] == expected
 
 
+@pytest.mark.sampled
+@sharing
 @pytest.mark.parametrize("limit", range(1, 8))
 def test_events_of_one_time_and_id_are_in_the_order_of_their_documents(limit: int, tmp_path: Path) -> None:
     """Even if the limit separates them, and whether they are sealed or not."""

@@ -14,6 +14,8 @@ from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import store as module
 from ingestd.stores.query import And, Condition, Equal, Not, Or, Query, Text, level_at_least
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 DAYS = [f"2026.11.{day}" for day in range(18, 23)]
 TEXTS = ["Timeout", "runtime 서울", "100%", "nothing", "a_time'b", "%54ime", "/search?q=%EC%84%9C%EC%9A%B8+time"]
 CONDITIONS = {
@@ -61,6 +63,7 @@ def _pages(store: LocalStore, query: Query, limit: int) -> Iterator[list[tuple[s
         after = hits[-1].cursor
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_pages(root: Path, monkeypatch: pytest.MonkeyPatch, condition: Condition | None) -> None:
     monkeypatch.setattr(module, "_SMALL_BYTES", 0)  # the newest day is read first

@@ -59,6 +59,7 @@ def found(store: LocalStore, text: str, since: str | None = None, until: str | N
     return " ".join(sorted(hit.id for hit in store.search(Query(since, until, lucene.parse(text)))))
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize(
     ("text", "expected"),

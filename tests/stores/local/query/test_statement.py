@@ -61,6 +61,7 @@ def each_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield store
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", ["append_logs", "sealed"])
 @pytest.mark.parametrize("name", ["a[1]*", "it's 서울"])
 def test_names_of_folders(name: str, form: str, tmp_path: Path) -> None:
@@ -133,6 +134,7 @@ def test_times_are_in_utc(store: LocalStore, monkeypatch: pytest.MonkeyPatch) ->
     assert rows(store, "SELECT count(*) FROM (DESCRIBE SELECT now())") == [(1,)]
 
 
+@pytest.mark.sampled
 def test_names_of_columns(each_store: LocalStore) -> None:
     names = next(each_store.select("SELECT n AS a, n AS a, count(*) FROM events GROUP BY n", Query()))
     assert names == ["a", "a", "count_star()"]
@@ -141,12 +143,14 @@ def test_names_of_columns(each_store: LocalStore) -> None:
     assert set(next(each_store.select("SELECT * FROM events", Query()))) >= {*fields, "_index", "_id", "@timestamp"}
 
 
+@pytest.mark.sampled
 def test_types_are_the_same_however_events_are_stored(each_store: LocalStore) -> None:
     text = 'DESCRIBE SELECT n, took, ok, mixed, level, geoip.country AS c, "@timestamp" AS t FROM events'
     types = [row[1] for row in rows(each_store, text)]
     assert types == ["BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "VARCHAR", "VARCHAR", "TIMESTAMP"]
 
 
+@pytest.mark.sampled
 def test_range_of_time_and_indices(each_store: LocalStore) -> None:
     count = "SELECT count(*) FROM events"
     assert rows(each_store, count, Query(since="2026-11-22T00:00:00Z")) == [(2,)]
@@ -178,6 +182,7 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("text", "error"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_wrong_statements(store: LocalStore, text: str, error: str) -> None:
     with pytest.raises(StatementError) as raised:
@@ -233,6 +238,7 @@ STATEMENTS: list[str] = [  # what is no SELECT
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("text", READS)
 def test_a_select_reads_events_and_nothing_else(store: LocalStore, text: str) -> None:
     a_python_variable = [1]
@@ -247,6 +253,7 @@ def test_only_a_select_is_run(store: LocalStore, text: str) -> None:
         rows(store, text)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("text", STATEMENTS)
 def test_duckdb_itself_refuses_the_rest(tmp_path: Path, text: str) -> None:
     """A second wall, should the first let a statement through."""
