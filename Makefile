@@ -23,7 +23,7 @@ PYTEST = $(PYTHON_COMPILED) -m pytest
 ESLINT = tools/eslint
 # Besides tests/e2e/chaos.
 LONG_FORMS = tests/e2e/test_kafka.py tests/stores tests/lifecycle tests/grok tests/cli/common tests/cli/test_damaged_folder.py \
-	tests/plugins/test_compliance.py
+	tests/plugins/test_compliance.py tests/e2e/test_s3_output.py
 ARGS ?=
 
 run: $(VENV)/installed

@@ -202,6 +202,36 @@ async def test_a_large_object_is_uploaded_in_parts(s3: S3, tmp_path: Path) -> No
     assert about["ContentType"] == "application/x-ndjson"
 
 
+async def test_a_damaged_file_is_uploaded_up_to_the_damage(s3: S3, tmp_path: Path) -> None:
+    bucket = Bucket(s3, "damaged")
+    sender = build(output(s3.url, "not-there-yet"), tmp_path)
+    await sender.open()
+    for number in range(3):
+        await deliver(sender, batch({"n": number, "app": "a"}, first=number))
+    await sender.close()
+    [path] = kept(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"n":1', b'"n":7'))
+    sender = build(output(s3.url, bucket.name), tmp_path)
+    await sender.open()
+    await eventually(lambda: bucket.numbers("a") == [0], "what is before the damage")
+    await eventually(lambda: not kept(tmp_path), "the end of the upload")
+    assert "could not read a part of its events" in sender.problems()[0]
+    [aside] = damaged(tmp_path)
+    assert content.endswith(aside.read_bytes().replace(b'"n":7', b'"n":1'))
+    await deliver(sender, batch({"n": 5, "app": "a"}, first=5))
+    await sender.close()
+    assert bucket.numbers("a") == [0, 5]
+
+
+def kept(folder: Path) -> list[Path]:
+    return [*folder.rglob("*.closed")]
+
+
+def damaged(folder: Path) -> list[Path]:
+    return [*folder.rglob("*.damaged-*")]
+
+
 def temporary_files(folder: Path) -> list[Path]:
     return [*folder.rglob(".scratch-*")]
 

@@ -171,7 +171,7 @@ class Spool:
             OSError: The disk refuses; it may be uploaded again.
         """
         with self._calls:
-            if path == self._newest:
+            if path == self._newest and path.exists():
                 _write_recent(self.folder, _recent_ids(self.folder, [path], self._recent_bytes))
             path.unlink(missing_ok=True)
             sync_folder(self.folder)

@@ -61,6 +61,7 @@ class Uploads:
         self._storage_class, self._plugin_id, self._changed = storage_class, plugin_id, changed
         self._retry = Retry(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._busy: set[Path] = set()
+        self._failing: set[object] = set()  # of the check and the segments: one that fails is not hidden by others
         self._converting = asyncio.Lock()
         self._more = asyncio.Event()
         self.damaged: list[Path] = []
@@ -78,10 +79,10 @@ class Uploads:
             try:
                 await self._objects.upload(key, b"", {})
             except StoreError as error:
-                self._failed(error)
+                self._failed(key, error)
                 await self._retry.wait(attempt)
             else:
-                self.outage.recovered(output=self._plugin_id)
+                self._succeeded(key)
                 break
         try:
             await asyncio.to_thread(self._objects.delete, [key])
@@ -112,13 +113,24 @@ class Uploads:
             except DamagedSegmentError as error:
                 await self._put_aside(path, error)
             except (StoreError, OSError) as error:
-                self._failed(error)
+                if isinstance(error, FileNotFoundError) and not await asyncio.to_thread(path.exists):
+                    text = "a file of events was deleted before it was uploaded; its events are lost"
+                    log.error(text, output=self._plugin_id, path=path)
+                    await asyncio.to_thread(self._spool.remove, path)
+                    return
+                self._failed(path, error)
                 await self._retry.wait(attempt)
             else:
-                self.outage.recovered(output=self._plugin_id)
+                self._succeeded(path)
                 return
 
-    def _failed(self, error: Exception) -> None:
+    def _succeeded(self, what: object) -> None:
+        self._failing.discard(what)
+        if not self._failing:
+            self.outage.recovered(output=self._plugin_id)
+
+    def _failed(self, what: object, error: Exception) -> None:
+        self._failing.add(what)
         metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "upload")
         self.outage.failed(output=self._plugin_id, error=error)
 

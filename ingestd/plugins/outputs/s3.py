@@ -285,6 +285,7 @@ class S3Output:
         await self._tasks.close()
         await asyncio.to_thread(self._spool.close)
         self._spool = None
+        metrics.SPOOLED_BYTES.set(0, self._plugin_id)  # the next process counts what is left
 
 
 def _header(opts: Options, codec: Codec) -> Header:

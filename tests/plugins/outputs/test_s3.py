@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from ingestd.config.errors import ConfigErrors
 from ingestd.plugins.outputs import s3 as module
 from ingestd.plugins.outputs._s3_segments import read_index, read_texts
+from tests.disks import remount, small_disk
 from tests.plugins.outputs.outputs import batch, build, deliver
 from tests.waiting import eventually
 
@@ -140,6 +142,30 @@ async def test_it_waits_until_the_disk_takes_events(
     assert output.retry_reason() == ""
     await output.close()
     assert len(texts(tmp_path)[HOUR]) == 1
+
+
+async def test_a_full_disk_holds_up_events_and_loses_none(
+    tmp_path: Path, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    with small_disk(tmp_path / "disk", "size=128k") as disk:
+        output = build(config(nobody, f'size_file => 20000 temporary_directory => "{disk}"'))
+        await output.open()
+        number = 0
+
+        async def send() -> None:
+            nonlocal number
+            while number < 200:
+                await deliver(output, batch({"n": number, "text": "x" * 1000}, first=number))
+                number += 1
+
+        sending = asyncio.create_task(send())
+        await eventually(lambda: output.retry_reason() == "No space left on device", "the disk to be full")
+        assert len(texts(disk)[HOUR]) == number
+        remount(disk, "size=1m")
+        await sending
+        await output.close()
+        assert sorted(json.loads(line)["n"] for line in texts(disk)[HOUR]) == [*range(200)]
 
 
 async def test_objects_end_by_size_and_by_time(tmp_path: Path, nobody: str) -> None:
