@@ -134,7 +134,7 @@ def test_what_all_processes_need_is_imported_once_before_they_are_forked() -> No
         "plan = make_plan(settings, {'main': default_config(settings)})\n"
         "assert 'aiohttp' not in sys.modules, 'before it listens'\n"
         "plan.preload()\n"
-        "assert {'aiohttp', 'elastic_transport'} <= sys.modules.keys()\n"
-        "assert 'elasticsearch' not in sys.modules, 'each process would keep it'"
+        "assert 'aiohttp' in sys.modules\n"
+        "assert not {'elastic_transport', 'elasticsearch'} & sys.modules.keys(), 'each process would keep them'"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

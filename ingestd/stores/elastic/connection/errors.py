@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from ingestd.protocols import bulk
-
-if TYPE_CHECKING:
-    from elastic_transport import ApiResponseMeta
 
 
 class ElasticError(Exception):
@@ -47,21 +44,19 @@ def parse_body(data: bytes | None) -> Any:
         return data.decode("utf-8", "replace")
 
 
-def response_error(meta: ApiResponseMeta, answer: Any) -> ElasticResponseError:
+def response_error(url: str, status: int, answer: Any, *, authorized: bool) -> ElasticResponseError:
     """Return the exception for an error response; its message says what to do if we know.
 
     Args:
-        meta: Status of the response, and the node that sent it.
+        url: The node that sent it, without credentials.
+        status: Of the response.
         answer: The parsed response; text if it is not JSON.
+        authorized: Whether the request had credentials.
     """
-    node, status = meta.node, meta.status
-    from ingestd.stores.elastic.connection.options import Host  # noqa: PLC0415 -- every start imports this module
-
-    url = Host(node.scheme, node.host, node.port, node.path_prefix).url
     if 200 <= status < 300:
         return ElasticResponseError(f"{url} is neither Elasticsearch nor OpenSearch", status)
     if status == 401:
-        if "authorization" in node.headers:
+        if authorized:
             return ElasticResponseError(
                 f"{url} rejects the credentials (401): check user and password or api_key", status
             )

@@ -39,8 +39,8 @@ def test_nodes_that_are_found_are_reached_like_the_first_one() -> None:
     options = ElasticOptions(hosts=("http://es1:9200/es",), user="u", password="p", proxy="http://proxy:1")
     transport = Transport(options)
     transport.add_nodes([("es2", 9201), ("es1", 9200), ("es2", 9201)])
-    nodes = {found.config.host: found for found in transport.node_pool.all()}
-    assert sorted(nodes) == ["es1", "es2"]
-    assert (nodes["es2"].config.port, nodes["es2"].config.path_prefix) == (9201, "/es")
-    assert nodes["es2"].config.headers == nodes["es1"].config.headers
-    assert {getattr(found, "proxy", None) for found in nodes.values()} == {"http://proxy:1"}
+    nodes = {found.host.name: found for found in transport.pool.nodes}
+    assert len(transport.pool.nodes) == 2
+    assert [nodes[name].host.url for name in ("es1", "es2")] == ["http://es1:9200/es", "http://es2:9201/es"]
+    assert nodes["es2"].headers == nodes["es1"].headers
+    assert nodes["es2"].headers["authorization"].startswith("Basic ")
