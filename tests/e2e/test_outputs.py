@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,47 @@ from tests.waiting import wait_until
 HOST = "127.0.0.1"
 
 
-class LineServer:
-    """Keeps the lines of all connections; ``stop`` closes them and refuses new ones."""
+class Gate:
+    """Holds up a server once it has got some events, until it is opened."""
 
     def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._arrived, self._room = 0, 1 << 60
+
+    def close_after(self, events: int) -> None:
+        """Let so many events pass from now on."""
+        with self._changed:
+            self._arrived, self._room = 0, events
+
+    def open(self) -> None:
+        """Let all events pass, and those who wait."""
+        with self._changed:
+            self._room = 1 << 60
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server is held up."""
+        with self._changed:
+            return self._arrived >= self._room
+
+    def count(self, events: int) -> None:
+        """Count events that have arrived; returns as soon as the server may go on."""
+        with self._changed:
+            self._arrived += events
+            self._changed.wait_for(lambda: self._arrived < self._room)
+
+
+class LineServer:
+    """Keeps the lines of all connections; ``stop`` closes them and refuses new ones.
+
+    ``receive_buffer_bytes``: how much its kernel takes in that it has not read; 0: as much as it likes.
+    """
+
+    def __init__(self, receive_buffer_bytes: int = 0) -> None:
         self.port = free_port()
+        self.gate = Gate()
+        self._receive_buffer_bytes = receive_buffer_bytes
         self.lines: list[bytes] = []
         self._connections: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -31,6 +69,8 @@ class LineServer:
     def start(self) -> None:
         """Take connections."""
         self._listener = socket.create_server((HOST, self.port))
+        if self._receive_buffer_bytes:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer_bytes)
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -49,6 +89,7 @@ class LineServer:
                     if line.endswith(b"\n"):
                         with self._lock:
                             self.lines.append(line)
+                        self.gate.count(1)
             except OSError:
                 return
 
@@ -75,7 +116,9 @@ class Collector:
         self.port = free_port()
         self.bodies: dict[str, bytes] = {}
         self.statuses: list[int] = []
+        self.lines: list[bytes] = []
         self.lock = threading.Lock()
+        self.gate = Gate()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,6 +133,7 @@ class Collector:
                 if len(body) < length:
                     raise ConnectionError("it broke in the middle of a request")
                 status = collector.take(self.headers["Idempotency-Key"], body)
+                collector.gate.count(body.count(b"\n"))
                 if not status:
                     raise ConnectionError("no answer")
                 text = b"this is bad"
@@ -108,6 +152,7 @@ class Collector:
             if self.statuses and self.statuses[0] == 503:
                 return self.statuses.pop(0)
             assert self.bodies.setdefault(key, body) == body
+            self.lines += body.splitlines(keepends=True)
             return self.statuses.pop(0) if self.statuses else 200
 
     def numbers(self) -> list[int]:
@@ -196,3 +241,62 @@ def test_http(site: Site) -> None:
     letters = site.daemon.dead_letters()
     assert sorted(json.loads(letter["refused"])["n"] for letter in letters) == [3000, 3002]
     assert all(letter["reason"].endswith(": this is bad") for letter in letters)
+
+
+EVENTS = 12_000
+
+
+def test_kills(tmp_path: Path) -> None:
+    """The daemon is killed, and servers are cut and come again, amid the delivery: nothing is lost.
+
+    What comes twice is the same event: it has the same bytes, its time of receipt included.
+    """
+    lines, collector = LineServer(receive_buffer_bytes=1 << 16), Collector()
+    config = f"""
+        input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
+        output {{
+          tcp {{ host => "{HOST}" port => {lines.port} codec => json_lines reconnect_interval => 0.05 }}
+          http {{
+            url => "http://{HOST}:{collector.port}/in" http_method => post format => json_lines pool_max => 4
+          }}
+        }}
+    """
+
+    @contextmanager
+    def servers(*most: int) -> Iterator[None]:
+        """Both servers, each held up after so many events; at the end they read what their kernels have."""
+        for gate, events in zip((lines.gate, collector.gate), most, strict=False):
+            gate.close_after(events)
+        lines.start()
+        try:
+            with HttpServer(collector.handler, collector.port):
+                try:
+                    if most:
+                        wait_until(lambda: lines.gate.closed and collector.gate.closed, "both servers to be held up")
+                    yield
+                finally:
+                    for gate in (lines.gate, collector.gate):
+                        gate.open()
+        finally:
+            lines.stop()
+
+    def some() -> tuple[int, int]:
+        return random.randint(1, EVENTS // 8), random.randint(1, EVENTS // 8)
+
+    with Daemon(tmp_path, config=config) as daemon:
+        daemon.send({"n": number, "text": "x" * 500} for number in range(EVENTS))
+        daemon.wait_for_metric("ingestd_received_events_total", EVENTS)
+        with servers(*some()):
+            pass
+        with servers(*some()):
+            daemon.kill_with_children()
+    with Daemon(tmp_path, config=config) as daemon:
+        with servers(*some()):
+            pass
+        with servers(*some()):
+            daemon.kill_with_children()
+    with servers(), Daemon(tmp_path, config=config):
+        for server in (lines, collector):
+            wait_until(lambda: len({*server.lines}) >= EVENTS, "all events")  # noqa: B023
+    for server in (lines, collector):
+        assert sorted(json.loads(line)["n"] for line in {*server.lines}) == [*range(EVENTS)]
