@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
+from ingestd.protocols.lumberjack_writer import encode_window
+from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all
+from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 
 STAMP = "2026-11-22T10:00:00.000Z"
@@ -118,3 +123,41 @@ def test_past_days_are_sealed_while_the_daemon_runs(tmp_path: Path) -> None:
         path.write_bytes(whole)
         wait_until(lambda: not any(text.startswith(reason) for text in reasons(daemon)), "/health to be well again")
     assert numbers(daemon) == list(range(201))
+
+
+def test_events_that_come_again_are_stored_once(tmp_path: Path) -> None:
+    """To any worker, at the same time and later, before and after they are sealed, and after a worker is killed."""
+    config = """
+        input {
+          beats { id => "beats" host => "127.0.0.1" port => 0 }
+          http { id => "http" host => "127.0.0.1" port => 0 }
+        }
+        output { store { } }
+    """
+    window = [filebeat_event(number) for number in range(2000)]
+    body = json.dumps([{"@timestamp": STAMP, "n": number} for number in range(2000, 3000)]).encode()
+
+    def post() -> None:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": "a"}
+        request = urllib.request.Request(f"http://127.0.0.1:{ports['http']}/", body, headers)
+        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            assert answer.status == 200
+
+    with Daemon(tmp_path, config=config, workers="2", seal_after="1s") as daemon:
+        wait_until(lambda: len(daemon.said("listening for events")) == 2, "both inputs")
+        ports = {said["input"]: said["port"] for said in daemon.said("listening for events")}
+        connections = [LumberjackConnection(ports["beats"]) for _ in range(4)]
+        for connection in connections:
+            with connection:
+                connection.send(encode_window(window))
+                post()
+                assert connection.acknowledgements()
+        daemon.wait_for_delivery(4 * 3000)
+        wait_until(lambda: daemon.said("sealed"), "a sealed file")
+        send_signal(workers(daemon)[0])
+        wait_until(lambda: len(workers(daemon)) == 2, "another worker")
+        send_all(ports["beats"], [*window, filebeat_event(3000)], window=500)
+        post()
+    assert events(daemon) == {"logstash-2026.11.22": 3001}
+    assert numbers(daemon) == [*range(3001)]
+    ingestd(daemon.data_dir, "audit")

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
+from ingestd.event.event_id import KEYED
 from ingestd.event.fields import Event
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._connection import Connection
@@ -221,7 +222,7 @@ class HttpServerInput(ServerInput):
             return Stream(request.connection.stream.id, fields), request.offset
         body = request.body
         seed = "\n".join([*self._labels, request.head.target, key, f"{len(body)} {zlib.crc32(body)}"])
-        return Stream("k" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest(), fields), 0
+        return Stream(KEYED + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest(), fields), 0
 
     async def store(self, request: Request, parts: Sequence[Frames], fields: Event) -> Reply | None:
         """Put what a request brings, and wait until it is on the disk; None: it is, else what to answer.

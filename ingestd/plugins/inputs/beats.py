@@ -2,10 +2,10 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-beats. A window of events is acknowledged
 once all of them are in the journal and on the disk. What was not acknowledged the client sends again, after a crash of
-this daemon or a cut of the network. Then an event that names itself gets the same id, so that Elasticsearch and
-OpenSearch keep it once: one with `[@metadata][_id]`, which Filebeat's processors `add_id` and `fingerprint` set, and a
-line of a file with `[agent][id]`, `[log][file]` and `[log][offset]`. Any other event, as of Metricbeat, is delivered
-twice if the acknowledgement of its window was lost.
+this daemon or a cut of the network. Then an event that names itself gets the same id, so that Elasticsearch, OpenSearch
+and the built-in store keep it once: one with `[@metadata][_id]`, which Filebeat's processors `add_id` and `fingerprint`
+set, and a line of a file with `[agent][id]`, `[log][file]` and `[log][offset]`. Any other event, as of Metricbeat, is
+delivered twice if the acknowledgement of its window was lost.
 
 The codec is applied to the field `message`. Lines that belong together must be joined by the Beat, with its parser
 `multiline`.

@@ -6,8 +6,8 @@ deflate or zstd. A request without a body is answered, and makes no event.
 
 A request is answered only when its events are in the journal and on the disk, so what was answered with `response_code`
 is not lost, whatever happens then. A client that gets no answer has to send the request again, which may make its
-events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and Elasticsearch and
-OpenSearch keep them once (the built-in store does not). A body that cannot be decompressed, or is not in its charset,
+events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and Elasticsearch, OpenSearch
+and the built-in store keep them once. A body that cannot be decompressed, or is not in its charset,
 is refused, and is a dead letter. While the journal is full the answer is 429, with `Retry-After`.
 
 Events of text get the address of the client and the headers, without Authorization; records of JSON only those that

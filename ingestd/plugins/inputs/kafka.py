@@ -4,7 +4,8 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-ka
 the same `group_id` is a member of the group, and reads its share of the partitions. An offset is committed once all
 records before it are in the journal and on the disk. What was not committed is read again, by this or another member:
 then an event gets the same id as before, of its topic, partition and offset, or of the header `ingestd-id` that the
-output `kafka` sets. So Elasticsearch and OpenSearch keep it once, even if the sender had sent it twice.
+output `kafka` sets. So Elasticsearch and OpenSearch keep it once, even if the sender had sent it twice; so does the
+built-in store if the members are workers of one daemon.
 
 While outputs are behind, nothing is read, and the member stays in the group.
 """

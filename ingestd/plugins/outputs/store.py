@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ingestd import metrics
 from ingestd.dead_letters.base import DeadLetters
@@ -30,6 +31,8 @@ from ingestd.stores.local.files.writer import LocalWriter
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
@@ -188,7 +191,9 @@ class StoreOutput:
         while part.documents:
             try:
                 documents, ids = part.documents, part.ids
-                await self._retried(lambda: self._writer.append(part.index, documents, ids))  # noqa: B023 -- awaited here
+                had = await self._retried(lambda: self._writer.append_new(part.index, documents, ids))  # noqa: B023 -- awaited here
+                for position in had:
+                    part.not_delivered(position, dead=False)
                 return
             except InvalidIndexError as error:
                 self._dead(part, str(error))
@@ -198,13 +203,13 @@ class StoreOutput:
                 self._dead(part.pick(sorted(refused)), error.reason)
                 part = part.pick([n for n in range(len(part.ids)) if n not in refused])
 
-    async def _retried(self, action: Callable[[], None]) -> None:
+    async def _retried(self, action: Callable[[], T]) -> T:
         """Run ``action`` in a thread until the disk allows it: a full disk needs an operator."""
         while True:
             try:
-                await asyncio.to_thread(action)
+                done = await asyncio.to_thread(action)
                 self._disk_refuses.recovered(output=self._plugin_id)
-                return
+                return done
             except (InvalidIndexError, DocumentsRejectedError):
                 raise
             except StoreError as error:

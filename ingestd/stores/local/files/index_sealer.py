@@ -35,6 +35,7 @@ from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, AppendLogName,
 from ingestd.stores.local.files.leftovers import Leftovers
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
+from ingestd.stores.local.files.own_ids import remove_if_idle
 from ingestd.stores.local.files.parquet import ParquetWriter
 from ingestd.stores.local.files.readable_lines import without_unreadable
 from ingestd.stores.local.files.sealed_content import Footer, SealedContent
@@ -130,6 +131,7 @@ class IndexSealer:
         while files := self._due_for_merge(before := manifest.load(self._fd)):
             if (merged := self._merge(before, files)) is not None:
                 yield merged
+        remove_if_idle(self._fd, self._policy.quiet_s)
         self._raise_faults(before)
 
     def rewrite(self) -> Iterator[NewFile]:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import orjson
 
+from ingestd.event.event_id import named_by_sender
 from ingestd.files import IMPOSSIBLE_NAME, lock_file, try_lock
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError, disk_error
-from ingestd.stores.index_names import check_index, day_of
+from ingestd.stores.index_names import check_index, day_of, is_index
 from ingestd.stores.local.files import last_ids
 from ingestd.stores.local.files.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, append_logs_in, check_writer_id, index_folders
+from ingestd.stores.local.files.own_ids import OwnIds
 from ingestd.stores.local.files.stored_ids import stored_ids
 
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # the line holds the id as well
@@ -64,6 +66,7 @@ class LocalWriter:
         self._append_logs: OrderedDict[str, AppendLog] = OrderedDict()  # least recently used first
         self._done: dict[str, int] = {}  # number of the last append log left to the sealer, by index
         self._lock = _lock(root, writer_id)
+        self._own_ids = OwnIds(root)
         self.repairs: list[AppendLogRepair] = []
         try:
             for folder in index_folders(root):
@@ -107,6 +110,34 @@ class LocalWriter:
                 raise InvalidIndexError(index, f"it cannot be the name of a folder: {error.strerror}") from error
             raise disk_error(error, f"cannot append to index {index!r}") from error
         self._append_logs.move_to_end(index)
+
+    def append_new(self, index: str, documents: Sequence[bytes], ids: Sequence[str]) -> list[int]:
+        """Append those documents that an index does not have; return the positions of the others, which it has.
+
+        Only ids that their senders made are looked for (``event_id.named_by_sender``), whoever wrote them; without any
+        this is `append`. See there for what it raises; a position of a document that is rejected is one in
+        ``documents``.
+        """
+        own = named_by_sender(ids)
+        if not own or not is_index(index):
+            self.append(index, documents, ids)
+            return []
+        with self._own_ids.repeated(index, ids, own) as had:
+            refused = set(had)
+            new = [position for position in range(len(ids)) if position not in refused] if had else range(len(ids))
+            self._append_some(index, documents, ids, new)
+        return had
+
+    def _append_some(
+        self, index: str, documents: Sequence[bytes], ids: Sequence[str], positions: Sequence[int]
+    ) -> None:
+        if len(positions) == len(ids):
+            self.append(index, documents, ids)
+            return
+        try:
+            self.append(index, [documents[at] for at in positions], [ids[at] for at in positions])
+        except DocumentsRejectedError as error:
+            raise DocumentsRejectedError(tuple(positions[at] for at in error.positions), error.reason) from None
 
     def last_ids(self, index: str, max_bytes: int) -> set[str]:
         """Return the ids in the last ``max_bytes`` that this writer appended to an index, sealed or not.
@@ -177,6 +208,7 @@ class LocalWriter:
         finally:
             for index in list(self._append_logs):
                 self._close(index)
+            self._own_ids.close()
             if self._lock >= 0:
                 os.close(self._lock)
                 self._lock = -1
