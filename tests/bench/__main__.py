@@ -27,6 +27,7 @@ from tests.bench.memory import memory
 from tests.bench.options import Options
 from tests.bench.priority import raised_priority
 from tests.bench.results import HEADS, Result, line
+from tests.bench.scale import scale
 from tests.bench.stages import stages
 from tests.bench.startup import startup
 
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Iterator[Result]]] = {
     "linearity": linearity,
     "stages": stages,
     "guard": guard,
+    "scale": scale,
 }
 
 

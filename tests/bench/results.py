@@ -16,6 +16,7 @@ class Unit(enum.StrEnum):
     RATE = "events/s"
     MS = "ms"
     MB = "MB PSS"
+    BYTES = "bytes per event"
     TIMES = "times"
 
 

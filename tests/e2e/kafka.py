@@ -59,6 +59,15 @@ class Kafka:
         admin = self._admin()  # futures end with it
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result()
 
+    def log_bytes(self, topic: str) -> int:
+        """Return the size of a topic on the disk, without its indices."""
+        return sum(file.stat().st_size for file in (self._folder / "data").glob(f"{topic}-*/*.log"))
+
+    @property
+    def pid(self) -> int:
+        """The process id of the broker."""
+        return int((self._folder / "server.pid").read_text())
+
     def records(self, topic: str, count: int) -> list[Any]:
         """Return the first records of a topic, as soon as there are so many."""
         from confluent_kafka import Consumer  # noqa: PLC0415
