@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ingestd.diagnosis import record_checks, system_checks
+from ingestd.diagnosis import kafka_checks, record_checks, system_checks
 from ingestd.diagnosis.facts import Facts
 from ingestd.diagnosis.finding import Finding
 
@@ -19,6 +19,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     record_checks.check_clients,
     record_checks.check_senders,
     record_checks.check_dropped,
+    kafka_checks.check_kafka,
     system_checks.check_dead_letters,
     system_checks.check_disk,
     system_checks.check_rights,

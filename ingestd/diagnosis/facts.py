@@ -23,6 +23,7 @@ class Records:
         twice: Loggers whose latest access lines are about the same requests as those without a logger.
         twice_client: Loggers whose latest access lines are about the same requests as those of ingestd-django.
         django: Records of Django's loggers that are no access lines.
+        python: Records of any Python logger, if there is none of Django's.
         clients: Client addresses of access lines.
         future: Events of any day whose time is more than `gather.FUTURE` from now.
         newest: ``@timestamp`` of the newest event; None: there is none.
@@ -33,6 +34,7 @@ class Records:
     twice: tuple[str, ...] = ()
     twice_client: tuple[str, ...] = ()
     django: int = 0
+    python: int = 0
     clients: Mapping[str, int] = field(default_factory=dict)
     future: int = 0
     newest: str | None = None
@@ -145,6 +147,27 @@ class DroppedDatagrams:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaState:
+    """What an input or output ``kafka`` finds at its brokers.
+
+    Attributes:
+        plugin: The id of the input or output.
+        servers: The brokers that it asks first.
+        group: The consumer group of an input; empty: it is an output.
+        problem: Why the brokers cannot be asked; empty: they can.
+        topics: Its topics, and how many records of each the group has still to read.
+        missing: Topics that do not exist.
+    """
+
+    plugin: str
+    servers: str
+    group: str = ""
+    problem: str = ""
+    topics: Mapping[str, int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the checks look at; None: unknown or not applicable, so that the check says nothing.
 
@@ -158,6 +181,8 @@ class Facts:
         samples: Some of the records that were received last.
         senders: Connections that no input is for, since the daemon started.
         dropped: Datagrams that the kernel dropped, since the daemon started.
+        kafka: Its inputs and outputs ``kafka``.
+        fills_store: Whether its pipelines write to a store that can be queried.
         app_servers: Python web servers that run on this machine.
         indices: All indices.
         disk: The disk.
@@ -184,6 +209,8 @@ class Facts:
     samples: tuple[Sample, ...] = ()
     senders: tuple[UnsupportedClients, ...] | None = None
     dropped: tuple[DroppedDatagrams, ...] = ()
+    kafka: tuple[KafkaState, ...] = ()
+    fills_store: bool = True
     app_servers: tuple[str, ...] = ()
     indices: tuple[IndexInfo, ...] = ()
     disk: Disk | None = None

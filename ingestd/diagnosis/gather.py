@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingestd.diagnosis import folder_facts, store_facts
-from ingestd.diagnosis.facts import BackupFacts, DroppedDatagrams, Facts, Records, UnsupportedClients
+from ingestd.diagnosis.facts import BackupFacts, DroppedDatagrams, Facts, KafkaState, Records, UnsupportedClients
 from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
@@ -31,6 +31,8 @@ class Scope:
         pid: The process id of the daemon of the data folder; 0: none is running, None: unknown.
         senders: Connections that no input is for; None: unknown.
         dropped: Datagrams that the kernel dropped.
+        kafka: The inputs and outputs ``kafka`` of the daemon.
+        fills_store: Whether its pipelines write to a store that can be queried.
         lifecycle: Whether the settings on backups are those of the store.
     """
 
@@ -39,6 +41,8 @@ class Scope:
     pid: int | None = None
     senders: tuple[UnsupportedClients, ...] | None = None
     dropped: tuple[DroppedDatagrams, ...] = ()
+    kafka: tuple[KafkaState, ...] = ()
+    fills_store: bool = True
     lifecycle: bool = True
 
 
@@ -58,6 +62,8 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         server=server,
         senders=scope.senders,
         dropped=scope.dropped,
+        kafka=scope.kafka,
+        fills_store=scope.fills_store,
         app_servers=folder_facts.app_servers(),
         builtin_store=scope.builtin_store,
         rules=scope.rules,

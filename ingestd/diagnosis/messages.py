@@ -123,6 +123,26 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "input {input}: the kernel had no room for {count:datagram}, which are lost",
         "입력 {input}: 커널 버퍼가 가득 차 데이터그램 {count}건이 유실되었습니다",
     ),
+    "kafka.good": (
+        "{plugin}: Kafka at {servers} has {topics}",
+        "{plugin}: {servers}의 Kafka에 {topics} 토픽이 있습니다",
+    ),
+    "kafka.read": (
+        "{plugin}: {lag:record} of {topics} still to be read by the group {group}",
+        "{plugin}: 그룹 {group}이(가) 아직 읽지 않은 {topics} 레코드 {lag}건",
+    ),
+    "kafka.lag": (
+        "{plugin}: the group {group} is behind, {lag:record} of {topics} are still to be read",
+        "{plugin}: 그룹 {group}이(가) 밀려 있습니다. 아직 읽지 않은 {topics} 레코드 {lag}건",
+    ),
+    "kafka.unavailable": (
+        "{plugin}: Kafka at {servers} does not answer: {reason}",
+        "{plugin}: {servers}의 Kafka가 응답하지 않습니다: {reason}",
+    ),
+    "kafka.topic": (
+        "{plugin}: Kafka at {servers} has no topic {topics}",
+        "{plugin}: {servers}의 Kafka에 {topics} 토픽이 없습니다",
+    ),
     "disk.good": ("{free} of {total} are free", "{total} 중 {free}가 비어 있습니다"),
     "disk.low": ("only {free} of {total} are free", "{total} 중 {free}만 비어 있습니다"),
     "disk.full": (
@@ -213,12 +233,13 @@ FIXES: Mapping[str, tuple[str, str]] = {
     ),
     "store.unavailable": ("Check its address and its log.", "주소와 로그를 확인하세요."),
     "records.quiet": (
-        "Is the site running, and does LOGGING have this host and port? See docs/production.md.",
-        "사이트가 실행 중인지, LOGGING의 host와 port가 맞는지 확인하세요. docs/production.md 참고.",
+        "Do the senders run, and have they this host and port? A Django site has them in LOGGING: docs/production.md.",
+        "보내는 쪽이 실행 중인지, host와 port가 맞는지 확인하세요. Django는 LOGGING에 있습니다: docs/production.md",
     ),
     "records.none": (
-        "Point the site's LOGGING at ingestd, best with ingestd-django: see docs/production.md.",
-        "사이트의 LOGGING이 ingestd를 가리키게 하세요. ingestd-django를 권합니다. docs/production.md 참고.",
+        "Point what sends logs at ingestd; a Django site with LOGGING, best with ingestd-django: docs/production.md.",
+        "로그를 보내는 쪽이 ingestd를 가리키게 하세요. Django는 LOGGING에서, ingestd-django를 권합니다: "
+        "docs/production.md",
     ),
     "access.missing": (
         "Add the middleware of ingestd-django, or what the server of your site needs; files are sent as "
@@ -303,6 +324,20 @@ FIXES: Mapping[str, tuple[str, str]] = {
     "datagrams.dropped": (
         "Let the kernel keep more: sysctl -w net.core.rmem_max=33554432, also in /etc/sysctl.d, then restart.",
         "커널이 더 많이 보관하도록 sysctl -w net.core.rmem_max=33554432(/etc/sysctl.d에도)로 설정하고 다시 시작하세요.",
+    ),
+    "kafka.lag": (
+        "If that keeps rising, add workers, up to one process for each partition: see docs/scale.md.",
+        "계속 늘어나면 파티션 수만큼까지 워커를 추가하세요. docs/scale.md 참고.",
+    ),
+    "kafka.unavailable": (
+        "Is it running, and is bootstrap_servers right? kafka-topics.sh --bootstrap-server {servers} --list\n"
+        "What is received meanwhile waits in the journal.",
+        "Kafka가 실행 중인지, bootstrap_servers가 맞는지 확인하세요. kafka-topics.sh --bootstrap-server {servers} "
+        "--list\n그동안 받은 것은 저널에서 기다립니다.",
+    ),
+    "kafka.topic": (
+        "kafka-topics.sh --bootstrap-server {servers} --create --topic {topic} --partitions 12 --replication-factor 3",
+        "kafka-topics.sh --bootstrap-server {servers} --create --topic {topic} --partitions 12 --replication-factor 3",
     ),
     "disk.low": (
         "Delete old days (ingestd prune --dry-run), or set retention.max_bytes or retention.keep_free.",

@@ -42,6 +42,8 @@ def check_records(facts: Facts) -> Iterator[Finding]:
         others = records.total - records.access_total - records.django
         counts = {"total": records.total, "access": records.access_total, "django": records.django, "others": others}
         yield Finding(Status.OK, "records.arriving", {name: f"{count:,}" for name, count in counts.items()})
+    elif not facts.fills_store:
+        return
     elif records.newest:
         yield Finding(Status.WARNING, "records.quiet", {"newest": records.newest[:19].replace("T", " ") + " UTC"})
     else:
@@ -55,6 +57,8 @@ def check_access(facts: Facts) -> Iterator[Finding]:
         return
     if not records.access_total and records.future:
         return  # they may be among those with a time in the future
+    if not (records.access_total or records.django or records.python):
+        return  # nothing comes from a site
     if not records.access_total:
         values = {"total": f"{records.total:,}", "django": f"{records.django:,}", "recipe": _missing(facts.app_servers)}
         yield Finding(Status.FIX, "access.missing", values)

@@ -55,12 +55,15 @@ def recent_records(store: LogStore, now: datetime.datetime) -> Records:
     of_client = [request for request in named if request.logger == CLIENT_LOGGER]
     clients = store.top("client_ip", access, _CLIENTS) if access_total else []
     total = store.count(lately)
+    of_django = store.count(django) if total else 0
+    python = store.count(replace(lately, condition=Exists("logger_name"))) if total and not of_django else 0
     return Records(
         total=total,
         access=loggers,
         twice=logged_twice(named, unnamed),
         twice_client=logged_twice([request for request in named if request.logger != CLIENT_LOGGER], of_client),
-        django=store.count(django) if total else 0,
+        django=of_django,
+        python=python,
         clients={str(top.value): top.count for top in clients},
         future=store.count(Query(since=from_datetime(now + FUTURE))),
         newest=None if total else _newest(store),

@@ -97,6 +97,7 @@ def _query_config(config: DashboardConfig) -> QueryProcessConfig:
         action_settings=dict(config.action_settings) if config.action_settings is not None else None,
         configs=config.configs,
         kafka=list(config.kafka),
+        fills_store=config.fills_store,
     )
 
 

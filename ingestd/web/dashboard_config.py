@@ -25,6 +25,9 @@ from ingestd.web.auth.access import Access, AccessError, load_access, path_prefi
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
 
+STORES = frozenset({"store", "elasticsearch", "opensearch"})
+"""The outputs that write to a store that can be queried."""
+
 STARTED = time.monotonic()
 """When the daemon started: the HTTP process is forked from the supervisor, which imports this at its start."""
 
@@ -90,6 +93,12 @@ class DashboardConfig:
         if self.server is None:
             return LOCAL
         return "elasticsearch " + ", ".join(host.url for host in self.server.resolve())
+
+    @property
+    def fills_store(self) -> bool:
+        """Whether the pipelines write to a store that can be queried; also if none is known."""
+        kinds = {output.kind for pipeline in self.pipelines for output in pipeline.outputs}
+        return not kinds or bool(kinds & STORES)
 
 
 NO_DASHBOARD = DashboardConfig()

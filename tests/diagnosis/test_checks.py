@@ -18,6 +18,7 @@ from ingestd.diagnosis.facts import (
     DroppedDatagrams,
     Facts,
     GeoIp,
+    KafkaState,
     Records,
     Rights,
     Sample,
@@ -76,6 +77,11 @@ NEW, OLD = UnsealedDay("logstash-2026.11.21", 1_500_000, 60), UnsealedDay("logst
 MONTH = 30 * 86400.0
 VISITS = {"gunicorn.access": 60}
 
+
+def kafka(**state: Any) -> Facts:
+    return replace(NOTHING, kafka=(KafkaState(**{"plugin": "kafka_0", "servers": "k:9092", "group": "g", **state}),))
+
+
 CASES = [  # id, facts, {code: status}
     ("daemon_unknown", NOTHING, {}),
     ("daemon_runs", replace(NOTHING, pid=17), {"daemon.running": "ok"}),
@@ -105,6 +111,15 @@ CASES = [  # id, facts, {code: status}
         records(total=9, access={"django.server": 4, "": 4}),
         {"records.arriving": "ok", "access.arriving": "ok"},
     ),
+    ("no_site", records(total=300), {"records.arriving": "ok"}),  # such as syslog: there are no visits to miss
+    ("python", records(total=300, python=2), {"records.arriving": "ok", "access.missing": "fix"}),
+    ("no_store", replace(records(), fills_store=False), {}),  # such as an edge, which writes to Kafka
+    ("kafka_written", kafka(group="", topics={"logs": 0}), {"kafka.good": "ok"}),
+    ("kafka_read", kafka(topics={"logs": 12, "old": 3}), {"kafka.read": "ok"}),
+    ("kafka_late", kafka(topics={"logs": 60_000, "old": 60_000}), {"kafka.lag": "warning"}),
+    ("kafka_away", kafka(problem="Local: Timed out"), {"kafka.unavailable": "fix"}),
+    ("topic_to_read", kafka(topics={"logs": 0}, missing=("old",)), {"kafka.topic": "fix", "kafka.read": "ok"}),
+    ("topic_to_write", kafka(group="", missing=("logs",)), {"kafka.topic": "warning"}),
     ("version_1", replace(NOTHING, samples=samples()), {"format.version": "ok", "clock.good": "ok"}),
     (
         "both_versions",

@@ -107,6 +107,13 @@ def numbers(*daemons: Daemon) -> list[int]:
     return sorted(event["number"] for event in stored(*daemons).values())
 
 
+def doctor(daemon: Daemon) -> set[str]:
+    """Return the codes of what ``ingestd doctor`` finds."""
+    address = daemon.url.removeprefix("http://")
+    done = command(environment(daemon.data_dir), "doctor", "--json", "--http", address)
+    return {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+
+
 @pytest.mark.usefixtures("search_server")
 def test_from_edge_to_worker(kafka: Kafka, tmp_path: Path) -> None:
     kafka.make_topic("plain", partitions=4)
@@ -127,6 +134,10 @@ def test_from_edge_to_worker(kafka: Kafka, tmp_path: Path) -> None:
         sender.send(events(500, 600))
         reader.wait_for_delivery(100)
         assert numbers(reader) == [*range(600)]
+        for daemon, finding in ((sender, "kafka.good"), (reader, "kafka.read")):
+            codes = doctor(daemon)
+            assert finding in codes
+            assert not codes & {"records.none", "access.missing"}
         [event] = [event for event in stored(reader).values() if event["number"] == 17]
     assert event["message"] == "서울 17"
     assert event["read_from"] == "plain"
@@ -248,7 +259,7 @@ class Fleet:
         daemon.__enter__()
 
     def audit(self) -> Any:
-        """Return the document of ``ingestd audit --fleet``, as soon as all daemons and the broker answer."""
+        """Return the document of ``ingestd audit --fleet``, as soon as all daemons, broker and server answer."""
         found: list[Any] = []
 
         def answered() -> bool:
@@ -277,14 +288,14 @@ def test_killed_at_random(kafka: Kafka, search_server: SearchServer, index_prefi
     with Fleet(tmp_path, kafka, search_server, index_prefix) as fleet:
         fleet.kill_at_random()
         fleet.send_rest()
-        wait_until(lambda: search_server.count(f"{index_prefix}*") >= len(sent), "all events", WAIT_SECONDS)
         found: list[Any] = []
 
         def at_rest() -> bool:
             found[:] = [fleet.audit()]
-            return not (found[0]["total"]["lag"] or found[0]["total"]["queued"])
+            stored = sum(index["found"] for index in found[0]["indices"])
+            return stored >= len(sent) and not (found[0]["total"]["lag"] or found[0]["total"]["queued"])
 
-        wait_until(at_rest, "nothing to be on its way")
+        wait_until(at_rest, "everything to be stored", scaled(1, 6) * WAIT_SECONDS)
         check_exactly(in_server(search_server, f"{index_prefix}*"), sent)
     [document] = found
     total, [group], [topic] = document["total"], document["groups"], document["topics"]

@@ -39,7 +39,8 @@ _CHECK_CELLS = len("deadletters")
 )
 @json_option
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Look at a running system: what arrives and what is missing, clocks, disk, rights, sealing, backups, retention.
+    """Look at a running system: what arrives and what is missing, clocks, Kafka, disk, rights, sealing, backups,
+    retention.
 
     Each line is ok, a note on something unused, a warning, or something to fix, with the way to do it. Works on the
     data folder, or on a server with --elasticsearch or --store; use the settings of the daemon.
@@ -70,6 +71,8 @@ def _scope(settings: Settings) -> Scope:
         pid=pid,
         senders=counts.senders,
         dropped=counts.dropped,
+        kafka=counts.kafka,
+        fills_store=counts.fills_store,
     )
 
 

@@ -1,18 +1,22 @@
-"""What a running daemon counts, read from its ``/metrics``."""
+"""What a running daemon knows: its counts, its pipelines, and what they find at Kafka's brokers."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import re
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingestd import metrics
-from ingestd.diagnosis.facts import DroppedDatagrams, UnsupportedClients
+from ingestd.diagnosis.facts import DroppedDatagrams, KafkaState, UnsupportedClients
+from ingestd.diagnosis.kafka_checks import kafka_states
 from ingestd.settings import Settings
 from ingestd.web.auth.access import AccessError, load_access, path_prefix
 
 _TIMEOUT_S = 5.0
+_KAFKA_TIMEOUT_S = 60.0
 _SERIES = re.compile(
     rf'^{metrics.SENDERS_UNSUPPORTED.name}{{input="([^"]*)",kind="([^"]*)",pipeline="[^"]*"}} ([0-9]+)', re.MULTILINE
 )
@@ -27,35 +31,49 @@ class DaemonCounts:
     Attributes:
         senders: Connections that no input is for; None: unknown.
         dropped: Datagrams that the kernel dropped.
+        kafka: What its inputs and outputs ``kafka`` find at their brokers.
+        fills_store: Whether its pipelines write to a store that can be queried.
     """
 
     senders: tuple[UnsupportedClients, ...] | None = None
     dropped: tuple[DroppedDatagrams, ...] = ()
+    kafka: tuple[KafkaState, ...] = ()
+    fills_store: bool = True
 
 
 def daemon_counts(settings: Settings) -> DaemonCounts:
-    """Return what this machine's daemon has counted.
+    """Return what this machine's daemon has counted, as far as its pages may be read.
 
-    With a password and no token, ``/metrics`` is not for programs.
+    With a password and no token, they are not for programs.
     """
-    try:
-        text = _metrics(settings)
-    except (OSError, ValueError, AccessError, http.client.HTTPException):
-        return DaemonCounts()
-    return DaemonCounts(
-        tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text)),
-        tuple(DroppedDatagrams(match[1], int(match[2])) for match in _DROPPED.finditer(text) if match[2] != "0"),
-    )
+    counts = DaemonCounts()
+    with contextlib.suppress(OSError, ValueError, AccessError, http.client.HTTPException):
+        text = _get(settings, "/metrics")
+        counts = replace(
+            counts,
+            senders=tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text)),
+            dropped=tuple(
+                DroppedDatagrams(match[1], int(match[2])) for match in _DROPPED.finditer(text) if match[2] != "0"
+            ),
+        )
+    with contextlib.suppress(OSError, ValueError, KeyError, AccessError, http.client.HTTPException):
+        found = json.loads(_get(settings, "/api/pipelines"))
+        counts = replace(counts, fills_store=found["fills_store"])
+        kinds = {plugin["kind"] for part in found["pipelines"] for plugin in (*part["inputs"], *part["outputs"])}
+        if "kafka" in kinds:
+            asked = json.loads(_get(settings, "/api/kafka", _KAFKA_TIMEOUT_S))
+            counts = replace(counts, kafka=kafka_states(asked["kafka"]))
+    return counts
 
 
-def _metrics(settings: Settings) -> str:
+def _get(settings: Settings, path: str, timeout_s: float = _TIMEOUT_S) -> str:
     address = settings.http
     if address is None:
         raise ValueError("not served")
     host = _ANY_HOST.get(address.host, f"[{address.host}]" if ":" in address.host else address.host)
     access = load_access(settings)
     headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
-    request = urllib.request.Request(f"http://{host}:{address.port}{path_prefix(settings)}/metrics", headers=headers)
+    request = urllib.request.Request(f"http://{host}:{address.port}{path_prefix(settings)}{path}", headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=_TIMEOUT_S) as answer:
+    with opener.open(request, timeout=timeout_s) as answer:
         return str(answer.read().decode("utf-8", "replace"))

@@ -40,7 +40,7 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "trace": _trace,
     }
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
-    others = {"status": _status_handler(status), "recipes": _recipes_handler}
+    others = {"status": _status_handler(status), "recipes": _recipes_handler, "pipelines": _pipelines_handler(status)}
     return [*found, *(web.get(f"{prefix}/api/{name}", handler) for name, handler in others.items())]
 
 
@@ -122,6 +122,14 @@ def _no_arguments(_: web.Request) -> Arguments:
 def _status_handler(status: Status) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         return compressed(QueryResponse(200, dumps(await status.document())), request)
+
+    return handle
+
+
+def _pipelines_handler(status: Status) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        document = {"fills_store": status.config.fills_store, "pipelines": status.pipelines()}
+        return compressed(QueryResponse(200, dumps(document)), request)
 
     return handle
 

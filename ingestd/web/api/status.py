@@ -126,6 +126,15 @@ class Status:
                 self._made = time.monotonic()
             return self._document
 
+    @property
+    def config(self) -> DashboardConfig:
+        """What is shown."""
+        return self._config
+
+    def pipelines(self) -> list[dict[str, Any]]:
+        """Return the inputs and outputs of the pipelines, with their counts as of the last document."""
+        return [_pipeline(pipeline) for pipeline in self._config.pipelines]
+
     def update(self, config: DashboardConfig) -> None:
         """Show what another config says."""
         self._config = config
@@ -146,7 +155,7 @@ class Status:
             "version": ingestd.__version__,
             "uptime_s": round(time.monotonic() - STARTED),
             "store": self._config.shown_store,
-            "pipelines": [_pipeline(pipeline) for pipeline in self._config.pipelines],
+            "pipelines": self.pipelines(),
             "rates": self._rates(),
             "queue": {"events": _total(metrics.QUEUE_EVENTS), "bytes": _total(metrics.QUEUE_BYTES)},
             "dead_letters": dead_letters,

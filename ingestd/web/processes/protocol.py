@@ -38,6 +38,7 @@ class QueryProcessConfig(msgspec.Struct):
         action_settings: Settings of this store's backups, as texts by name; None: they belong to another store.
         configs: The pipelines that run, see ``DashboardConfig``; empty: none.
         kafka: Their inputs and outputs ``kafka``.
+        fills_store: Whether they write to a store that can be queried.
     """
 
     data_dir: str
@@ -49,6 +50,7 @@ class QueryProcessConfig(msgspec.Struct):
     action_settings: dict[str, str] | None = None
     configs: bytes = b""
     kafka: list[KafkaClient] = []
+    fills_store: bool = True
 
 
 class QueryResponse(NamedTuple):

@@ -9,14 +9,16 @@ import datetime
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import next_deletion
+from ingestd.plugins._kafka_offsets import offsets_document
 from ingestd.settings import read_stored_zone
 from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
 from ingestd.stores.base import (
@@ -59,6 +61,7 @@ class QueryCalls:
         self._open, self._data_dir = open_store, Path(setup.data_dir)
         self._retention, self._action_settings = setup.retention, setup.action_settings
         self._configs, self._kafka_clients = setup.configs, setup.kafka
+        self._fills_store = setup.fills_store
         self._store: LogStore | None = None
         self._calls = {
             "search": self._search,
@@ -242,17 +245,26 @@ class QueryCalls:
         return dumps(accounts_document(found))
 
     def _kafka(self, arguments: Arguments) -> bytes:
-        from ingestd.plugins._kafka_offsets import offsets_document  # noqa: PLC0415 -- rarely needed
+        return dumps({"kafka": self._offsets(arguments["topics"])})
 
-        return dumps({"kafka": [offsets_document(client, arguments["topics"]) for client in self._kafka_clients]})
+    def _offsets(self, topics: Sequence[str] = ()) -> list[dict[str, Any]]:
+        return [offsets_document(client, topics) for client in self._kafka_clients]
 
     def _doctor(self, arguments: Arguments) -> bytes:
         from ingestd.diagnosis.facts import UnsupportedClients  # noqa: PLC0415 -- rarely needed
+        from ingestd.diagnosis.kafka_checks import kafka_states  # noqa: PLC0415 -- rarely needed
         from ingestd.web.diagnosis import diagnosis  # noqa: PLC0415 -- rarely needed
 
         clients = tuple(UnsupportedClients(*row) for row in arguments["senders"])
         document = diagnosis(
-            self._opened, self._data_dir, self._retention, self._action_settings, clients, arguments["lang"]
+            self._opened,
+            self._data_dir,
+            self._retention,
+            self._action_settings,
+            clients,
+            arguments["lang"],
+            kafka=kafka_states(self._offsets()),
+            fills_store=self._fills_store,
         )
         return dumps(document)
 
