@@ -356,14 +356,17 @@ class TestEmptyStore:
             page = visit(daemon.url, permissions=["clipboard-read", "clipboard-write"])
             expect(page.page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
             steps = page.page.locator(".step")
-            expect(steps).to_have_count(3)
+            expect(page.page.get_by_role("tab").first).to_have_text("ingestd-django")
+            expect(steps).to_have_count(5)  # package, port, settings.py, check; or a line
             page.shot("empty")
+            blocks = re.findall(r"```python\n([^`]*LOGGING = .*?)```", README.read_text("utf-8"), re.DOTALL)
+            assert steps.nth(2).locator("pre").inner_text() == blocks[0]
+            page.page.get_by_role("tab", name="runserver").click()
+            expect(steps).to_have_count(3)
             copy = steps.nth(1).get_by_role("button", name="Copy")
             copy.click()
             pasted = page.page.evaluate("navigator.clipboard.readText()")
-            block = re.search(r"```python\n(LOGGING = .*?)```", README.read_text("utf-8"), re.DOTALL)
-            assert block is not None
-            assert pasted == block[1].replace("5959", str(port))
+            assert pasted == blocks[1].replace("5959", str(port))
             copied = steps.nth(1).locator("[data-label]")
             copied.click()  # once more, while it says that it is done
             expect(copied).to_have_text("Copy")
