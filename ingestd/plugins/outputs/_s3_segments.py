@@ -179,6 +179,8 @@ def frames(path: Path) -> Iterator[tuple[int, _Index]]:
     """Yield for each frame of a segment where its texts start, and its index. Raises DamagedSegmentError, OSError."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
+        if not size:  # all of it was put aside
+            return
         _read_header(path, file)
         while (start := file.tell()) < size:
             checksum, index_bytes, text_bytes = _read_head(path, file, size)

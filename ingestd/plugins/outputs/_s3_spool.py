@@ -95,8 +95,10 @@ class Spool:
             self.closed = _closed_segments(folder)
             self._number = max(map(segment_number, self.closed), default=0)
             recent = _recent_ids(folder, self.closed, recent_bytes)
+            self._unsaved: FrameIds | None = recent if self.closed else None
             if self.closed:  # they may be uploaded and deleted before their last events come again
-                _write_recent(folder, recent)
+                with contextlib.suppress(OSError):  # a full disk: `remove` tries again
+                    self._save_recent(recent)
         except BaseException:
             os.close(self._lock)
             raise
@@ -171,11 +173,22 @@ class Spool:
             OSError: The disk refuses; it may be uploaded again.
         """
         with self._calls:
+            recent = self._unsaved
             if path == self._newest and path.exists():
-                _write_recent(self.folder, _recent_ids(self.folder, [path], self._recent_bytes))
-            path.unlink(missing_ok=True)
+                recent = _recent_ids(self.folder, [path], self._recent_bytes)
+            try:
+                self._save_recent(recent)
+                path.unlink(missing_ok=True)
+            except OSError:  # a full disk: deleting the segment leaves room
+                path.unlink(missing_ok=True)
+                self._save_recent(recent)
             sync_folder(self.folder)
             self.closed = {other: size for other, size in self.closed.items() if other != path}
+
+    def _save_recent(self, ids: FrameIds | None) -> None:
+        if ids is not None:
+            _write_recent(self.folder, ids)
+            self._unsaved = None
 
     def scratch(self) -> Path:
         """Return a new folder for temporary files; the next process removes it if this one does not. Raises OSError."""
@@ -250,8 +263,9 @@ def _closed_segments(folder: Path) -> dict[Path, int]:
             for _ in frames(path):
                 whole += 1
         except DamagedSegmentError as error:
-            kept = put_aside(path, error.offset)
-            log.warning("the end of a file of events was not written whole, and was put aside", kept=kept)
+            with contextlib.suppress(OSError):  # a full disk: then the upload does it, when it can
+                kept = put_aside(path, error.offset)
+                log.warning("the end of a file of events was not written whole, and was put aside", kept=kept)
         if whole:
             rename_synced(path, path.with_suffix(CLOSED))
         else:

@@ -137,7 +137,7 @@ class Uploads:
     async def _upload_rest(self, path: Path, done: set[str]) -> None:
         """Upload the objects of a segment that are not ``done``."""
         pieces = await asyncio.to_thread(read_index, path)
-        if not pieces:  # all of it was put aside
+        if not pieces:
             return
         header = await asyncio.to_thread(read_header, path)
         for folder, own in pieces.items():

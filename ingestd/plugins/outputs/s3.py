@@ -34,6 +34,7 @@ from ingestd.plugins.outputs._s3_spool import Spool
 from ingestd.plugins.outputs._s3_uploads import Uploads
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, plugin
 from ingestd.stores.backups import Repository
+from ingestd.stores.base import StoreError
 from ingestd.stores.object_store import ObjectStore, S3Access
 from ingestd.tasks import BackgroundTasks
 from ingestd.units import format_size
@@ -82,6 +83,8 @@ class S3Output:
         self._foreign: list[Path] = []
         text = "a file of events cannot be written; inputs wait until it can"
         self._disk_refuses = Outage(log.error, text, log.info, "files of events can be written again")
+        text = "a file of events cannot be renamed; it is not uploaded until it can"
+        self._rename_refused = Outage(log.error, text, log.info, "files of events can be renamed again")
         text = "too much waits for its upload; inputs wait until there is room"
         self._full = Outage(log.error, text, log.info, "there is room for events again")
 
@@ -89,13 +92,17 @@ class S3Output:
         """Open the files, and upload what a crash left.
 
         Raises:
-            OSError: The folder cannot be used, or another output writes there.
+            OSError: The folder cannot be used, another output writes there, or there are no such credentials.
         """
+        try:
+            objects = self._objects()
+        except StoreError as error:
+            raise OSError(str(error)) from None
         self._spool = await asyncio.to_thread(self._open_spool)
         self._recent = self._spool.recent
         self._uploads = Uploads(
             self._spool,
-            self._objects(),
+            objects,
             threshold=self._opts.upload_multipart_threshold,
             storage_class="" if self._opts.storage_class == "STANDARD" else self._opts.storage_class,
             plugin_id=self._plugin_id,
@@ -210,8 +217,9 @@ class S3Output:
         """Hand the events so far to the uploads, unless the disk refuses: then it is tried again."""
         try:
             await asyncio.to_thread(self._opened().rotate)
+            self._rename_refused.recovered(output=self._plugin_id)
         except OSError as error:
-            log.warning("a file of events cannot be renamed", output=self._plugin_id, error=error)
+            self._rename_refused.failed(output=self._plugin_id, error=error)
         if self._uploads is not None:
             self._uploads.wake()
 
@@ -261,6 +269,8 @@ class S3Output:
         if reason := self._uploads.outage.reason:
             waiting = f"{format_size(self._spool.waiting_bytes)} of events wait on this machine"
             found.append(f"output {self._plugin_id} cannot upload objects: {reason}; {waiting}")
+        if reason := self._rename_refused.reason:
+            found.append(f"output {self._plugin_id} cannot rename a file of events: {reason}")
         found += [
             f"output {self._plugin_id} could not read a part of its events: {path}" for path in self._uploads.damaged
         ]

@@ -44,6 +44,10 @@ def texts(folder: Path) -> dict[str, list[bytes]]:
     return found
 
 
+def open_files(folder: Path) -> list[Path]:
+    return [*folder.rglob("*.open")]
+
+
 def closed(folder: Path) -> list[int]:
     """Return the sizes of the files that wait for their upload."""
     return [path.stat().st_size for path in folder.rglob("*.closed")]
@@ -166,6 +170,28 @@ async def test_a_full_disk_holds_up_events_and_loses_none(
         await sending
         await output.close()
         assert sorted(json.loads(line)["n"] for line in texts(disk)[HOUR]) == [*range(200)]
+
+
+async def test_credentials_that_do_not_exist_are_an_error_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    output = build('s3 { bucket => "logs" }', tmp_path)
+    with pytest.raises(OSError, match="there is no profile 'nobody'"):
+        await output.open()
+
+
+async def test_a_file_that_cannot_be_renamed_is_a_problem(tmp_path: Path, nobody: str) -> None:
+    output = build(config(nobody), tmp_path)
+    await output.open()
+    await deliver(output, batch({"n": 0}))
+    [path] = open_files(tmp_path)
+    path.unlink()
+    await output._rotate()
+    assert "cannot rename a file of events: [Errno 2]" in output.problems()[0]
+    await output.close()
 
 
 async def test_objects_end_by_size_and_by_time(tmp_path: Path, nobody: str) -> None:

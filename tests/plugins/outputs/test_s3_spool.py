@@ -21,6 +21,7 @@ from ingestd.plugins.outputs._s3_segments import (
     read_texts,
 )
 from ingestd.plugins.outputs._s3_spool import Spool
+from tests.disks import small_disk
 from tests.random_cases import sampled
 
 HEADER = Header("logs", "", "ndjson", "gzip", ".ndjson.gz")
@@ -160,6 +161,55 @@ def test_a_segment_that_ends_later_is_not_forgotten(tmp_path: Path) -> None:
         spool.remove(old)
     with opened(tmp_path) as spool:
         assert "id2" in spool.recent
+
+
+def test_a_full_disk_stops_neither_the_start_nor_the_deletion_of_what_is_uploaded(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=64k") as disk:
+        with opened(disk / "w0") as spool:
+            spool.append(blocks(1))
+            spool.rotate()
+            spool.append([Block("a", b"x" * 20_000, ["id2"])])
+        [path] = (disk / "w0").glob("*.open")
+        with path.open("ab") as torn:
+            torn.write(b"0 0 ")
+        fill(disk)
+        with opened(disk / "w0") as spool:
+            first, last = spool.closed
+            assert "id2" in spool.recent
+            assert read_index(first)
+            with pytest.raises(DamagedSegmentError):
+                read_index(last)
+            spool.remove(last)
+            assert spool.waiting_bytes == first.stat().st_size
+        with opened(disk / "w0") as spool:
+            assert "id2" in spool.recent
+
+
+def fill(disk: Path) -> None:
+    """Write a file as large as there is room for."""
+    with (disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 1000)
+        except OSError:
+            pass
+
+
+def test_a_segment_without_its_first_line_is_put_aside(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        spool.append(blocks(1))
+        spool.rotate()
+        [path] = spool.closed
+    content = b"?" + path.read_bytes()
+    path.write_bytes(content)
+    with pytest.raises(DamagedSegmentError) as caught:
+        read_index(path)
+    assert put_aside(path, caught.value.offset).read_bytes() == content
+    assert read_index(path) == {}
+    with opened(tmp_path) as spool:
+        assert spool.adopt() == ([], [])
+        spool.remove(path)
+        assert spool.closed == {}
 
 
 def test_two_outputs_cannot_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
