@@ -43,6 +43,8 @@ def _seal(
     footer: Footer,
     known: Columns | None,
     max_line_bytes: int,
+    *,
+    are_strict: bool,
 ) -> SealedContent:
     rows = f"(SELECT {_columns()} FROM (SELECT doc, id, {extract(_PATHS)} AS f FROM {log_source(append_logs)}))"
     text = literal(msgspec.json.encode({"sealed": footer.sealed, "merged": []}).decode())

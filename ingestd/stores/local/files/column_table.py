@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 from ingestd.stores.local.files import column_sql
-from ingestd.stores.local.files.division_sql import divided, raw_numbers
+from ingestd.stores.local.files.division_sql import Traits, divided, raw_numbers
 from ingestd.stores.local.files.document_columns import TIME, WHOLE, WHOLE_DOCUMENTS, Columns, Fitted, fields_in, fit
 from ingestd.stores.local.files.duckdb_sql import extract, literal, quoted_name
 
@@ -42,9 +42,9 @@ class ColumnTable:
         rest_fields: The fields in the ``rest`` of the documents that were added; None: any.
     """
 
-    def __init__(self, run: Run, columns: Columns) -> None:
+    def __init__(self, run: Run, columns: Columns, traits: Traits) -> None:
         self.rest_fields: set[str] | None = set()
-        self._run, self._columns = run, columns
+        self._run, self._columns, self._traits = run, columns, traits
         self._structure = column_sql.structure(columns)
         self._run("DROP TABLE IF EXISTS divided")
         self._run(
@@ -81,7 +81,7 @@ class ColumnTable:
             return
         time = f"CASE WHEN held THEN TRY_CAST(x.{_TIME} AS TIMESTAMP) END"
         values = column_sql.values(self._columns, time, "rest", raw_numbers(self._columns))
-        proved = divided(self._columns, source)
+        proved = divided(self._columns, source, self._traits)
         self._run(f"INSERT INTO divided SELECT {values}, strlen(doc), CASE WHEN NOT held THEN doc END FROM ({proved})")
         noted = self._run("SELECT DISTINCT unnest(json_keys(rest)) FROM divided WHERE rest IS NOT NULL")
         self._note({str(name) for (name,) in noted})

@@ -1,8 +1,9 @@
 # ruff: noqa: S608 - building SQL is what this module is for
 """SQL that divides documents into columns and ``rest``, and proves that these hold all of them.
 
-``x`` is what ``from_json`` makes of a document: a struct with all columns, `TIME` as text. ``y`` has the JSON texts of
-the same values; it is made only where a document is ``odd``: its text alone does not show the types of its values.
+``m`` is what ``from_json`` makes of a document: a struct with all columns, those as JSON whose types would not show
+otherwise. ``x`` has the same values with the types of the columns, `TIME` as text. ``y`` has the JSON texts of what was
+not read as JSON; it is made only where a document is ``odd``: a text in it could have been a value of another type.
 
 The proof: the keys are counted, so the document has no others, none twice and no null; or these others are all known,
 and their texts are in ``rest``. Each value has the type of its column, so it was not converted. Where DuckDB reads
@@ -14,22 +15,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ingestd.stores.local.files.column_sql import formatted_time, structure
-from ingestd.stores.local.files.document_columns import TIME, Columns, Type
+from ingestd.stores.local.files.column_sql import formatted_time
+from ingestd.stores.local.files.document_columns import TIME, Columns
 from ingestd.stores.local.files.duckdb_sql import literal, quoted_name
 
 _TRAILING_COMMA = r",\s*[\]}]"  # which DuckDB accepts
+_NO_NUMBER = r"(?i)[:\[,]\s*-?(?:nan|inf)"  # which it takes for a number
 _ESCAPED_KEY = r'\\u[^"]*"\s*:'  # or a text that looks so
 _NO_NULL = "[^{}n\\s]|n[^u]"
-_OTHER_TYPES = {
-    "VARCHAR": f"(?:{_NO_NULL.format(chr(34))})",
-    "BIGINT": f"(?:{_NO_NULL.format('-0-9')}|-?[0-9]+[.eE])",
-    "BOOLEAN": f"(?:{_NO_NULL.format('tf')})",
-}
-"""How values start that are of another type than a column, although ``from_json`` takes them for its."""
+_READ_AS_JSON = {"BIGINT", "BOOLEAN"}
+"""Types that ``from_json`` makes of other values as well, such as texts: the JSON text shows what a value was."""
+_FIRST = {45: "-0123456789[f", 102: "t{"}  # bits that are shifted by the code of a character, in two numbers
+_RANGES = [("0", ":"), ("-", "."), ("[", "\\"), ("{", "|")]
 _ODD_DOUBLE = (
     rf"(?:{_NO_NULL.format('-0-9')}|-?[0-9]+[,\]}}\s]|[-0-9.]+[eE]|[-0-9.]{{17}}|-?0\.0000|-?[0-9]+\.[0-9]+0[,\]}}\s])"
 )
@@ -52,12 +53,33 @@ class _Leaf:
     def name(self) -> str:
         return self.path[-1]
 
+    @property
+    def json(self) -> str:
+        """The same value in ``m``, as text."""
+        return f"m{self.value.removeprefix('x')}::VARCHAR"
+
     def has_its_type(self) -> str:
-        """Return the test that its value in the document, if there is one, has the type of the column."""
-        text = f"y{self.value.removeprefix('x')}::VARCHAR"
+        """Return the test that its value in the document, if there is one, has the type of the column; from ``m``."""
         if self.type == "VARCHAR":
-            return f"coalesce(starts_with({text}, '\"'), true)"
-        return f"{text} IS NOT DISTINCT FROM {self.value}::VARCHAR"
+            return f"coalesce(starts_with({self.json}, '\"'), true)"
+        return f"coalesce({self.json} = {self.value}::VARCHAR, {self.json} IS NULL)"
+
+    def was_text(self) -> str:
+        """Return the test that a text, if there is one, was a text in the document; from ``y``."""
+        return f"coalesce(starts_with(y{self.value.removeprefix('x')}::VARCHAR, '\"'), true)"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of documents before they are divided.
+
+    Attributes:
+        are_strict: All of them are strictly JSON.
+        ambiguous: The columns of texts, by path, many of which look like values of other types, such as "200".
+    """
+
+    are_strict: bool = False
+    ambiguous: Collection[tuple[str, ...]] = ()
 
 
 def raw_numbers(columns: Columns) -> dict[str, str]:
@@ -70,7 +92,7 @@ def raw_numbers(columns: Columns) -> dict[str, str]:
     return {name: f"raw{at}" for at, name in enumerate(fields)}
 
 
-def divided(columns: Columns, source: str) -> str:
+def divided(columns: Columns, source: str, traits: Traits) -> str:
     """Return the query for the documents of a FROM clause: ``doc``, ``id``, ``x``, ``held``, ``rest``, `raw_numbers`.
 
     ``held``: whether columns and ``rest`` hold the document, exactly.
@@ -78,9 +100,13 @@ def divided(columns: Columns, source: str) -> str:
     raw = raw_numbers(columns)
     raws = "".join(f", {column}" for column in raw.values())
     plain_or_raw = "".join(f" AND coalesce({column} <> '', true)" for column in raw.values())
-    parsed = f"SELECT doc, id, TRY(from_json(doc, {structure(columns)})) AS x, {_is_odd(columns)} AS odd FROM {source}"
-    parsed = f"SELECT *, {_texts(columns)} AS y FROM ({parsed})"
-    checked = f"SELECT doc, id, x, {_checks(columns, raw)} FROM ({parsed})"
+    texts = [leaf for leaf in _leaves(columns) if _is_read_as_text(leaf, columns, traits)]
+    structure = literal(json.dumps(_structure(columns, traits), ensure_ascii=False))
+    parsed = f"SELECT doc, id, TRY(from_json(doc, {structure})) AS m FROM {source}"
+    parsed = f"SELECT *, {_typed(columns, traits)} AS x FROM ({parsed})"
+    parsed = f"SELECT *, {_is_odd(columns, texts, traits)} AS odd FROM ({parsed})"
+    parsed = f"SELECT *, {_texts(texts)} AS y FROM ({parsed})"
+    checked = f"SELECT doc, id, x, {_checks(columns, raw, texts, traits)} FROM ({parsed})"
     counted = (
         f"SELECT *, {_others(columns)} AS others FROM "
         f"(SELECT * REPLACE (sound{plain_or_raw} AS sound), sizes = expected AS exact FROM ({checked}))"
@@ -92,7 +118,46 @@ def divided(columns: Columns, source: str) -> str:
     return f"SELECT doc, id, x, held, {rest} AS rest{raws} FROM ({proved})"
 
 
-def _checks(columns: Columns, raw: Mapping[str, str]) -> str:
+def _structure(columns: Columns, traits: Traits, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the structure that ``from_json`` takes to make ``m``."""
+    found: dict[str, Any] = {}
+    for name, kind in columns.items():
+        own = (*path, name)
+        if not isinstance(kind, str):
+            found[name] = _structure(kind, traits, own)
+        else:
+            found[name] = "VARCHAR" if own == (TIME,) else "JSON" if _is_read_as_json(own, kind, traits) else kind
+    return found
+
+
+def _is_read_as_json(path: tuple[str, ...], kind: str, traits: Traits) -> bool:
+    return path != (TIME,) and (kind in _READ_AS_JSON or (kind == "VARCHAR" and path in traits.ambiguous))
+
+
+def _is_read_as_text(leaf: _Leaf, columns: Columns, traits: Traits) -> bool:
+    """Return whether a column has texts of which ``m`` does not show what they were; a time is known by its form."""
+    if leaf.path == (TIME,):
+        return columns[TIME] == "VARCHAR"
+    return leaf.type == "VARCHAR" and not _is_read_as_json(leaf.path, leaf.type, traits)
+
+
+def _typed(columns: Columns, traits: Traits, path: tuple[str, ...] = (), value: str = "m") -> str:
+    """Return the expression for ``x``, or for an object in it."""
+    members = []
+    for name, kind in columns.items():
+        member, own = f"{value}.{quoted_name(name)}", (*path, name)
+        if not isinstance(kind, str):
+            inner = _typed(kind, traits, own, member)
+            member = f"CASE WHEN {member} IS NOT NULL THEN {inner} END"
+        elif _is_read_as_json(own, kind, traits):
+            text = f"{member}::VARCHAR"
+            unquoted = f"CASE WHEN contains({text}, '\\') THEN {member}->>'$' ELSE ({text})[2:-2] END"
+            member = unquoted if kind == "VARCHAR" else f"TRY_CAST({text} AS {kind})"
+        members.append(f"{quoted_name(name)} := {member}")
+    return f"struct_pack({', '.join(members)})"
+
+
+def _checks(columns: Columns, raw: Mapping[str, str], texts: Sequence[_Leaf], traits: Traits) -> str:
     """Return ``sizes``, the numbers of keys of the document's objects, ``expected``, how many of them columns hold,
     ``sound``, whether values in columns are as they came, and the columns of `raw_numbers`."""
     objects = list(_objects(columns))
@@ -102,16 +167,17 @@ def _checks(columns: Columns, raw: Mapping[str, str]) -> str:
         [
             f"TRY(list_transform(json_keys(doc, [{pointers}]), lambda k: len(k))) AS sizes",
             f"[{', '.join(count for _, count in objects)}] AS expected",
-            f"{_are_as_they_came(columns, raw)} AS sound",
+            f"{_are_as_they_came(columns, raw, texts, traits)} AS sound",
             *numbers,
         ]
     )
 
 
-def _are_as_they_came(columns: Columns, raw: Mapping[str, str]) -> str:
+def _are_as_they_came(columns: Columns, raw: Mapping[str, str], texts: Sequence[_Leaf], traits: Traits) -> str:
     leaves = list(_leaves(columns))
     names = Counter(_names(columns))
-    tests = ["starts_with(doc, '{')", _have_their_types(leaves, names)]
+    tests = ["starts_with(doc, '{')", _is_not_odd(texts, _repeated_doubles(leaves, names), traits)]
+    tests += (leaf.has_its_type() for leaf in leaves if _is_read_as_json(leaf.path, leaf.type, traits))
     tests += (
         test
         for leaf in leaves
@@ -154,48 +220,55 @@ def _rest(raw: Mapping[str, str]) -> str:
     return f"'{{' || nullif(concat_ws(',', {members}), '') || '}}'"
 
 
-def _is_odd(columns: Columns) -> str:
-    """Return the test that the document's text does not show that all values have the types of their columns.
+def _is_odd(columns: Columns, texts: Sequence[_Leaf], traits: Traits) -> str:
+    """Return the test that a text in ``x`` could have been a value of another type, or the document is no JSON.
 
-    A quote that ends a key is nowhere else before a colon, so the text shows it, unless it has a key with escapes, or
-    different objects have keys of the same name with different types. To search the text once costs half of reading all
-    values again.
+    Of floats in different objects under the same name, the text of the document is searched for those that are not
+    written plainly.
     """
-    leaves = list(_leaves(columns))
-    names = Counter(_names(columns))
-    kinds = {(leaf.name, leaf.type) for leaf in leaves}
-    if len({name for name, _ in kinds}) < len(kinds):
-        return "true"
-    patterns = [_TRAILING_COMMA, _ESCAPED_KEY]
-    for kind, start in _OTHER_TYPES.items():
-        if own := [leaf.name for leaf in leaves if leaf.type == kind]:
-            patterns.append(_keys(own) + start)
-    if doubles := [leaf.name for leaf in _repeated_doubles(leaves, names)]:
-        patterns.append(_keys(doubles) + _ODD_DOUBLE)
-    return f"regexp_matches(doc, {literal('|'.join(patterns))})"
+    starts = " OR ".join(_starts_like_other(leaf.value) for leaf in texts)
+    exact = " OR ".join(_may_be_other(leaf.value) for leaf in texts)
+    tests = [f"CASE WHEN {starts} THEN {exact} ELSE false END"] if texts else []
+    patterns = [] if traits.are_strict else [_TRAILING_COMMA, _NO_NUMBER]
+    if doubles := [leaf.name for leaf in _repeated_doubles(list(_leaves(columns)), Counter(_names(columns)))]:
+        patterns += [_ESCAPED_KEY, _keys(doubles) + _ODD_DOUBLE]
+    if patterns:
+        tests.append(f"regexp_matches(doc, {literal('|'.join(patterns))})")
+    return " OR ".join(tests) or "false"
 
 
-def _texts(columns: Columns) -> str:
+def _starts_like_other(text: str) -> str:
+    """Return the test that a text starts like a value of another type: one of `_FIRST`, looked up in bits."""
+    return " OR ".join(
+        f"(({sum(1 << ord(char) - first for char in chars)} >> (ascii({text}) - {first})) & 1) = 1"
+        for first, chars in _FIRST.items()
+    )
+
+
+def _may_be_other(text: str) -> str:
+    """Return the test that a text looks like a value of another type; see `document_columns.ambiguous_texts`."""
+    ranges = " OR ".join(f"({text} >= '{first}' AND {text} < '{after}')" for first, after in _RANGES)
+    return f"{ranges} OR {text} IN ('true', 'false')"
+
+
+def _texts(texts: Sequence[_Leaf]) -> str:
     """Return the expression for ``y``."""
-    wanted = literal(json.dumps(_text_structure(columns), ensure_ascii=False))
-    return f"CASE WHEN odd THEN TRY(from_json(doc, {wanted})) END"
+    structure: dict[str, Any] = {}
+    for leaf in texts:
+        members = structure
+        for name in leaf.path[:-1]:
+            members = members.setdefault(name, {})
+        members[leaf.name] = "JSON"
+    wanted = literal(json.dumps(structure, ensure_ascii=False))
+    return f"CASE WHEN odd THEN TRY(from_json(doc, {wanted})) END" if structure else "odd"
 
 
-def _text_structure(columns: Columns) -> dict[str, Type]:
-    found = {
-        name: "JSON" if isinstance(kind, str) else _text_structure(kind)
-        for name, kind in {**columns, TIME: "VARCHAR"}.items()
-        if not isinstance(kind, str) or kind in _OTHER_TYPES
-    }
-    return {name: kind for name, kind in found.items() if kind}
-
-
-def _have_their_types(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> str:
-    """Return the test that the document has no value of another type than the column's, and no trailing comma."""
-    tests = [leaf.has_its_type() for leaf in leaves if leaf.type in _OTHER_TYPES]
-    tests += [f"{leaf.value} IS NULL" for leaf in _repeated_doubles(leaves, names)]
-    by_value = f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)}) AND {' AND '.join(tests)}"
-    return f"CASE WHEN odd THEN y IS NOT NULL AND {by_value} ELSE true END"
+def _is_not_odd(texts: Sequence[_Leaf], doubles: Sequence[_Leaf], traits: Traits) -> str:
+    """Return the test that all texts were texts, and that there is no trailing comma."""
+    tests = ["y IS NOT NULL", *(leaf.was_text() for leaf in texts), *(f"{leaf.value} IS NULL" for leaf in doubles)]
+    if not traits.are_strict:
+        tests.append(f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)})")
+    return f"CASE WHEN odd THEN {' AND '.join(tests)} ELSE true END"
 
 
 def _repeated_doubles(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> list[_Leaf]:

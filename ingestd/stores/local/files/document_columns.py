@@ -45,6 +45,8 @@ SAMPLE = 5000
 WHOLE = " "
 """Start of a ``rest`` that is a whole document."""
 
+_TEXT_SAMPLE = 250
+_LIKE_OTHERS = re.compile(r"[-0-9\[{].*|true|false", re.DOTALL)
 _RARE = 500  # a field that fewer documents have than one in this many gets no column
 _MAX_DEPTH = 6
 _TIME_TEXTS = {
@@ -186,6 +188,24 @@ def _is_valid(name: str, kind: object) -> bool:
 def count_columns(columns: Columns) -> int:
     """Return how many columns there are, with the members of objects."""
     return sum(1 if isinstance(kind, str) else count_columns(kind) for kind in columns.values())
+
+
+def ambiguous_texts(documents: Sequence[str | bytes], columns: Columns) -> frozenset[tuple[str, ...]]:
+    """Return the columns of texts, by path, of which one in 50 or more looks like a value of another type: "200"."""
+    found: Counter[tuple[str, ...]] = Counter()
+    documents = documents[:: max(1, len(documents) // _TEXT_SAMPLE)]
+    for document in documents:
+        found.update(_ambiguous_in(_parse(document) or {}, columns, ()))
+    return frozenset(path for path, count in found.items() if count * 50 >= len(documents))
+
+
+def _ambiguous_in(members: Mapping[str, Any], columns: Columns, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, kind in columns.items():
+        value = members.get(name)
+        if kind == "VARCHAR" and type(value) is str and _LIKE_OTHERS.fullmatch(value):
+            yield *path, name
+        elif not isinstance(kind, str) and type(value) is dict:
+            yield from _ambiguous_in(value, kind, (*path, name))
 
 
 class _Objects:

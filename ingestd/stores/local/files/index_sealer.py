@@ -28,11 +28,12 @@ from ingestd.files import sync_file, try_lock, write_synced
 from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError, StoreFullError
 from ingestd.stores.local.files import last_ids, leftovers, manifest
-from ingestd.stores.local.files.append_log import count_each, repair_end
+from ingestd.stores.local.files.append_log import repair_end
 from ingestd.stores.local.files.document_columns import Columns
 from ingestd.stores.local.files.duckdb_session import OutOfMemoryError, UnreadableError
 from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES, AppendLogName, IndexFolder, append_logs_in
 from ingestd.stores.local.files.leftovers import Leftovers
+from ingestd.stores.local.files.line_blocks import examine_lines
 from ingestd.stores.local.files.manifest import DamagedManifestError, Manifest, SealedFile
 from ingestd.stores.local.files.manifest_recovery import has_sealed_files, recover
 from ingestd.stores.local.files.own_ids import remove_if_idle
@@ -261,15 +262,17 @@ class IndexSealer:
         self, append_logs: Sequence[Path], target: Path, footer: Footer, known: Columns | None
     ) -> SealedContent:
         """Seal append logs, or copies without their unreadable lines if they have any."""
-        lines, tabs = map(sum, zip(*(count_each(path, b"\n", b"\t") for path in append_logs), strict=True))
-        for max_line_bytes in (_USUAL_LINE_BYTES, MAX_DOCUMENT_BYTES) if lines == tabs else ():
-            content = self._parquet.seal(append_logs, target, footer, known, max_line_bytes)
-            if content.stats.events == lines:
+        lines = examine_lines(append_logs)
+        for max_line_bytes in (_USUAL_LINE_BYTES, MAX_DOCUMENT_BYTES) if lines.count == lines.tabs else ():
+            content = self._parquet.seal(
+                append_logs, target, footer, known, max_line_bytes, are_strict=lines.are_strict
+            )
+            if content.stats.events == lines.count:
                 return content
-        readable, lines = without_unreadable(append_logs, self._scratch)
+        readable, count = without_unreadable(append_logs, self._scratch)
         content = self._parquet.seal(readable, target, footer, known)
-        if content.stats.events != lines:
-            raise StoreError(f"{target} does not match its sources: {content.stats.events} of {lines} events")
+        if content.stats.events != count:
+            raise StoreError(f"{target} does not match its sources: {content.stats.events} of {count} events")
         return content
 
     def _due_for_merge(self, before: Manifest) -> list[SealedFile]:

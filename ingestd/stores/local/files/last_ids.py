@@ -21,6 +21,7 @@ from ingestd.logs import get_logger
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.files import manifest
 from ingestd.stores.local.files.layout import SEALED_IDS_BYTES, AppendLogName
+from ingestd.stores.local.files.line_blocks import line_blocks
 
 log = get_logger(__name__)
 
@@ -91,9 +92,10 @@ def read_ids(append_logs: Sequence[Path], max_bytes: int) -> list[LoggedId]:
         with append_log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             start = file.seek(max(size - max_bytes, 0))
-            lines = file.read().split(b"\n")
-        whole = lines[1 if start else 0 : -1]  # the first may be cut off; after the last line end there is nothing
-        parts.append([(len(line) + 1, line[line.rfind(b"\t") + 1 :]) for line in whole])
+            if start:
+                file.readline()  # which may be cut off
+            lines = (line for block in line_blocks(file) for line in block[:-1].split(b"\n"))
+            parts.append([(len(line) + 1, line[line.rfind(b"\t") + 1 :]) for line in lines])
         max_bytes -= size
     return [entry for part in reversed(parts) for entry in part]
 

@@ -38,11 +38,13 @@ from ingestd.stores.local.files import column_sql
 from ingestd.stores.local.files.append_log import sample_documents
 from ingestd.stores.local.files.column_merge import converted, moved_fields
 from ingestd.stores.local.files.column_table import MAX_REST_FIELDS, ColumnTable
+from ingestd.stores.local.files.division_sql import Traits
 from ingestd.stores.local.files.document_columns import (
     MAX_COLUMNS,
     SAMPLE,
     WHOLE_DOCUMENTS,
     Columns,
+    ambiguous_texts,
     are_valid,
     choose_among,
     choose_columns,
@@ -88,7 +90,7 @@ concatenated."""
 _FORMAT_1_COLUMNS = ("@timestamp", "not_text", "id", "doc")
 _KEY = "ingestd"
 _TIME = quoted_name("@timestamp")
-_ORDER = f"{_TIME} DESC NULLS LAST, id DESC"
+_ORDER = f"{_TIME} DESC NULLS LAST"
 _BATCH = 512
 
 
@@ -213,21 +215,26 @@ class ParquetWriter:
         footer: Footer,
         known: Columns | None = None,
         max_line_bytes: int = MAX_DOCUMENT_BYTES,
+        *,
+        are_strict: bool = False,
     ) -> SealedContent:
         """Write the lines of append logs to a new file, read it again and return what is in it.
 
         Longer lines than ``max_line_bytes`` are left out; less memory is needed if that is little.
         ``known`` are the columns of another file of the index, which the new one then has, too.
+        ``are_strict``: all documents are known to be strictly JSON.
 
         Raises:
             OutOfMemoryError: It takes too much memory; fewer logs may take less.
             StoreError: The disk fails, or the file does not hold what the append logs do.
         """
         sources = [log_source(append_logs, max_line_bytes)]
+        sample = list(sample_documents(append_logs))
         for known_columns, most in ((known, MAX_COLUMNS), (None, FEW_COLUMNS)):
-            columns = choose_columns(sample_documents(append_logs), known_columns, most)
+            columns = choose_columns(sample, known_columns, most)
+            traits = Traits(are_strict, ambiguous_texts(sample, columns))
             try:
-                return self._write(sources, target, footer, columns, is_sorted=False)
+                return self._write(sources, target, footer, columns, is_sorted=False, traits=traits)
             except OutOfMemoryError:  # for documents that are very large, or have very many fields
                 if len(append_logs) > 1:
                     raise
@@ -244,8 +251,10 @@ class ParquetWriter:
         divided = [(file, file.columns) for file in files if isinstance(file.columns, dict)]
         if len(divided) < len(files):
             sources = [source for file in files for source in file_parts(folder, file)]
-            columns = choose_columns(self._sample(sources), divided[0][1] if divided else None)
-            return self._write(sources, target, footer, columns, is_sorted=is_sorted)
+            sample = list(self._sample(sources))
+            columns = choose_columns(sample, divided[0][1] if divided else None)
+            traits = Traits(ambiguous=ambiguous_texts(sample, columns))
+            return self._write(sources, target, footer, columns, is_sorted=is_sorted, traits=traits)
         columns = union([own for _, own in divided]) or self._choose_among(folder, divided)
         sources = [f"read_parquet([{file_literals([folder / file.name])}])" for file in files]
         selects = [
@@ -306,10 +315,17 @@ class ParquetWriter:
             yield from (str(document) for (document,) in self._session.rows(f"SELECT doc FROM {source} LIMIT {share}"))
 
     def _write(
-        self, sources: Sequence[str], target: Path, footer: Footer, columns: Columns, *, is_sorted: bool
+        self,
+        sources: Sequence[str],
+        target: Path,
+        footer: Footer,
+        columns: Columns,
+        *,
+        is_sorted: bool,
+        traits: Traits | None = None,
     ) -> SealedContent:
         """Write documents to a new file: first in parts, if there are several sources."""
-        table = ColumnTable(self._run, columns)
+        table = ColumnTable(self._run, columns, traits or Traits())
         rows, parts, raw_bytes = table.rows(), list[Path](), 0
         totals: list[FileStats] = []
         for source in sources:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from unittest import mock
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from ingestd.stores.local.files import column_sql
 from ingestd.stores.local.files.column_merge import converted, moved_fields
 from ingestd.stores.local.files.column_table import ColumnTable
-from ingestd.stores.local.files.document_columns import MAX_COLUMNS, choose_columns, fit
+from ingestd.stores.local.files.division_sql import Traits
+from ingestd.stores.local.files.document_columns import MAX_COLUMNS, ambiguous_texts, choose_columns, fit
 from ingestd.stores.local.files.duckdb_core import connect
 from tests.random_cases import random_cases
 from tests.stores.exact import exact
@@ -26,7 +28,8 @@ class Table:
 
     def __init__(self, documents: Sequence[str], sample: Sequence[str] | None = None) -> None:
         self.columns = choose_columns(documents if sample is None else sample)
-        self.table = ColumnTable(self.run, self.columns)
+        traits = Traits(_are_strict(documents), ambiguous_texts(documents if sample is None else sample, self.columns))
+        self.table = ColumnTable(self.run, self.columns, traits)
         self.run("CREATE OR REPLACE TEMP TABLE came (doc VARCHAR, id VARCHAR)")
         rows = json.dumps([{"doc": document, "id": str(at)} for at, document in enumerate(documents)])
         self.run(
@@ -47,6 +50,13 @@ class Table:
 
     def rest(self) -> list[str | None]:
         return self.select("rest")
+
+
+def _are_strict(documents: Sequence[str]) -> bool:
+    try:
+        return all(msgspec.json.decode(document, type=msgspec.Raw) for document in documents)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
 
 
 CONNECTION = connect({"threads": 1})
@@ -195,6 +205,27 @@ def test_a_value_of_another_type_is_noticed_however_its_key_is_written(key: Call
     table = check([*odd, *sample], sample)
     assert [text for text, rest in zip(odd, table.rest(), strict=False) if rest is None] == []
     assert table.rest()[-2:] == [None, None]
+    strict = [document for document in odd if _are_strict([document])]
+    assert None not in check(strict, sample).rest()
+    assert len(strict) > len(odd) // 2
+
+
+@pytest.mark.parametrize("comma", ["", ","], ids=["strict", "not strict"])
+def test_texts_that_look_like_other_values_are_texts(comma: str) -> None:
+    texts = ["200", "-1", "1.50", "true", "false", "[a]", '["a"]', "{}", "NaN", "", '1"\\', "2\u00e9\ud55c", "a"]
+    usual = [json.dumps({"version": text, "geo": {"code": text}, "name": "x"}) for text in texts]
+    usual += [json.dumps({"name": text}) for text in texts]
+    odd = [f'{{"version":{value},"name":"x"}}' for value in ("200", "true", "[]", "{}", '["a"]')]
+    odd += [f'{{"geo":{{"code":{value}}}}}' for value in ("200", "true", "[]", '["a"]')]
+    odd += [f'{{"name":{value}}}' for value in ("200", "-1.5", "true", "[]", "{}", "[1]")]
+    table = check([*usual, *odd, f'{{"name":"x"{comma}}}'], usual)
+    assert table.rest()[: len(usual)] == [None] * len(usual)
+    assert None not in table.rest()[len(usual) : -1]
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "inf", "[NaN]", '{"a":nan}'])
+def test_no_number_is_kept_as_it_came(value: str) -> None:
+    check([USUAL, *(f'{{"{name}":{value}}}' for name in OTHER_TYPES)], [USUAL])
 
 
 def test_objects_may_have_values_of_other_types_under_the_same_name() -> None:
