@@ -194,3 +194,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Replace the content of a file, which is created if missing: after a crash it is the old or the new one, whole."""
     with open_atomic(path) as file:
         file.write(data)
+
+
+def folder_problem(folder: Path) -> str:
+    """Return why a folder cannot be there, or be made, a sentence; empty: it is there, or can be made.
+
+    Whether this process may write there is not looked at: another user may run the daemon.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.parent == path)
+    return "" if existing.is_dir() else f"{existing} is no folder"

@@ -24,6 +24,42 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     return best[1] if best else None
 
 
+_SAME = (
+    ("user", "username", "login"),
+    ("password", "pass", "passwd", "pw"),
+    ("hosts", "host", "server", "servers", "address", "addresses", "url", "urls", "bootstrap_servers", "brokers"),
+    ("path", "file", "filename", "files"),
+    ("topics", "topic", "topic_id"),
+    ("index", "index_name", "indices"),
+    ("ssl_enabled", "ssl", "tls", "use_ssl", "use_tls", "ssl_enable"),
+    ("target", "destination", "dest"),
+    ("source", "field", "src"),
+    ("match", "pattern", "patterns", "regex"),
+)
+"""Words that programs use for the same thing."""
+
+
+def option_meant(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the option that ``word`` probably stands for, None if there is none.
+
+    That is one written like it (``did_you_mean``), one that other programs call so (`username`: `user`), or the
+    shortest one with the same word among its own (`group`: `group_id`).
+    """
+    candidates = sorted(candidates, key=lambda name: (len(name), name))
+    if (near := did_you_mean(word, candidates)) is not None:
+        return near
+    wanted = _fold(word)
+    same = {name for names in _SAME if wanted in names for name in names}
+    words = (
+        name for name in candidates if len(wanted) > 3 and wanted.rstrip("s") in map(_singular, _fold(name).split("_"))
+    )
+    return next((name for name in candidates if name in same), next(words, None))
+
+
+def _singular(word: str) -> str:
+    return word.rstrip("s")
+
+
 def _fold(word: str) -> str:
     return word.lower().replace("-", "_")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
-from typing import NamedTuple
 
 from ingestd.app.addresses import check_addresses
+from ingestd.app.ports import check_ports
 from ingestd.app.sincedbs import check_sincedbs
-from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
@@ -21,17 +20,13 @@ from ingestd.logs import get_logger
 from ingestd.names import OutputCollisionError, check_store_writer_ids, worker_name, writer_id
 from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
-from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
-from ingestd.supervisor.connections.sockets import is_path
 
 log = get_logger(__name__)
 
 Configs = dict[str, Config]
-
-_EVERY_HOST = "0.0.0.0"  # noqa: S104 -- only compared
 
 
 def dead_letter_writer(settings: Settings, writer: str, writers: int) -> DeadLetterWriter:
@@ -51,8 +46,9 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
     ``process`` is the name of the process that is to write for them; of several, the longest name.
 
     Raises:
-        ConfigErrors: A config is wrong, two inputs would listen on the same port or use the same sincedb, two outputs
-            would write to the same files, or pipelines cannot send events to each other as they say.
+        ConfigErrors: A config is wrong, two inputs, or one and the dashboard, would listen on the same port, two inputs
+            would use the same sincedb, two outputs would write to the same files, or pipelines cannot send events to
+            each other as they say.
     """
     pipelines = {
         name: compile_pipeline(
@@ -60,51 +56,11 @@ def compile_all(settings: Settings, configs: Configs, process: str) -> dict[str,
         )
         for name, config in configs.items()
     }
-    check_ports(pipelines, configs)
+    check_ports(pipelines, configs, settings.http if settings.explicit("http") else None)
     check_store_outputs(pipelines, configs)
     check_addresses(pipelines, configs)
     check_sincedbs(pipelines, configs)
     return pipelines
-
-
-def check_ports(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:
-    """Raise ConfigErrors if two inputs would listen on the same port of an address, or receive on the same path."""
-    taken: dict[_Address, Step] = {}
-    for name, pipeline in pipelines.items():
-        for built in pipeline.inputs:
-            for address in _addresses(built.input):
-                first = next((step for other, step in taken.items() if _overlap(address, other)), None)
-                if first is not None:
-                    kind, value = ("port", address.port) if address.port else ("path", address.host)
-                    text = f"{kind} {value} is already that of the input at {first.span.file}:{first.span.line}"
-                    error = ConfigError(text, built.step.span, f"choose another {kind}, or remove one of the two")
-                    raise ConfigErrors([error], configs[name].sources)
-                taken[address] = built.step
-
-
-class _Address(NamedTuple):
-    """What an input needs for itself; ``network`` is tcp, udp or path."""
-
-    network: str
-    host: str
-    port: int = 0
-
-
-def _addresses(plugin: Input) -> Iterator[_Address]:
-    if isinstance(plugin, SocketInput) and is_path(plugin.address[0]):
-        yield _Address("path", plugin.address[0])
-    elif isinstance(plugin, SocketInput) and plugin.address[1]:
-        yield _Address("tcp", *plugin.address)
-    for sock in plugin.datagram_sockets if isinstance(plugin, DatagramInput) else ():
-        if sock.path:
-            yield _Address("path", sock.path)
-        elif sock.port:
-            yield _Address("udp", sock.host, sock.port)
-
-
-def _overlap(address: _Address, other: _Address) -> bool:
-    same = (address.network, address.port) == (other.network, other.port)
-    return same and (address.host == other.host or (address.port > 0 and _EVERY_HOST in (address.host, other.host)))
 
 
 def check_store_outputs(pipelines: Mapping[str, Pipeline], configs: Configs) -> None:

@@ -13,10 +13,12 @@ from ingestd.plugins.registry import PluginSpec, Touch
 
 @dataclass(frozen=True, slots=True)
 class BoundCodec:
-    """A codec with its options."""
+    """A codec with its options, and how the config gives them."""
 
     spec: PluginSpec
     options: Any
+    settings: tuple[PluginSetting, ...] = ()
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

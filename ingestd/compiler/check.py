@@ -158,7 +158,7 @@ class _Binder:
             return None
         legacy = {**COMMON_LEGACY["codec"], **codec.legacy}
         options = self._read(codec.options, value.settings, f"codec {value.name!r}", value.span, legacy=legacy)
-        return None if options is None else BoundCodec(codec, options)
+        return None if options is None else BoundCodec(codec, options, value.settings, value.span)
 
     def _read(
         self,

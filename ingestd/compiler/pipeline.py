@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ingestd.compiler.bound import BoundPipeline, Step, steps
+from ingestd.compiler.bound import BoundCodec, BoundPipeline, Step, steps
 from ingestd.compiler.check import check
 from ingestd.compiler.codegen import GeneratedCode, generate
 from ingestd.compiler.column_options import column_options
@@ -146,14 +146,15 @@ def compile_pipeline(
     if fatal:
         raise ConfigErrors(fatal, config.sources)
     run = load(code.text, code.spans, code.names.values, config.sources)
-    return Pipeline(inputs, routes, run, projection, code, (*config.warnings, *errors))
+    warnings = (*config.warnings, *errors, *_missing_sections(config))
+    return Pipeline(inputs, routes, run, projection, code, warnings)
 
 
 def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigError]:
     """Return every error and warning of a config, in the order of the text. Plugins are built, but not opened."""
     context = context or BuildContext()
     bound, errors = check(config, context.settings)
-    errors += config.warnings
+    errors += (*config.warnings, *_missing_sections(config))
     _, code = plan(bound, errors)
     builder = _PluginBuilder(context, errors, _ignore, config.sources)
     builder.filters(bound)
@@ -167,6 +168,14 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
         errors += [_at_option(step, warning, config) for warning in step.spec.option_warnings(step.options)]
     files = list(config.sources)
     return sorted(errors, key=lambda error: (files.index(error.span.file), error.span.line, error.span.column))
+
+
+def _missing_sections(config: Config) -> Iterator[ConfigError]:
+    """Yield a warning if a config has inputs, and no output that would get their events."""
+    if config.inputs and not config.outputs:
+        text = "the config has no output, so the events of its inputs are thrown away"
+        hint = "add output { store { } }, or output { elasticsearch { hosts => [...] } }"
+        yield ConfigError(text, config.inputs[0].span, hint, "warning")
 
 
 def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigError:
@@ -275,19 +284,26 @@ class _PluginBuilder:
             delimiter = step.spec.delimiter(step.options) if step.spec.delimiter is not None else b""
             return codec.spec.build(options, replace(context, delimiter=delimiter))
 
-        return self._guarded(step, build, codec.options, context, codec.spec.name)
+        return self._guarded(step, build, context, codec.spec.name, codec)
 
     def _build(self, step: Step, context: BuildContext) -> Any:
         owner = f"{step.spec.kind} {step.spec.name!r}"
         spans = {setting.name: setting.value.span for setting in step.settings}
         context = replace(context, plugin_id=step.plugin_id, spans=spans)
-        return self._guarded(step, step.spec.build, step.options, context, owner)
+        return self._guarded(step, step.spec.build, context, owner)
 
-    def _guarded(self, step: Step, build: Callable[..., Any], options: Any, context: BuildContext, owner: str) -> Any:
+    def _guarded(
+        self, step: Step, build: Callable[..., Any], context: BuildContext, owner: str, codec: BoundCodec | None = None
+    ) -> Any:
+        """Return what ``build`` returns, of a plugin or its codec; None on errors."""
+        options, settings = step.options, step.settings
+        if codec is not None:
+            options, settings = codec.options, (*codec.settings, *settings)
         try:
             return build(options, context)
         except (ValueError, LookupError, OSError) as error:
-            span = getattr(error, "span", None) or place_of_error(error, step.settings, self._sources) or step.span
+            span = getattr(error, "span", None) or place_of_error(error, settings, self._sources)
+            span = span or (codec.span if codec is not None else None) or step.span
             text = error.args[0] if isinstance(error, LookupError) and error.args else str(error)
             text = f"{owner}: {text}" if isinstance(error, FieldError) else str(text)
             self._errors.append(ConfigError(text, span, getattr(error, "hint", "")))

@@ -9,6 +9,7 @@ from ingestd.config.errors import Span
 from ingestd.config.nodes import HashLiteral, PluginSetting, StringLiteral, texts
 
 _QUOTED = re.compile(r"'([^']+)'")
+_FIRST_WORD = re.compile(r"\w+")
 
 
 def place_of(
@@ -37,14 +38,21 @@ def place_of(
 
 
 def place_of_error(error: Exception, settings: Iterable[PluginSetting], sources: Mapping[str, str]) -> Span | None:
-    """Return the place of the text that an error is about: its ``value``, or the first text of an option it quotes."""
+    """Return the place of what an error is about.
+
+    That is its ``value``, the first text of an option that it quotes, or the value of the option that it starts with.
+    """
     settings = tuple(settings)
     value = getattr(error, "value", "")
-    if value:
-        return place_of(value, settings, sources)
+    if value and (found := place_of(value, settings, sources)) is not None:
+        return found
     known = {literal.value for setting in settings for literal in _literals(setting)}
     quoted = (match[1] for match in _QUOTED.finditer(str(error)))
-    return next((place_of(text, settings, sources) for text in quoted if text in known), None)
+    if (found := next((place_of(text, settings, sources) for text in quoted if text in known), None)) is not None:
+        return found
+    name = _FIRST_WORD.match(str(error))
+    values = (setting.value.span for setting in reversed(settings) if name is not None and setting.name == name[0])
+    return next(values, None)
 
 
 def _literals(setting: PluginSetting) -> Iterator[StringLiteral]:

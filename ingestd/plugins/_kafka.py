@@ -22,6 +22,9 @@ MISSING_PACKAGE = "Kafka needs the package confluent-kafka: pip install 'ingestd
 
 _login = re.compile(r'(username|password)\s*=\s*"((?:[^"\\]|\\.)*)"').findall
 
+_PROTOCOLS = ("PLAINTEXT://", "SSL://", "SASL_PLAINTEXT://", "SASL_SSL://")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\]")
+
 _PEM_ADVICE = (
     "keytool -importkeystore -srckeystore FILE -destkeystore store.p12 -deststoretype PKCS12, then for a truststore "
     "openssl pkcs12 -in store.p12 -nokeys -out ca.pem"
@@ -64,6 +67,7 @@ class KafkaOptions:
         Raises:
             OptionError: The options cannot work.
         """
+        check_servers(self.bootstrap_servers)
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": self.client_id,
@@ -102,6 +106,24 @@ class KafkaOptions:
             config["ssl.keystore.location"] = self.ssl_keystore_location
             config["ssl.keystore.password"] = self.ssl_keystore_password
         return config
+
+
+def check_servers(text: str) -> None:
+    """Raise OptionError unless ``text`` is addresses of brokers: ``host:port``, with commas between them."""
+    hint = 'bootstrap_servers => "kafka1:9092,kafka2:9092"'
+    for server in text.split(","):
+        address = server.strip()
+        if "://" in address and not address.upper().startswith(_PROTOCOLS):
+            raise OptionError(f"{address!r} is a URL, not the address of a broker", text, hint)
+        host, colon, port = address.rpartition("://")[2].rpartition(":")
+        if not colon:
+            raise (
+                OptionError(f"{address!r} has no port", text, hint)
+                if address
+                else OptionError("bootstrap_servers has an empty address", text, hint)
+            )
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536 or not _HOST.fullmatch(host):
+            raise OptionError(f"{address!r} is not the address of a broker", text, hint)
 
 
 def check_package() -> None:

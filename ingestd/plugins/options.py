@@ -29,7 +29,7 @@ from ingestd.config.nodes import (
 from ingestd.event.fields import FieldError, FieldRef
 from ingestd.event.sprintf import Template, misread, to_text
 from ingestd.plugins.registry import NO_LEGACY, Legacy, LegacyOption, option_name
-from ingestd.suggest import did_you_mean
+from ingestd.suggest import did_you_mean, option_meant
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def read_options(  # noqa: PLR0913 -- the last two by name
             continue
         if field is None:
             names = sorted({*declared, *known})
-            near = did_you_mean(setting.name, names)
+            near = option_meant(setting.name, names)
             hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(names)
             errors.append(ConfigError(f"unknown option {setting.name!r} for {owner}", setting.span, hint))
             continue

@@ -29,7 +29,10 @@ _EXPLAINED = (
     "found but not delivered by the daemon: {:,} (imports, restored days, other programs: they have no account)"
 )
 
-_NOTHING = "there is nothing to audit: only a config with an input that listens, or with the input file, keeps accounts"
+_NOTHING = (
+    "there is nothing to audit: accounts are kept for each output of a config that has an input that listens, or the "
+    "input file"
+)
 
 
 @click.command()

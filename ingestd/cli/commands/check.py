@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from ingestd.app.assemble import compile_all
+from ingestd.app.assemble import Configs, compile_all
 from ingestd.app.pipelines import pipeline_configs
+from ingestd.app.ports import dashboard_conflicts
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import files_argument, pipeline_options, settings_options
 from ingestd.compiler.pipeline import inspect
+from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
 from ingestd.names import worker_name
 from ingestd.plugins.registry import BuildContext
@@ -52,18 +55,33 @@ def check_pipelines(
             paths, config_string, named, settings, logstash.pipelines, support_escapes=logstash.support_escapes
         )
     of_plugins = Settings(pipeline=settings.pipeline)
-    failed = False
+    findings = {name: inspect(config, BuildContext(settings=of_plugins)) for name, config in configs.items()}
+    if not any(_errors(found) for found in findings.values()):
+        for name, finding in _together(settings, of_plugins, configs):
+            findings[name].append(finding)
     for name, config in configs.items():
-        findings = inspect(config, BuildContext(settings=of_plugins))
-        for finding in findings:
+        for finding in findings[name]:
             click.echo(finding.render(config.sources.get(finding.span.file, "")), err=True)
-        errors = sum(finding.severity == "error" for finding in findings)
-        failed |= errors > 0
-        click.echo(_verdict(name, errors, len(findings) - errors, config), err=errors > 0)
-    if failed:
+        errors = _errors(findings[name])
+        click.echo(_verdict(name, errors, len(findings[name]) - errors, config), err=errors > 0)
+    if any(_errors(found) for found in findings.values()):
         raise SystemExit(1)
-    with config_errors():  # what is wrong only with all of them in one process
-        compile_all(of_plugins, configs, worker_name(0))
+
+
+def _errors(findings: list[ConfigError]) -> int:
+    return sum(finding.severity == "error" for finding in findings)
+
+
+def _together(settings: Settings, of_plugins: Settings, configs: Configs) -> Iterator[tuple[str, ConfigError]]:
+    """Yield what is wrong only with all of them in one process, and the pipeline that has to be changed."""
+    try:
+        pipelines = compile_all(of_plugins, configs, worker_name(0))
+    except ConfigErrors as errors:
+        for error in errors.errors:
+            yield next(name for name, config in configs.items() if error.span.file in config.sources), error
+        return
+    severity = "error" if settings.explicit("http") else "warning"  # then the daemon runs without a dashboard
+    yield from dashboard_conflicts(pipelines, settings.http, severity)
 
 
 def _verdict(name: str, errors: int, warnings: int, config: Config) -> str:

@@ -46,7 +46,7 @@ def delimiter_bytes(text: str) -> bytes:
     )
     if not 0 < len(found) <= MAX_DELIMITER_BYTES:
         hint = 'the default is a line feed; for NUL write "\\0"'
-        raise OptionError(f"a delimiter has 1 to {MAX_DELIMITER_BYTES} bytes, this one has {len(found)}", text, hint)
+        raise OptionError(f"delimiter has to have 1 to {MAX_DELIMITER_BYTES} bytes, not {len(found)}", text, hint)
     return found
 
 

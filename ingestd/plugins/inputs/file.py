@@ -18,12 +18,13 @@ import hashlib
 import resource
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingestd import metrics
 from ingestd.event.fields import Event
-from ingestd.files import readable_path
+from ingestd.files import folder_problem, readable_path
 from ingestd.journal.base import KeptStreams
 from ingestd.logs import get_logger
 from ingestd.plugins.codecs._options import delimiter_bytes
@@ -39,7 +40,7 @@ from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of
-from ingestd.plugins.registry import BuildContext, OptionError, option, plugin, required
+from ingestd.plugins.registry import BuildContext, OptionError, OptionWarning, option, plugin, required
 from ingestd.plugins.stream_fields import FieldNames
 from ingestd.protocols.lines import LINE_FEED
 from ingestd.tasks import BackgroundTasks
@@ -242,6 +243,13 @@ def _delimiter(opts: Options) -> bytes:
     return b"" if delimiter == LINE_FEED else delimiter
 
 
+def _option_warnings(opts: Options) -> Iterator[OptionWarning]:
+    for path in opts.path:
+        if Path(path).is_dir():
+            hint = f"name its files: {path.rstrip('/')}/*.log"
+            yield OptionWarning("path", f"{path!r} is a folder, of which nothing is read", hint, value=path)
+
+
 @plugin(
     "input",
     "file",
@@ -252,6 +260,7 @@ def _delimiter(opts: Options) -> bytes:
     stream_fields=_stream_fields,
     delimiter=_delimiter,
     inflates=True,
+    option_warnings=_option_warnings,
 )
 def build(opts: Options, context: BuildContext) -> FileInput:
     """Lines of files: logs as they grow, through rotations and restarts, and complete files, plain or compressed."""
@@ -260,6 +269,8 @@ def build(opts: Options, context: BuildContext) -> FileInput:
             raise OptionError(f"{path!r} is not an absolute path", path, "start it with /")
     if opts.sincedb_path and Path(opts.sincedb_path).is_dir():
         raise OptionError(f"sincedb_path {opts.sincedb_path!r} is a folder", opts.sincedb_path, "name a file in it")
+    if opts.sincedb_path and (problem := folder_problem(Path(opts.sincedb_path).parent)):
+        raise OptionError(f"sincedb_path {opts.sincedb_path!r}: {problem}", opts.sincedb_path, "name a file elsewhere")
     if opts.mode == "read" and "log" in opts.file_completed_action and not opts.file_completed_log_path:
         hint = 'file_completed_log_path => "/var/log/read_files.log"'
         raise OptionError(f"file_completed_action {opts.file_completed_action} needs file_completed_log_path", "", hint)

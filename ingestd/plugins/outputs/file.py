@@ -21,7 +21,7 @@ from ingestd.event.sprintf import Template
 from ingestd.files import IMPOSSIBLE_NAME
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Codec, Prepared
-from ingestd.plugins.registry import BuildContext, Touch, ignored, option, plugin, refused, required
+from ingestd.plugins.registry import BuildContext, OptionError, Touch, ignored, option, plugin, refused, required
 
 log = get_logger(__name__)
 
@@ -181,6 +181,8 @@ def build(opts: Options, context: BuildContext) -> FileOutput:
     """Files: one line of JSON an event, unless another codec is given."""
     if not Path(opts.path.text).is_absolute():
         raise ValueError("the path must be absolute: the daemon's working folder is not yours")
+    if opts.path.text.endswith("/") or (opts.path.static is not None and Path(opts.path.text).is_dir()):
+        raise OptionError(f"path {opts.path.text!r} is a folder", opts.path.text, "name a file in it")
     for name, mode in (("dir_mode", opts.dir_mode), ("file_mode", opts.file_mode)):
         if mode > 0o777:
             raise ValueError(f"{name} {mode} is not possible: write it in octal, with a leading zero, as in 0640")

@@ -86,7 +86,7 @@ def store(data_dir: Path, events: int) -> None:
 def test_nothing_yet(tmp_path: Path) -> None:
     found = document(tmp_path)
     assert (found["received"], found["balanced"], found["outputs"], found["indices"]) == (0, True, [], [])
-    assert run(tmp_path).stdout.startswith("there is nothing to audit: only a config with an input that listens")
+    assert run(tmp_path).stdout.startswith("there is nothing to audit: accounts are kept for each output of a config")
 
 
 def test_imported_events_are_listed(tmp_path: Path) -> None:

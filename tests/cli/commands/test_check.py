@@ -255,8 +255,66 @@ def test_two_inputs_with_the_same_port(tmp_path: Path, first: str, second: str, 
     for arguments in ([*map(str, files)], ["--pipeline", f"a={files[0]}", "--pipeline", f"b={files[1]}"]):
         result = run(*arguments)
         assert (result.exit_code == 0) is good
-        problem = f"{files[1]}:1:9: error: port 5000 is already that of the input at {files[0]}:1"
+        problem = f"{files[1]}:1:23: error: port 5000 is already that of the input at {files[0]}:1"
         assert (problem in result.stderr) is not good
+        last = "pipeline b is good" if "--pipeline" in arguments else "pipeline main is good"
+        assert (last in result.stdout) is good
+
+
+TCP = "input {{ tcp {{ port => {} {} }} }} output {{ null {{ }} }}"
+DASHBOARD = [  # id, port and host of an input, http, exit code
+    ("the_same", 9700, "", "127.0.0.1:9700", 1),
+    ("another_address", 9700, "host => '127.0.0.2'", "127.0.0.1:9700", 0),
+    ("another_port", 9701, "", "127.0.0.1:9700", 0),
+    ("off", 9600, "", "off", 0),
+    ("by_default", 9600, "", "", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "http", "code"), [row[1:] for row in DASHBOARD], ids=[row[0] for row in DASHBOARD]
+)
+def test_the_port_of_the_dashboard(port: int, host: str, http: str, code: int) -> None:
+    text = TCP.format(port, host)
+    result = CliRunner().invoke(main, ["check", "-e", text], env={"INGESTD_HTTP": http or None})
+    severity = "error" if code else "warning"
+    found = f"-e:1:23: {severity}: port {port} is that of the dashboard" in result.stderr
+    assert result.exit_code == code
+    assert found is (bool(code) or not http)
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ("input { tcp { port => 99999 } }", "1:23"),
+        ("input { udp { host => '127.0.0.1' port => 70000 } }", "1:43"),
+        ("input { http { port => 8080 response_code => 99 } }", "1:46"),
+        ('input { tcp { port => 0 codec => line { delimiter => "" } } }', "1:54"),
+        ("input { file { path => '/x' delimiter => '' } }", "1:42"),
+        ("input { kafka { topics => x bootstrap_servers => 'kafka' } }", "1:51"),
+        ("input { kafka { bootstrap_servers => 'a:9092,http://b:9092' } }", "1:39"),
+        ("input { kafka { bootstrap_servers => 'a:99092' } }", "1:39"),
+        ("input { stdin { } } output { file { path => '/tmp' } }", "1:46"),
+        ("input { file { path => '/x' sincedb_path => '/etc/hostname/x' } }", "1:46"),
+    ],
+)
+def test_the_caret_is_under_the_value(config: str, place: str) -> None:
+    result = run("-e", config + ("" if "output" in config else " output { null { } }"))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"-e:{place}: error: ")
+
+
+def test_a_folder_of_logs(tmp_path: Path) -> None:
+    result = run("-e", f"input {{ file {{ path => '{tmp_path}' }} }} output {{ null {{ }} }}")
+    assert result.exit_code == 0
+    assert "is a folder, of which nothing is read" in result.stderr
+
+
+def test_a_config_without_an_output() -> None:
+    result = run("-e", "input { stdin { } }")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("-e:1:9: warning: the config has no output")
+    assert run("-e", "filter { drop { } }").stderr == "", "a part of a config"
 
 
 def test_two_outputs_with_the_same_files(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_messages_of_lines_that_end_otherwise() -> None:
 def test_a_delimiter_that_cannot_be(text: str) -> None:
     with pytest.raises(ConfigErrors) as raised:
         built_input(f'tcp {{ port => 0 codec => line {{ delimiter => "{text}" }} }}')
-    assert "a delimiter has 1 to 256 bytes" in str(raised.value)
+    assert "delimiter has to have 1 to 256 bytes" in str(raised.value)
 
 
 LINE = 'codec => line { delimiter => "||" }'

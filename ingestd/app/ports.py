@@ -1,0 +1,82 @@
+"""No two inputs listen on the same port of an address, or receive on the same path, nor does the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ingestd.compiler.bound import Step
+from ingestd.compiler.pipeline import Pipeline
+from ingestd.config.errors import ConfigError, ConfigErrors, Span
+from ingestd.config.nodes import Config
+from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
+from ingestd.supervisor.connections.sockets import is_path
+from ingestd.units import Address
+
+_EVERY_HOST = "0.0.0.0"  # noqa: S104 -- only compared
+
+
+class _Place(NamedTuple):
+    """What an input needs for itself; ``network`` is tcp, udp or path."""
+
+    network: str
+    host: str
+    port: int = 0
+
+
+def check_ports(pipelines: Mapping[str, Pipeline], configs: Mapping[str, Config], dashboard: Address | None) -> None:
+    """Raise ConfigErrors if two inputs, or one and the dashboard, would listen on the same port or path."""
+    taken: dict[_Place, Step] = {}
+    for name, step, place in _places(pipelines):
+        first = next((other for known, other in taken.items() if _overlap(place, known)), None)
+        if first is not None:
+            kind, value = ("port", str(place.port)) if place.port else ("path", place.host)
+            text = f"{kind} {value} is already that of the input at {first.span.file}:{first.span.line}"
+            error = ConfigError(text, _span(step, kind), f"choose another {kind}, or remove one of the two")
+            raise ConfigErrors([error], configs[name].sources)
+        taken[place] = step
+    for name, error in dashboard_conflicts(pipelines, dashboard):
+        raise ConfigErrors([error], configs[name].sources)
+
+
+def dashboard_conflicts(
+    pipelines: Mapping[str, Pipeline], dashboard: Address | None, severity: str = "error"
+) -> Iterator[tuple[str, ConfigError]]:
+    """Yield the pipeline and an error for each input that would listen on the port of ``dashboard``."""
+    if dashboard is None or not dashboard.port:
+        return
+    own = _Place("tcp", dashboard.host, dashboard.port)
+    for name, step, place in _places(pipelines):
+        if _overlap(place, own):
+            text = f"port {place.port} is that of the dashboard, /metrics and /health (setting http)"
+            hint = "choose another port, or http = 127.0.0.1:PORT (or off) in the settings"
+            yield name, ConfigError(text, _span(step, "port"), hint, severity)
+
+
+def _places(pipelines: Mapping[str, Pipeline]) -> Iterator[tuple[str, Step, _Place]]:
+    for name, pipeline in pipelines.items():
+        for built in pipeline.inputs:
+            yield from ((name, built.step, place) for place in _places_of(built.input))
+
+
+def _places_of(plugin: Input) -> Iterator[_Place]:
+    if isinstance(plugin, SocketInput) and is_path(plugin.address[0]):
+        yield _Place("path", plugin.address[0])
+    elif isinstance(plugin, SocketInput) and plugin.address[1]:
+        yield _Place("tcp", *plugin.address)
+    for sock in plugin.datagram_sockets if isinstance(plugin, DatagramInput) else ():
+        if sock.path:
+            yield _Place("path", sock.path)
+        elif sock.port:
+            yield _Place("udp", sock.host, sock.port)
+
+
+def _overlap(place: _Place, other: _Place) -> bool:
+    same = (place.network, place.port) == (other.network, other.port)
+    return same and (place.host == other.host or (place.port > 0 and _EVERY_HOST in (place.host, other.host)))
+
+
+def _span(step: Step, option: str) -> Span:
+    """Return the place of an option's value, or of the plugin if the config does not set it."""
+    found = (setting.value.span for setting in reversed(step.settings) if setting.name == option)
+    return next(found, step.span)
