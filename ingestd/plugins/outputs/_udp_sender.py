@@ -39,11 +39,14 @@ class UdpSender:
         retry_interval: Seconds between two attempts to send what cannot be sent.
         plugin_id: Of the output, for the log.
         dead_letters: Takes datagrams that are too long.
+        waits: Whether to wait while nobody receives at a port. Not if events say the port: others would wait as well.
     """
 
-    def __init__(self, host: str, retry_interval: float, plugin_id: str, dead_letters: DeadLetters) -> None:
+    def __init__(
+        self, host: str, retry_interval: float, plugin_id: str, dead_letters: DeadLetters, *, waits: bool = True
+    ) -> None:
         self._host, self._retry_interval, self._plugin_id = host, retry_interval, plugin_id
-        self._dead_letters = dead_letters
+        self._dead_letters, self._waits = dead_letters, waits
         self._sockets: dict[int, socket.socket] = {}
         self._opened = 0.0
         text = "datagrams cannot be sent; events wait until they can"
@@ -83,6 +86,11 @@ class UdpSender:
                     sock.send(datagram.data)
                     continue
                 await loop.sock_sendall(sock, datagram.data)
+            except ConnectionRefusedError:  # of an earlier datagram; this one was not sent
+                if self._waits:
+                    raise
+                with contextlib.suppress(ConnectionRefusedError):
+                    await loop.sock_sendall(sock, datagram.data)
             except OSError as error:
                 if error.errno != errno.EMSGSIZE:
                     raise
@@ -117,7 +125,7 @@ class UdpSender:
 
     def _check(self) -> None:
         """Raise OSError if it is known by now that nobody receives at a port."""
-        for sock in self._sockets.values():
+        for sock in self._sockets.values() if self._waits else ():
             if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(number, os.strerror(number))
 

@@ -3,9 +3,10 @@
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-udp. Nobody acknowledges a datagram: it
 counts as delivered when this machine has sent it, and is lost if the network or a full buffer of the server loses it.
 Unlike in Logstash, events wait while they cannot be sent at all: without a route, with a name that cannot be resolved,
-and while the server's machine answers that nobody receives at the port, as it does while the server restarts. Then the
-last events, up to 256 KiB, are sent again, so some may come twice. An event that is too long for a datagram (65,507
-bytes) or whose `port` is none becomes a dead letter. Where nothing may be lost, use `tcp`, `http` or `kafka`.
+and, unless `port` holds a field, while the server's machine answers that nobody receives there, as it does while the
+server restarts. Then the last events, up to 256 KiB, are sent again, so some may come twice. An event that is too long
+for a datagram (65,507 bytes) or whose `port` is none becomes a dead letter. Where nothing may be lost, use `tcp`,
+`http` or `kafka`.
 """
 
 from __future__ import annotations
@@ -90,5 +91,6 @@ def build(opts: Options, context: BuildContext) -> UdpOutput:
         raise OptionError(f"{opts.port.text} is not a port", opts.port.text)
     if opts.retry_backoff_ms < 0:
         raise OptionError("retry_backoff_ms is 0 or more", str(opts.retry_backoff_ms))
-    sender = UdpSender(opts.host, opts.retry_backoff_ms / 1000, context.plugin_id, context.dead_letters)
+    pause_s, waits = opts.retry_backoff_ms / 1000, opts.port.static is not None
+    sender = UdpSender(opts.host, pause_s, context.plugin_id, context.dead_letters, waits=waits)
     return UdpOutput(opts.port, partial(messages, context.codec), sender)

@@ -63,6 +63,18 @@ async def test_more_ports_than_sockets() -> None:
         await sender.close()
 
 
+async def test_a_port_of_an_event_at_which_nobody_receives_holds_up_no_others() -> None:
+    with receiving() as receiver:
+        with receiving() as gone:
+            nobody = gone.port
+        sender = output('"%{port}"')
+        ports = [nobody, nobody, receiver.port, nobody, receiver.port, nobody]
+        for _ in range(3):
+            await deliver(sender, batch(*({"port": port} for port in ports)))
+        await eventually(lambda: len(receiver.datagrams()) == 6)
+        await sender.close()
+
+
 async def test_an_event_that_is_too_long_is_a_dead_letter() -> None:
     letters = MemoryDeadLetters()
     with receiving() as receiver:
@@ -77,7 +89,7 @@ async def test_an_event_that_is_too_long_is_a_dead_letter() -> None:
 
 
 async def test_events_wait_while_nobody_receives() -> None:
-    """The refusal may come after a datagram was sent, so the first events may be gone on a busy machine."""
+    """On a busy machine a refusal may come late, so that events are sent meanwhile."""
     with receiving() as receiver:
         port = receiver.port
     sender = output(port)
@@ -98,7 +110,7 @@ async def test_events_wait_while_nobody_receives() -> None:
         receivers.append(receiver)
         await task
         await eventually(lambda: bool(receiver.datagrams()))
-        assert json.loads(receiver.datagrams()[0])["n"] == waiting
+        assert json.loads(receiver.datagrams()[0])["n"] >= waiting
         assert sender.retry_reason() == ""
     await sender.close()
 
