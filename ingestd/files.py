@@ -21,9 +21,9 @@ IMPOSSIBLE_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, er
 """Errors of a file's name and not of the disk: waiting does not help."""
 
 
-def readable_path(path: str) -> str:
+def readable_path(path: str | Path) -> str:
     """Return a path as valid text: bytes of it that are not UTF-8 as ``\\xb7``, which ``os`` has as surrogates."""
-    return path if path.isascii() else os.fsencode(path).decode(errors="backslashreplace")
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def try_lock(fd: int, *, shared: bool = False) -> bool:

@@ -68,7 +68,7 @@ CLIENT_MIDDLEWARE = 'MIDDLEWARE = ["ingestd_django.AccessLog", *MIDDLEWARE]'
 
 _CLIENT_SETTINGS = """\
 INSTALLED_APPS += ["ingestd_django"]  # for manage.py ingestd_check
-CLIENT_MIDDLEWARE  # first, so that it sees the whole request
+CLIENT_MIDDLEWARE  # keep it first
 
 LOGGING = {
     "version": 1,
@@ -88,7 +88,7 @@ LOGGING = {
 """.replace("CLIENT_MIDDLEWARE", CLIENT_MIDDLEWARE)
 
 _BEATS_PORT_SETTING = """\
-# ingestd-django sends to this port.
+# ingestd-django sends to this port. It is opened by `ingestd reload`, or a restart.
 beats_port = INGESTD_BEATS_PORT
 """
 

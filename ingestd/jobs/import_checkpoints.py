@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from ingestd.files import locked_file, write_atomic
+from ingestd.files import locked_file, readable_path, write_atomic
 
 PREFIX_BYTES = 1 << 20
 _ID_BYTES = 10
@@ -96,7 +96,7 @@ class ImportCheckpoints:
             known
             for known in self._known.values()
             if 0 < known.prefix_bytes <= len(prefix)
-            and (known.checked_bytes or known.prefix_bytes == len(prefix) or known.path == str(path))
+            and (known.checked_bytes or known.prefix_bytes == len(prefix) or known.path == readable_path(path))
             and known.prefix == digest(prefix[: known.prefix_bytes])
         ]
         return sorted(found, key=lambda known: known.offset, reverse=True)
@@ -106,7 +106,7 @@ class ImportCheckpoints:
         name, number = digest(prefix), 0
         while (stream_id := f"f{name[: 2 * _ID_BYTES]}" + (f".{number}" if number else "")) in self._known:
             number += 1
-        return ImportCheckpoint(stream_id, name, len(prefix), path=str(path))
+        return ImportCheckpoint(stream_id, name, len(prefix), path=readable_path(path))
 
     def remember(self, checkpoint: ImportCheckpoint) -> None:
         """Keep a checkpoint in memory only: what was read of the file is in flight."""

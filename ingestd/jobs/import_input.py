@@ -23,6 +23,7 @@ import msgspec
 
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.jsontext import NotJsonError, loads
+from ingestd.files import readable_path
 from ingestd.jobs.import_checkpoints import EMPTY, PREFIX_BYTES, ImportCheckpoint, ImportCheckpoints, PrefixDigests
 from ingestd.journal.base import Position
 from ingestd.journal.memory import MemoryJournal
@@ -88,7 +89,9 @@ class Imports:
         source = self._find(path)
         self._sources[source.checkpoint.stream_id] = source
         if source.checkpoint.prefix_bytes:  # a kill may come between the first events and the next checkpoint
-            self._checkpoints.save(msgspec.structs.replace(source.checkpoint, path=str(path), in_progress=True))
+            self._checkpoints.save(
+                msgspec.structs.replace(source.checkpoint, path=readable_path(path), in_progress=True)
+            )
         return source
 
     def _find(self, path: Path) -> _Source:
@@ -139,7 +142,7 @@ class Imports:
 
 def _advanced(old: ImportCheckpoint, offset: int, check: tuple[int, str], path: Path) -> ImportCheckpoint:
     size, checked = check
-    return ImportCheckpoint(old.stream_id, old.prefix, old.prefix_bytes, offset, checked, size, str(path))
+    return ImportCheckpoint(old.stream_id, old.prefix, old.prefix_bytes, offset, checked, size, readable_path(path))
 
 
 def _blocks(data: bytes) -> deque[bytes]:
@@ -201,13 +204,13 @@ class FileInput:
                 except ContentError as error:  # what was read is imported, and so are the other files
                     self.problems.append(str(error))
                 except OSError as error:
-                    self.problems.append(f"{path}: {error.strerror or error}")
+                    self.problems.append(f"{readable_path(path)}: {error.strerror or error}")
             self.finished = not self._stopped
 
     async def _read(self, path: Path, sink: Sink) -> None:
         source = self._imports.open(path)
         source.delimiter = self.delimiter
-        stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": str(path)})
+        stream = Stream(source.checkpoint.stream_id, {"host": socket.gethostname(), "path": readable_path(path)})
         reader = FileReader(sink, stream, self._max, self.grouping, source.start, self.delimiter)
         reported = 0
         try:

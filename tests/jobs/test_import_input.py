@@ -86,6 +86,20 @@ async def test_lines_and_their_offsets(tmp_path: Path) -> None:
     assert len({chunk.stream_id for chunk in sink.chunks}) == 1
 
 
+async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xb7.log")
+    path.write_bytes(b"one\n")
+    make_old(path)
+    sink, _ = await read(tmp_path, path)
+    assert [chunk.fields["path"] for chunk in sink.chunks] == [str(tmp_path / r"\xb7.log")]
+    _, files = await read(tmp_path, path)
+    assert files.known == [path]
+    path.unlink()
+    path.symlink_to(path)
+    _, files = await read(tmp_path, path)
+    assert files.problems == [rf"{tmp_path}/\xb7.log: Too many levels of symbolic links"]
+
+
 async def test_the_same_file_under_any_name_has_nothing_new(tmp_path: Path) -> None:
     first, second, third = (tmp_path / name for name in ("a.log", "b.log", "c.gz"))
     first.write_bytes(LINES)

@@ -17,6 +17,7 @@ from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import config_option, settings_options
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import now
+from ingestd.files import readable_path
 from ingestd.jobs.import_checkpoints import ImportBusyError
 from ingestd.names import MAIN
 from ingestd.pipeline.delivery import OutputGoneError
@@ -124,10 +125,12 @@ def _report(result: ImportResult) -> None:
     """Print one line of counts, and what went wrong."""
     click.echo(_counts(result))
     for path in result.unchanged:
-        click.echo(f"{path} was imported before and has nothing new; --again imports it once more", err=True)
+        click.echo(
+            f"{readable_path(path)} was imported before and has nothing new; --again imports it once more", err=True
+        )
     for path, size in result.waiting:
         text = "has no line end yet and waits for it; import the file again once it is complete, or in a minute"
-        click.echo(f"{path}: the last line ({size:,} bytes) {text}", err=True)
+        click.echo(f"{readable_path(path)}: the last line ({size:,} bytes) {text}", err=True)
     for problem in result.problems:
         click.echo(f"error: {problem}", err=True)
     if result.tally.dead:
