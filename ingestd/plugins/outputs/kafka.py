@@ -55,7 +55,9 @@ class Options(KafkaOptions):
     compression_type: str = option(
         "none", "How batches are compressed.", choices=("none", "gzip", "snappy", "lz4", "zstd")
     )
-    batch_size: int = option(16_384, "Bytes of a batch for a partition; at least one record.")
+    batch_size: int = option(
+        1_000_000, "Bytes of a batch for a partition; 16,384, as in Logstash, take ten times the CPU of this process."
+    )
     linger_ms: int = option(5, "Milliseconds that a record waits for others of its partition.")
     buffer_memory: int = option(33_554_432, "Bytes of records that may wait in the client.")
     max_request_size: int = option(1_048_576, "Bytes of the largest record; larger ones become dead letters.")
