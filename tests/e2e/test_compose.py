@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -11,6 +12,8 @@ from urllib.parse import quote
 
 import yaml
 
+from ingestd.compiler.pipeline import inspect
+from ingestd.config.parser import parse_string
 from tests.e2e.daemon import Daemon, free_port, ingestd
 from tests.waiting import wait_until
 
@@ -58,3 +61,24 @@ def test_both_images_have_the_same_base() -> None:
     bases = {line for text in lines for line in text if line.startswith("ARG PYTHON_IMAGE=")}
     assert len(bases) == 1
     assert "@sha256:" in bases.pop()
+
+
+def test_the_services_around_kafka_fit_together() -> None:
+    folder = FOLDER / "scale"
+    services = yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))["services"]
+    brokers = [name for name in services if name.startswith("kafka")]
+    for number, name in enumerate(brokers, 1):
+        environ = services[name]["environment"]
+        assert environ["KAFKA_NODE_ID"] == number
+        assert environ["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{name}:9092"
+        assert f"{number}@{name}:9093" in environ["KAFKA_CONTROLLER_QUORUM_VOTERS"]
+    for name in ("edge1", "edge2", "worker1", "worker2", "worker3"):
+        *_, path = services[name]["command"]
+        local, mounted, _ = services[name]["volumes"][0].split(":")
+        assert mounted == path
+        text = (folder / local).read_text("utf-8")
+        assert [*map(str, inspect(parse_string(text, {})))] == []
+        assert ",".join(f"{broker}:9092" for broker in brokers) in text
+        assert services[name]["volumes"][1] == f"{name}:/var/lib/ingestd"
+    [client] = re.findall(r"^confluent-kafka==.*$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert client in services["edge1"]["build"]["dockerfile_inline"]
