@@ -9,13 +9,14 @@ what               pipeline ``main``                           another pipeline,
 journal folder     ``w0``                                      ``w0-web``
 writer id          ``w0``                                      ``w0_web``
 store writer id    ``w0``; ``w0_archive`` for ``id => archive``  ``w0_web``; ``w0_web_archive``
-spool of ``s3``    ``w0-s3_0``; ``w0-archive``                 ``w0_web-s3_0``
+spool of ``s3``    ``w0-s3_0-0a1b2c3d``, by its bucket         ``w0_web-s3_0-0a1b2c3d``
 =================  ==========================================  =========================
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable
 
 MAIN = "main"
@@ -26,7 +27,7 @@ MAX_NAME_BYTES = 64
 
 _MAX_WRITER_ID = 24
 _MAX_STORE_WRITER_ID = 32
-_MAX_SPOOL_NAME = 128
+_MAX_SPOOL_PLUGIN = 64
 _FIRST_STORE = "store_0"
 _JOURNAL = re.compile(r"w(?P<worker>\d+)(?:-(?P<pipeline>.+))?", re.DOTALL)
 _NOT_IN_WRITER_ID = re.compile(r"[^a-z0-9_]")
@@ -120,12 +121,13 @@ def store_writer_id(writer: str, plugin_id: str) -> str:
     return writer if plugin_id == _FIRST_STORE else f"{writer}_{_part(plugin_id)}"[:_MAX_STORE_WRITER_ID]
 
 
-def spool_name(writer: str, plugin_id: str) -> str:
-    """Return the name of the folder in which an output of a process keeps events: ``a-z 0-9 _ -``.
+def spool_name(writer: str, plugin_id: str, destination: str) -> str:
+    """Return the name of the folder in which an output of a process keeps events for a destination: ``a-z 0-9 _ -``.
 
-    Different outputs may get the same one; then only one of them can open it.
+    What is before the last ``-`` is the same for all destinations. Different outputs may get the same name; then only
+    one of them can open the folder.
     """
-    return f"{writer}-{_part(plugin_id)}"[:_MAX_SPOOL_NAME]
+    return f"{writer}-{_part(plugin_id)[:_MAX_SPOOL_PLUGIN]}-{zlib.crc32(destination.encode()):08x}"
 
 
 def check_store_writer_ids(outputs: Iterable[tuple[str, str, str]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ingestd.plugins.outputs import s3 as module
 from ingestd.stores.local.files.duckdb_core import connect
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
@@ -203,8 +204,7 @@ async def test_a_large_object_is_uploaded_in_parts(s3: S3, tmp_path: Path) -> No
 
 
 async def test_a_damaged_file_is_uploaded_up_to_the_damage(s3: S3, tmp_path: Path) -> None:
-    bucket = Bucket(s3, "damaged")
-    sender = build(output(s3.url, "not-there-yet"), tmp_path)
+    sender = build(output(s3.url, "damaged"), tmp_path)  # there is no such bucket yet
     await sender.open()
     for number in range(3):
         await deliver(sender, batch({"n": number, "app": "a"}, first=number))
@@ -212,6 +212,7 @@ async def test_a_damaged_file_is_uploaded_up_to_the_damage(s3: S3, tmp_path: Pat
     [path] = kept(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content.replace(b'"n":1', b'"n":7'))
+    bucket = Bucket(s3, "damaged")
     sender = build(output(s3.url, bucket.name), tmp_path)
     await sender.open()
     await eventually(lambda: bucket.numbers("a") == [0], "what is before the damage")
@@ -262,11 +263,15 @@ async def test_a_wrong_bucket_is_known_at_the_start(s3: S3, tmp_path: Path) -> N
     )
     s3.bucket("nowhere")
     await eventually(lambda: not sender.problems(), "the end of the problem")
-    await sender.close()
     assert s3.keys("nowhere") == []
+    await sender.close()
 
 
-async def test_what_is_left_of_a_wrong_bucket_goes_to_the_right_one(s3: S3, tmp_path: Path) -> None:
+async def test_what_is_left_of_a_wrong_bucket_goes_to_the_right_one(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_ADOPTION_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_ADOPTION_SECONDS", 0.01)
     sender = build(output(s3.url, "mistaken"), tmp_path)
     await sender.open()
     await deliver(sender, batch({"n": 1, "app": "a"}))

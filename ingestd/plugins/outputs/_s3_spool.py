@@ -2,7 +2,7 @@
 
 ::
 
-    <temporary_directory>/w0-s3_0/                        of one output of one worker
+    <temporary_directory>/w0-s3_0-0a1b2c3d/               of one output of one worker, and one bucket
         .lock                                             held by the process that writes here
         .scratch-…                                        its temporary files
         00003-main-w0-20261122T100000Z-9f86d081884c7d65.open    the segment that grows, the third since all were gone
@@ -95,6 +95,9 @@ class Spool:
             self.closed = _closed_segments(folder)
             self._number = max(map(segment_number, self.closed), default=0)
             recent = _recent_ids(folder, self.closed, recent_bytes)
+            for other in self._of_other_buckets():
+                segments = [*other.glob(f"*{CLOSED}"), *other.glob(f"*{OPEN}")]
+                recent = _recent_ids(other, segments, recent_bytes) + recent  # the first of too many are forgotten
             self._unsaved: FrameIds | None = recent if self.closed else None
             if self.closed:  # they may be uploaded and deleted before their last events come again
                 with contextlib.suppress(OSError):  # a full disk: `remove` tries again
@@ -194,8 +197,16 @@ class Spool:
         """Return a new folder for temporary files; the next process removes it if this one does not. Raises OSError."""
         return Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
 
-    def adopt(self) -> tuple[list[Path], list[Path]]:
+    def _of_other_buckets(self) -> list[Path]:
+        """Return the folders of this output with events for buckets that it had before."""
+        name = self.folder.name.rpartition("-")[0]
+        return [path for path in self.folder.parent.glob(f"{name}-*") if path != self.folder and path.is_dir()]
+
+    def adopt(self, *, any_bucket: bool = False) -> tuple[list[Path], list[Path]]:
         """Take over the segments of folders beside this one that no process writes, if they go to the same bucket.
+
+        Args:
+            any_bucket: Also those of this output for a bucket that it had before.
 
         Returns:
             The segments, and the folders with segments for another bucket.
@@ -205,11 +216,12 @@ class Spool:
         """
         taken: list[Path] = []
         foreign: list[Path] = []
+        former = self._of_other_buckets() if any_bucket else []
         for folder in sorted(path.parent for path in self.folder.parent.glob(f"*/{_LOCK}")):
             if folder != self.folder:
                 with self._calls, _if_abandoned(folder) as abandoned:
                     segments = _closed_segments(folder) if abandoned else {}
-                    ours = [path for path in segments if self._same_bucket(path)]
+                    ours = [path for path in segments if folder in former or self._same_bucket(path)]
                     taken += self._take_over(folder, ours, segments)
                     foreign += [folder] if len(ours) < len(segments) else []
         return taken, foreign

@@ -82,12 +82,12 @@ class Uploads:
                 self._failed(key, error)
                 await self._retry.wait(attempt)
             else:
-                self._succeeded(key)
                 break
         try:
             await asyncio.to_thread(self._objects.delete, [key])
         except StoreError as error:  # no permission that uploads need
             log.info("the object that was written as a test cannot be deleted", output=self._plugin_id, error=error)
+        self._succeeded(key)
 
     async def run(self) -> None:
         """Upload one segment after the other; several tasks may do so."""

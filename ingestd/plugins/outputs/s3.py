@@ -119,7 +119,8 @@ class S3Output:
 
     def _open_spool(self) -> Spool:
         root = Path(self._opts.temporary_directory or self._context.settings.data_dir / "s3")
-        folder = root / spool_name(self._context.writer_id, self._plugin_id)
+        destination = f"{self._opts.bucket} {self._opts.endpoint}"
+        folder = root / spool_name(self._context.writer_id, self._plugin_id, destination)
         worker = self._context.writer_id.partition("_")[0]
         name = f"{self._context.pipeline_id}-{worker}"
         return Spool(folder, name, _header(self._opts, self._codec), 4 * self.batch_bytes)
@@ -242,9 +243,10 @@ class S3Output:
     async def _adopt(self) -> None:
         """Upload what workers and outputs have left that are no more."""
         await asyncio.sleep(_FIRST_ADOPTION_SECONDS)
+        any_bucket = False
         while True:
             try:
-                taken, self._foreign = await asyncio.to_thread(self._opened().adopt)
+                taken, self._foreign = await asyncio.to_thread(self._opened().adopt, any_bucket=any_bucket)
                 for path in taken:
                     log.info("events that another process has left are uploaded", output=self._plugin_id, path=path)
             except OSError as error:
@@ -252,6 +254,7 @@ class S3Output:
             if self._uploads is not None:
                 self._uploads.wake()
             await asyncio.sleep(_ADOPTION_SECONDS)
+            any_bucket = True  # another output that has the old bucket now would have taken its events
 
     def _opened(self) -> Spool:
         assert self._spool is not None  # noqa: S101 -- ``open`` was called

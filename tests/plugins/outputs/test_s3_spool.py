@@ -246,6 +246,21 @@ def test_what_goes_to_another_bucket_is_left_and_reported(tmp_path: Path, other:
         assert kept(back) == {"a": b"1\n"}
 
 
+def test_another_bucket_later(tmp_path: Path) -> None:
+    """The events are known, and taken over when no other output has that bucket."""
+    with opened(tmp_path / "w0-s3_0-old", Header("b", "", "", "", "")) as before:
+        before.append(blocks(1))
+    with opened(tmp_path / "w0-s3_1-new") as spool:
+        assert "id1" not in spool.recent
+        assert spool.adopt(any_bucket=True) == ([], [tmp_path / "w0-s3_0-old"])
+    with opened(tmp_path / "w0-s3_0-new") as spool:
+        assert "id1" in spool.recent
+        assert spool.adopt() == ([], [tmp_path / "w0-s3_0-old"])
+        taken, foreign = spool.adopt(any_bucket=True)
+        assert (len(taken), foreign) == (1, [])
+        assert kept(spool) == {"a": b"1\n"}
+
+
 def test_ids_of_a_damaged_segment_end_where_it_does(tmp_path: Path) -> None:
     with opened(tmp_path) as spool:
         spool.append(blocks(1))
