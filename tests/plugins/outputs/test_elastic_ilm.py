@@ -26,14 +26,10 @@ class Client:
     def __init__(self, existing: set[str], refused: dict[str, ElasticResponseError], flavour: str) -> None:
         self.existing, self.refused, self.flavour, self.changes = existing, refused, flavour, list[Any]()
 
-    @property
-    def api(self) -> Client:
-        return self
-
     async def server(self) -> Server:
         return Server(self.flavour)
 
-    async def perform_request(self, method: str, path: str, *, headers: dict[str, str], body: Any = None) -> None:
+    async def request(self, method: str, path: str, *, body: Any = None) -> None:
         if path in self.refused:
             raise self.refused[path]
         if method == "PUT":
