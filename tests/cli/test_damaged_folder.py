@@ -87,7 +87,7 @@ def test_a_whole_folder(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS if LONG else [garbage, folder_instead])
-@pytest.mark.parametrize("name", sampled(FILES, usual=2))
+@pytest.mark.parametrize("name", sampled(FILES, usual=4))
 def test_every_command(whole: Path, tmp_path: Path, name: str, fault: Fault) -> None:
     data_dir = tmp_path / "data"
     shutil.copytree(whole, data_dir)

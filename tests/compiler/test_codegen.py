@@ -90,7 +90,7 @@ class Walker:
         return bool(eval(text, dict(names.values), {"row": 0, **columns}))
 
 
-@random_cases(150)
+@random_cases(75)
 @given(configs)
 def test_code_does_what_the_config_says(text: str) -> None:
     walker = Walker(text)

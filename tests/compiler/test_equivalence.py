@@ -230,7 +230,7 @@ def shown(result: Outcome) -> list[tuple[str, str]]:
     return [(key, json.dumps(document, sort_keys=True)) for key, document in result]
 
 
-@random_cases(150)
+@random_cases(75)
 @given(programs, streams)
 @example(THERE_AND_BACK, [b'{"@timestamp":"2026-11-22T10:00:00.000Z","@version":"1","a":1}'])
 @example('mutate { add_field => { "키" => "x" } }', [b'{"a":1}', '{"키":1}'.encode()])
@@ -243,7 +243,7 @@ def test_decoding_does_not_matter(program: str, lines: list[bytes]) -> None:
     assert shown(outcome(projected, joined(by_line))) == expected, "projected, all lines at once"
 
 
-@random_cases(60)
+@random_cases(30)
 @given(programs, st.lists(text_line, min_size=1, max_size=6))
 def test_decoding_of_text_does_not_matter(program: str, lines: list[bytes]) -> None:
     config = FRAME.replace("stdin { codec => json_lines }", "stdin { codec => line }") % program
@@ -254,7 +254,7 @@ def test_decoding_of_text_does_not_matter(program: str, lines: list[bytes]) -> N
     assert shown(outcome(columns, joined(cut(lines)))) == expected, "columns, all lines at once"
 
 
-@random_cases(60)
+@random_cases(30)
 @given(programs, streams, st.sets(st.integers(1, 5)))
 def test_cutting_does_not_matter(program: str, lines: list[bytes], cuts: set[int]) -> None:
     pipeline = build(FRAME % program)

@@ -30,7 +30,7 @@ from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
 from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
-from tests.random_cases import random_cases
+from tests.random_cases import random_cases, sampled
 from tests.stores import suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
@@ -84,10 +84,11 @@ def ids(store: ElasticStore, text: str = "", limit: int = 0) -> list[str]:
 
 
 def test_all_stores_give_the_same_answers(filled: ElasticStore, search_server: SearchServer) -> None:
-    assert suite.check(filled, search_server.flavour) == {}
+    """Half of the questions, others each time."""
+    assert suite.check(filled, search_server.flavour, sampled(suite.QUESTIONS, usual=2)) == {}
 
 
-@random_cases(150)
+@random_cases(50)
 @given(condition=conditions())
 def test_any_condition_finds_what_the_model_does(
     filled: ElasticStore, search_server: SearchServer, condition: Any

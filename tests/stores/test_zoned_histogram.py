@@ -102,7 +102,7 @@ def around_changes(tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
 
 
 @pytest.mark.usefixtures("shared_duckdb")
-@pytest.mark.parametrize("zone", [ZoneInfo(zone) for zone in sampled(ZONES, usual=3)], ids=str)
+@pytest.mark.parametrize("zone", [ZoneInfo(zone) for zone in sampled(ZONES, usual=6)], ids=str)
 def test_days_start_when_the_clocks_show_them(around_changes: LocalStore, zone: ZoneInfo) -> None:
     found = changes(zone)
     assert len(found) >= 2

@@ -100,7 +100,7 @@ def fields(name: str, pattern: str, line: str) -> dict[str, Any] | None:
     return {field: texts if len(texts) > 1 else texts[0] for field, texts in values.items()}
 
 
-@pytest.mark.parametrize(("name", "pattern", "line", "expected"), sampled(LINES, usual=2))
+@pytest.mark.parametrize(("name", "pattern", "line", "expected"), sampled(LINES, usual=4))
 def test_fields(name: str, pattern: str, line: str, expected: dict[str, Any] | None) -> None:
     assert fields(name, pattern, line) == expected
 

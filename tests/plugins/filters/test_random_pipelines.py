@@ -44,7 +44,7 @@ ODD = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-@random_cases(60)
+@random_cases(30)
 @given(events=st.lists(EVENTS | ODD, min_size=5, max_size=20))
 def test_all_events_come_out(name: str, events: list[dict[str, Any]]) -> None:
     assert len(survivors(PIPELINES[name], *events)) == len(events)

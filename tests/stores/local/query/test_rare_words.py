@@ -63,7 +63,7 @@ def _pages(store: LocalStore, query: Query, limit: int) -> Iterator[list[tuple[s
         after = hits[-1].cursor
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(usual=3)
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_pages(root: Path, monkeypatch: pytest.MonkeyPatch, condition: Condition | None) -> None:
     monkeypatch.setattr(module, "_SMALL_BYTES", 0)  # the newest day is read first

@@ -123,7 +123,7 @@ def of_all_kinds(root: Path, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize("seal", [sealed, sealed_by_an_older_version])
-@random_cases(15)
+@random_cases(8)
 @given(found=documents(), condition=st.one_of(st.none(), conditions()), field=st.sampled_from(FIELDS))
 @example(found=['{"a":{"b":1},"level":"x"}', '{"a.b":1}', '{"level":1}'], condition=Equal("a.b", "1"), field="a.b")
 @example(found=['{"n":5}', '{"n":"5"}', '{"n":[5,6]}', '{"n":5.50}'], condition=Range("n", "1", "9"), field="n")
@@ -146,7 +146,7 @@ def test_sealing_changes_no_answer(
         assert answers(of_sealed, condition, field) == answers(of_log, condition, field)
 
 
-@random_cases(8)
+@random_cases(4)
 @given(found=documents(), condition=st.one_of(st.none(), conditions()), field=st.sampled_from(FIELDS))
 def test_files_of_all_versions_answer_together(
     found: list[str], condition: Condition | None, field: str, tmp_path_factory: pytest.TempPathFactory

@@ -131,7 +131,7 @@ QUERIES = [  # id, query, keys of the events found, newest first
 ]
 
 
-SOME_QUERIES = sampled(QUERIES, usual=2)
+SOME_QUERIES = sampled(QUERIES, usual=4)
 
 
 @pytest.mark.parametrize(("query", "keys"), [c[1:] for c in SOME_QUERIES], ids=[c[0] for c in SOME_QUERIES])
