@@ -36,6 +36,9 @@ LIGHT_BYTES = 16 << 20
 """Adjacent days whose documents have no more than this size in all are read at once: a query takes milliseconds, and
 those of neighbours would read an index again, as it may have events of parts of three days."""
 
+_LEAST_LINE_BYTES = 32
+"""Of an append log; where lines are even shorter, more events are sorted at once than there should be."""
+
 _ATTEMPTS = 20
 """How often an index is listed again whose files were merged while it was listed."""
 
@@ -145,6 +148,18 @@ class FileLister:
             with contextlib.suppress(OSError):
                 size += (folder.path / str(append_log)).stat().st_size
         return size
+
+    def most_events(self, folders: Sequence[IndexFolder], query: Query) -> int:
+        """Return a number of events that no more of some indices are in the query's range; lines are not counted."""
+        time_range, most = (_micros(query.since), _micros(query.until)), 0
+        for folder in folders:
+            with contextlib.suppress(OSError, StoreError):
+                append_logs, sealed = manifest.contents(folder.path)
+                most += sum(file.events for file, _ in _sealed_in(sealed, *time_range))
+                if append_logs and _may_have_events(folder, query):
+                    paths = [folder.path / str(append_log) for append_log in append_logs]
+                    most += sum(path.stat().st_size for path in paths) // _LEAST_LINE_BYTES
+        return most
 
     def _count_lines(self, path: Path) -> int:
         """Return the number of complete lines of an append log, 0 if it was deleted meanwhile."""
@@ -319,3 +334,11 @@ class Cursor:
         if query.until is not None and bound(query.until) <= bound(until):
             return query
         return dataclasses.replace(query, until=until)
+
+
+def end_of(folder: IndexFolder) -> float:
+    """Return a time after all events of an index, in microseconds."""
+    bounds = folder.time_bounds()
+    if bounds is None:
+        return float("inf")
+    return datetime.datetime.fromisoformat(bounds[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6

@@ -106,6 +106,15 @@ class SortKey:
         return f"({group.raw_time()} {time} AND {group.raw_id()} = {literal(self.id)})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Timed(SortKey):
+    def test(self, group: FileGroup) -> str:
+        return f"{group.raw_time()} IS NOT NULL"
+
+
+TIMED = _Timed(None, "")
+"""The start of the events with a time, where the range of a query does not exclude the others."""
+
 UNTIMED = SortKey(None, chr(0x10FFFF))
 """The start of the events without a time."""
 
@@ -280,3 +289,10 @@ def documents(rows: Mapping[str, Sequence[int]], groups: Sequence[FileGroup]) ->
 def count(groups: Sequence[FileGroup], query: Query) -> str:
     """Return the query for the number of matching documents."""
     return f"SELECT sum(n)::BIGINT FROM ({_all(groups, lambda group: events(group, query, 'count(*) AS n'))})"
+
+
+def count_by_time(groups: Sequence[FileGroup], query: Query, step_us: int) -> str:
+    """Return the query for numbers of intervals of ``step_us`` since 1970, and how many matching events each has."""
+    number = f"epoch_us({TIME_COLUMN}) // {step_us:d} AS number"
+    rows = _all(groups, lambda group: events(group, query, number))
+    return f"SELECT number, count(*) FROM ({rows}) WHERE number IS NOT NULL GROUP BY number"

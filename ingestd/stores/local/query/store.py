@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import datetime
 import functools
 import itertools
 import json
@@ -23,8 +22,9 @@ from ingestd.stores.local.files.index_folder import delete_index
 from ingestd.stores.local.files.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql, statement, value_counts
 from ingestd.stores.local.query.aggregate import aggregate
+from ingestd.stores.local.query.dense_times import ROW_BYTES, dense_slices
 from ingestd.stores.local.query.engine import Engine, OtherColumnsError, QueryFailedError, QuerySession, VanishedError
-from ingestd.stores.local.query.planning import Cursor, FileLister, queried, time_slices
+from ingestd.stores.local.query.planning import Cursor, FileLister, end_of, queried, time_slices
 from ingestd.stores.query import Query
 from ingestd.suggest import did_you_mean
 
@@ -66,7 +66,7 @@ class LocalStore:
     def __init__(
         self, root: Path, memory_bytes: int = 768 << 20, threads: int | None = None, timeout_s: float | None = None
     ) -> None:
-        self._root = root
+        self._root, self._memory_bytes = root, memory_bytes
         self._engine = Engine(root, memory_bytes, threads, timeout_s)
         self._lister = FileLister()
 
@@ -111,7 +111,7 @@ class LocalStore:
             query, lambda groups: value_counts.histogram(groups, query, field, seconds, offset)
         ):
             counts = buckets.setdefault(start, {})
-            label = _label(field, value)
+            label = value_counts.label(field, value)
             counts[label] = counts.get(label, 0) + count
         return [Bucket(from_epoch_clamped(start), counts) for start, counts in buckets.items()]
 
@@ -198,15 +198,9 @@ class LocalStore:
         """Read all indices, one time slice after the other, each sorted by DuckDB."""
         untimed = sort_key is not None and sort_key.time is None
         folders = self._folders(query)
-        slices = None
-        if not untimed:
-            slices = time_slices(query, [(folder, self._lister.raw_bytes(folder)) for folder in folders])
-        parts: Iterable[tuple[Query, sql.SortKey | None]]
-        parts = [(query, sort_key)] if slices is None else ((part, sort_key) for part in slices)
-        if slices is not None and query.since is None and query.until is None:
-            parts = itertools.chain(parts, [(query, sql.UNTIMED)])  # they are in no slice
         count = 0
         with self._engine.session() as session:
+            parts = [(query, sort_key)] if untimed else self._parts(session, folders, query, sort_key)
             for part, start in parts:
                 remaining = limit and limit - count
                 for row in self._run(folders, part, functools.partial(_read_all, session, part, start, remaining)):
@@ -215,10 +209,30 @@ class LocalStore:
                 if limit and count == limit:
                     return
 
+    def _parts(
+        self, session: QuerySession, folders: list[IndexFolder], query: Query, sort_key: sql.SortKey | None
+    ) -> Iterator[tuple[Query, sql.SortKey | None]]:
+        """Yield the query for ranges of time, newest first, each with few enough events to be sorted at once."""
+        max_rows = self._memory_bytes // ROW_BYTES
+
+        def count(part: Query, step_us: int) -> list[tuple[int, int]]:
+            return list(self._run(folders, part, lambda groups: session.run(sql.count_by_time(groups, part, step_us))))
+
+        slices = time_slices(query, [(folder, self._lister.raw_bytes(folder)) for folder in folders])
+        if slices is None and self._lister.most_events(folders, query) <= max_rows:
+            yield query, sort_key  # with the events without a time
+            return
+        start = sort_key or (sql.TIMED if slices is None else None)
+        for part in slices or [query]:
+            is_dense = self._lister.most_events(folders, part) > max_rows
+            yield from ((dense, start) for dense in (dense_slices(part, max_rows, count) if is_dense else [part]))
+        if query.since is None and query.until is None:
+            yield query, sql.UNTIMED  # they are in no slice
+
     def _newest(self, query: Query, sort_key: sql.SortKey | None, limit: int) -> Iterator[Row]:
         """Read the newest indices first, then twice as many...; stop when no older one can add to the result."""
         rows: list[Row] = []
-        older = sorted(self._folders(query), key=_end)
+        older = sorted(self._folders(query), key=end_of)
         size, read_bytes, is_rare = self._first(older), 0, False
         with self._engine.session() as session:
             while older:
@@ -229,7 +243,7 @@ class LocalStore:
                 read_bytes += sum(map(self._lister.raw_bytes, folders))
                 is_rare = _is_rare(len(rows), read_bytes)
                 rows = sorted(rows, key=_order, reverse=True)[:limit]
-                if older and len(rows) == limit and _order(rows[-1])[0] >= _end(older[-1]):
+                if older and len(rows) == limit and _order(rows[-1])[0] >= end_of(older[-1]):
                     break
         yield from rows
 
@@ -380,19 +394,3 @@ def _hits(rows: Iterator[Row], cursor: Cursor | None) -> Iterator[Hit]:
 def _order(row: Row) -> tuple[float, str, str]:
     """Return what rows are sorted by; the order is total."""
     return (float("-inf") if row[0] is None else row[0], row[1], row[4] or "")
-
-
-def _end(folder: IndexFolder) -> float:
-    """Return a time after all events of an index, in microseconds."""
-    bounds = folder.time_bounds()
-    if bounds is None:
-        return float("inf")
-    return datetime.datetime.fromisoformat(bounds[1]).replace(tzinfo=datetime.UTC).timestamp() * 1e6
-
-
-def _label(field: str, value: str | None) -> str:
-    """Return the label that a value is counted under; empty if it is missing, null or an object."""
-    if value is None or value == "null" or value[0] in "[{":
-        return ""
-    label = str(json.loads(value)) if value[0] == '"' else value
-    return label.upper() if field == "level" else label

@@ -7,6 +7,7 @@ column of texts is counted as such, and becomes JSON, in which numbers and texts
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -155,3 +156,11 @@ def elements(json: str, *, paths: bool = False) -> str:
     if paths:
         found, value = f"list_transform({found}, lambda e: {cut('e')})", cut(json)
     return f"CASE WHEN starts_with({json}, '[') AND {json} <> '[]' THEN list_distinct({found}) ELSE [{value}] END"
+
+
+def label(field: str, value: str | None) -> str:
+    """Return the label that a value is counted under; empty if it is missing, null or an object."""
+    if value is None or value == "null" or value[0] in "[{":
+        return ""
+    text = str(json.loads(value)) if value[0] == '"' else value
+    return text.upper() if field == "level" else text
