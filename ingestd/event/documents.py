@@ -32,7 +32,8 @@ def cut_member(records: list[bytes], positions: Sequence[int], name: str) -> lis
 def document(event: Event) -> bytes:
     """Return the text of an event, in memory of its own size: orjson leaves each text a buffer of 4 KB and more."""
     if "@metadata" in event:
-        event = {key: value for key, value in event.items() if key != "@metadata"}
+        event = event.copy()
+        del event["@metadata"]
     return b"%b" % dumps(event)
 
 

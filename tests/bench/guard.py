@@ -101,4 +101,5 @@ PARTS = {
     "urldecode": Part(0.18, _filter('urldecode { field => "request" }'), _grokked),
     "mutate": Part(0.08, _filter('mutate { rename => { "verb" => "method" } remove_field => ["auth"] }'), _grokked),
     "kv": Part(10.0, _filter("kv { }"), _pairs),
+    "whole_documents": Part(2.5, _filter("kv { }"), _pairs, stages=("documents",)),
 }

@@ -28,6 +28,7 @@ from tests.bench.reference import Reference
 from tests.bench.results import Result, Unit
 
 SERVER = "http://127.0.0.1:1"
+_CLIENT = {"host": "127.0.0.1", "port": 5959}
 _ROUNDS = 5
 
 
@@ -83,7 +84,7 @@ def _chunks(lines: list[bytes]) -> Iterator[Chunk]:
     size = offset = 0
     for line in [*lines, b""]:
         if some and (not line or size + len(line) > Settings().batch.max_bytes):
-            yield Chunk("tcp_0", "bench", {}, offset, time.time_ns(), len(some), b"".join(some))
+            yield Chunk("tcp_0", "bench", _CLIENT, offset, time.time_ns(), len(some), b"".join(some))
             offset += size
             some, size = [], 0
         some.append(line)
@@ -104,9 +105,9 @@ class _Watch:
 
 
 def _once(pipeline: Pipeline, chunks: list[Chunk]) -> dict[str, float]:
-    codec, output, timed = pipeline.inputs[0].codec, pipeline.routes[0][0].output, _Watch()
+    built, output, timed = pipeline.inputs[0], pipeline.routes[0][0].output, _Watch()
     for chunk in chunks:
-        table = timed("decode", codec.decode, chunk)
+        table = timed("decode", built.decode, chunk)
         (rows,) = timed("filter", pipeline.process, table, None, chunk.time_ns, Tally())
         batch = Batch(table, rows, "bench", chunk.time_ns)
         timed("documents", batch.pieces)

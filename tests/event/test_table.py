@@ -46,6 +46,12 @@ def test_document(event: dict[str, Any], expected: bytes) -> None:
     assert records(event).documents([0]) == [expected]
 
 
+def test_metadata_is_in_no_document_and_stays_in_the_event() -> None:
+    event = {"a": 1, "@metadata": {"b": 2}, "c": None}
+    assert Table.of_events([event], [0]).documents([0]) == [b'{"a":1,"c":null}']
+    assert event["@metadata"] == {"b": 2}
+
+
 @given(st.permutations(range(len(CASES))).flatmap(lambda order: st.integers(0, len(order)).map(lambda n: order[:n])))
 def test_documents_of_any_rows(rows: list[int]) -> None:
     """Neighbours do not matter: one may have been changed where another was added to."""
