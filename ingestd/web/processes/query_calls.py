@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import next_deletion
-from ingestd.plugins._kafka_offsets import offsets_document
+from ingestd.plugins._kafka_offsets import TIMEOUT_S, offsets_document
 from ingestd.settings import read_stored_zone
 from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
 from ingestd.stores.base import (
@@ -44,6 +44,9 @@ MAX_SERIES = 50
 """Values of a field that a histogram counts separately."""
 
 OTHERS = "…"
+
+_LOOK_SECONDS = 4.0
+"""How long a diagnosis waits for Kafka's brokers, which may be away."""
 
 _WRITE_SECONDS = 0.2
 """How long the daemon may take to finish a write to the journal."""
@@ -247,8 +250,8 @@ class QueryCalls:
     def _kafka(self, arguments: Arguments) -> bytes:
         return dumps({"kafka": self._offsets(arguments["topics"])})
 
-    def _offsets(self, topics: Sequence[str] = ()) -> list[dict[str, Any]]:
-        return [offsets_document(client, topics) for client in self._kafka_clients]
+    def _offsets(self, topics: Sequence[str] = (), timeout_s: float = TIMEOUT_S) -> list[dict[str, Any]]:
+        return [offsets_document(client, topics, timeout_s) for client in self._kafka_clients]
 
     def _doctor(self, arguments: Arguments) -> bytes:
         from ingestd.diagnosis.facts import UnsupportedClients  # noqa: PLC0415 -- rarely needed
@@ -263,7 +266,7 @@ class QueryCalls:
             self._action_settings,
             clients,
             arguments["lang"],
-            kafka=kafka_states(self._offsets()),
+            kafka=kafka_states(self._offsets(timeout_s=_LOOK_SECONDS)),
             fills_store=self._fills_store,
         )
         return dumps(document)
