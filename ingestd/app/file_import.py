@@ -27,6 +27,7 @@ from ingestd.pipeline.failures import report_failures
 from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import ACCEPT, Settings
+from ingestd.stores.open import STORE_OUTPUTS
 
 _WRITER = "import"
 """Its own writer id: an import may run next to the daemon's workers."""
@@ -141,7 +142,7 @@ def _counted(running: RunningPipeline) -> Delivery | None:
 
 
 def _stores(delivery: Delivery) -> bool:
-    return delivery.built.step.spec.name in {"store", "elasticsearch"}
+    return delivery.built.step.spec.name in STORE_OUTPUTS
 
 
 def _tally(journal: TrackedJournal, delivery: Delivery) -> Tally:

@@ -17,9 +17,7 @@ from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local.files.inspection import inspector
 from ingestd.stores.local.files.layout import index_folders, store_root
-
-SERVERS = ("elasticsearch", "opensearch")
-"""The outputs that write to a server."""
+from ingestd.stores.open import SERVER_OUTPUTS
 
 _CLOSED = "index_closed_exception"
 
@@ -51,7 +49,7 @@ def index_counts(
     deleted = State.load(data_dir).deleted
     counts = _local_counts(_delivered(accounts, ("store",), day), deleted, data_dir, day, deep=deep)
     if url:
-        counts += server_counts(_delivered(accounts, SERVERS, day), url, deleted)
+        counts += server_counts(_delivered(accounts, SERVER_OUTPUTS, day), url, deleted)
     return counts
 
 

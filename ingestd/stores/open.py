@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 INDICES = "logstash-*"
+SERVER_OUTPUTS = ("elasticsearch", "opensearch")
+"""The outputs that write to a server."""
+
+STORE_OUTPUTS = ("store", *SERVER_OUTPUTS)
+"""The outputs that write to a store."""
 
 _NAMES = ("index", "api_key", "timeout", "ssl_certificate_authorities", "ssl_verification_mode", "proxy")
 

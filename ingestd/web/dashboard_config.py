@@ -19,14 +19,11 @@ from ingestd.plugins._kafka_offsets import KafkaClient, kafka_client
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.connection.options import ElasticOptions
-from ingestd.stores.open import INDICES, LOCAL, is_builtin, server_options
+from ingestd.stores.open import INDICES, LOCAL, SERVER_OUTPUTS, STORE_OUTPUTS, is_builtin, server_options
 from ingestd.units import format_duration
 from ingestd.web.auth.access import Access, AccessError, load_access, path_prefix
 
 _PLACEHOLDER = re.compile(r"%\{\{.*?\}\}|%\{.*?\}")
-
-STORES = frozenset({"store", "elasticsearch", "opensearch"})
-"""The outputs that write to a store that can be queried."""
 
 STARTED = time.monotonic()
 """When the daemon started: the HTTP process is forked from the supervisor, which imports this at its start."""
@@ -98,7 +95,7 @@ class DashboardConfig:
     def fills_store(self) -> bool:
         """Whether the pipelines write to a store that can be queried; also if none is known."""
         kinds = {output.kind for pipeline in self.pipelines for output in pipeline.outputs}
-        return not kinds or bool(kinds & STORES)
+        return not kinds or bool(kinds & {*STORE_OUTPUTS})
 
 
 NO_DASHBOARD = DashboardConfig()
@@ -187,7 +184,7 @@ def _queried_store(settings: Settings, pipelines: Mapping[str, Pipeline]) -> tup
     steps = [output.step for pipeline in pipelines.values() for route in pipeline.routes for output in route]
     if any(step.spec.name == "store" for step in steps):
         return None, INDICES
-    if found := next((step.options for step in steps if step.spec.name == "elasticsearch"), None):
+    if found := next((step.options for step in steps if step.spec.name in SERVER_OUTPUTS), None):
         return _connection(found), _PLACEHOLDER.sub("*", found.index.text)
     return _parse_store("elasticsearch", settings.elasticsearch)
 
@@ -203,6 +200,8 @@ def _parse_store(setting: str, store: str) -> tuple[ElasticOptions | None, str]:
 
 def _connection(options: Any) -> ElasticOptions:
     """Return the options of an output that concern the connection to its server; they have the same names."""
+    if (with_login := getattr(options, "with_login", None)) is not None:
+        options = with_login()
     found = {option.name: getattr(options, option.name, None) for option in fields(ElasticOptions)}
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -24,6 +24,13 @@ ELASTIC = """elasticsearch { hosts => ["https://a:9200", "https://b:9200"] user 
 CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settings, store that is shown, indices
     ("built_in", "store { }", {}, "local", "logstash-*"),
     ("output", ELASTIC, {}, "elasticsearch https://a:9200, https://b:9200", "*-*"),
+    (
+        "opensearch",
+        ELASTIC.replace("elasticsearch", "opensearch"),
+        {},
+        "elasticsearch https://a:9200, https://b:9200",
+        "*-*",
+    ),
     ("both_outputs", ELASTIC + "store { }", {}, "local", "logstash-*"),
     ("setting_wins", "store { }", {"store": "http://u:secret@c:9200"}, "elasticsearch http://c:9200", "logstash-*"),
     ("indices", "store { }", {"store": "http://c:9200/?index=app-*"}, "elasticsearch http://c:9200", "app-*"),
@@ -31,6 +38,12 @@ CASES: list[tuple[str, str, dict[str, str], str, str]] = [  # id, output, settin
     ("neither", "stdout { }", {"elasticsearch": "http://d:9201"}, "elasticsearch http://d:9201", "logstash-*"),
     ("nothing", "stdout { }", {}, "local", "logstash-*"),
 ]
+
+
+def test_the_login_of_an_output_opensearch() -> None:
+    found = dashboard_config('opensearch { auth_type => { type => "basic" user => "kim" password => "secret" } }')
+    assert found.server is not None
+    assert (found.server.user, found.server.password) == ("kim", "secret")
 
 
 @pytest.mark.parametrize(("output", "settings", "store", "indices"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])

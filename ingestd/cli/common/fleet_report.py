@@ -14,6 +14,7 @@ from ingestd.pipeline.audit import IndexCount
 from ingestd.pipeline.fleet import Fleet, node_document, total_document
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
+from ingestd.stores.open import SERVER_OUTPUTS
 
 _LAST = ("duplicates", "dead", "dropped", "queued")
 
@@ -46,10 +47,10 @@ def audit_fleet(hosts: Sequence[str], settings: Settings, url: str | None, *, as
 
 
 def _index_counts(fleet: Fleet, url: str) -> list[IndexCount]:
-    from ingestd.app.index_counts import SERVERS, server_counts  # noqa: PLC0415 -- imports the stores
+    from ingestd.app.index_counts import server_counts  # noqa: PLC0415 -- imports the stores
 
     try:
-        return server_counts(Counter(dict(sorted(fleet.delivered_to(SERVERS).items()))), url)
+        return server_counts(Counter(dict(sorted(fleet.delivered_to(SERVER_OUTPUTS).items()))), url)
     except (StoreError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -20,13 +20,15 @@ class Options(ElasticsearchOptions):
 
     auth_type: dict[str, str] = option({}, "`type => basic` with `user` and `password`, which may stand alone as well.")
 
+    def with_login(self) -> Options:
+        """Return the options with the user and password of ``auth_type`` in those of their own."""
+        user, password = self.auth_type.get("user", ""), self.auth_type.get("password", "")
+        return replace(self, user=self.user or user, password=self.password or password)
+
 
 @plugin("output", "opensearch", Options, touches=Options.touch, option_warnings=option_warnings, legacy=OPENSEARCH)
 def build(opts: Options, context: BuildContext) -> ElasticsearchOutput:
     """OpenSearch, in bulk; all other options are those of the output elasticsearch."""
-    if opts.auth_type:
-        if opts.auth_type.get("type", "basic") != "basic":
-            raise ValueError("auth_type: only basic is possible; put a proxy that signs requests before the server")
-        user, password = opts.auth_type.get("user", ""), opts.auth_type.get("password", "")
-        opts = replace(opts, user=opts.user or user, password=opts.password or password)
-    return ElasticsearchOutput(opts, context)
+    if opts.auth_type.get("type", "basic") != "basic":
+        raise ValueError("auth_type: only basic is possible; put a proxy that signs requests before the server")
+    return ElasticsearchOutput(opts.with_login(), context)
