@@ -49,6 +49,16 @@ _SECRET_WORD = re.compile(
     "|auth(?!ors?$)[a-z]*|credentials?|[a-z]*headers?|cookies?",
     re.IGNORECASE,
 )
+_PLAIN = frozenset(
+    (
+        *("codec", "type", "id", "tags", "add_tag", "remove_tag", "remove_field", "rename", "convert", "gsub", "split"),
+        *("match", "pattern", "patterns_dir", "what", "negate", "mapping", "source", "target", "field", "timezone"),
+        *("path", "sincedb_path", "mode", "start_position", "delimiter", "charset", "port", "host", "format", "index"),
+        *("action", "document_id", "template_name", "topics", "topic_id", "group_id", "bootstrap_servers", "send_to"),
+    )
+)
+"""Options whose values are no secrets."""
+_LOGIN = re.compile(r"://[^/\s\"']*@")
 _STRING = re.compile(r""""(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+""")
 _OPENING = re.compile(
     r"""(?P<name>"[^"]*"|'[^']*'|[^\s"'\[\]{}=,]+)\s*=>\s*(?P<opens>[\[{])?|(?P<other>[\[{])|(?P<closes>[\]}])"""
@@ -62,18 +72,21 @@ def mask_values(line: str, column: int, length: int) -> str:
     """Return a line of config for an excerpt: without the values of options, which may be secrets.
 
     The value at the mistake (``column`` from 1, ``length`` in characters) is shown, unless its option or key sounds
-    like a secret. Columns up to the mistake stay.
+    like a secret, and so are those of options that have none, such as paths and patterns. Columns up to the mistake
+    stay.
     """
     arrow, start, end = line.find("=>"), column - 1, column - 1 + length
     if arrow < 0:
         return line
 
     def masked(value: re.Match[str]) -> str:
-        text, secret = value[0], any(map(_is_secret, _names_of(line[: value.start()])))
+        text, names = value[0], _names_of(line[: value.start()])
+        secret = any(map(_is_secret, names))
+        plain = not _PLAIN.isdisjoint(names) and _LOGIN.search(text) is None
         is_quoted = text.startswith(('"', "'"))
         at_mistake = value.start() < end and start < value.end()
         is_key = value.start() < arrow or line[value.end() :].lstrip().startswith("=>")
-        if is_key or (not secret and (at_mistake or not is_quoted)):
+        if is_key or (not secret and (at_mistake or plain or not is_quoted)):
             return text
         quote = text[0] if is_quoted else " "
         stars = "***" if value.start() >= end else "*" * max(len(text) - 2, 0)

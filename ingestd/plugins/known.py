@@ -14,6 +14,7 @@ _FILE = "use the input file, or read it once with `ingestd import`"
 _QUEUE = "let a consumer of it write one event a line to the input tcp"
 _POLL = "let a program fetch it and write one event a line to the input tcp or stdin"
 _SEARCH = "use the output elasticsearch, file or stdout"
+_SEND = "use the output kafka, tcp or http, from which a program of yours can put it there"
 _LOOKUP = "use the filter translate with a dictionary file, which is read again when it changes"
 _NEW_FIELD = "use mutate { add_field => { ... } }"
 _CODEC = "use the codec json_lines, json, line or plain"
@@ -99,7 +100,7 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "java_uuid": "use the filter uuid",
     },
     "output": {
-        "redis": _SEARCH,
+        "redis": _SEND,
         "csv": "use the output file with the codec csv",
         "loki": "use the output http with format => loki",
         "logstash": _SEARCH,
@@ -110,9 +111,9 @@ _ADVICE: Mapping[Kind, Mapping[str, str]] = {
         "nagios": "let Nagios ask /health, or query the store",
         "statsd": "let Prometheus read /metrics",
         "graphite": "let Prometheus read /metrics",
-        **dict.fromkeys(("rabbitmq", "lumberjack", "gelf", "websocket", "stomp", "zeromq"), _SEARCH),
+        **dict.fromkeys(("rabbitmq", "lumberjack", "gelf", "websocket", "stomp", "zeromq", "sns", "sqs"), _SEND),
         **dict.fromkeys(("webhdfs", "google_cloud_storage", "google_bigquery", "mongodb", "influxdb"), _SEARCH),
-        **dict.fromkeys(("sns", "sqs", "cloudwatch", "datadog", "datadog_metrics", "librato", "newrelic"), _SEARCH),
+        **dict.fromkeys(("cloudwatch", "datadog", "datadog_metrics", "librato", "newrelic"), _SEARCH),
         **dict.fromkeys(("slack", "hipchat", "irc", "xmpp", "jira", "juggernaut", "solr_http", "riemann"), _SEARCH),
         **dict.fromkeys(
             ("metriccatcher", "ganglia", "opentsdb", "circonus", "boundary", "logentries", "loggly"), _SEARCH

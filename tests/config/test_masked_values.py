@@ -29,6 +29,10 @@ LINES = [  # id, line, where the mistake is, excerpt
     ("in_a_secret_array", 'cloud_auth => ["jsn"]', '"jsn"', 'cloud_auth => ["***"]'),
     ("camel_case", '{ "accessToken" => "jsn" }', '"jsn"', '{ "accessToken" => "***" }'),
     ("key_file", 'ssl_key => "/ab"', '"/ab"', 'ssl_key => "***"'),
+    ("of_an_option_without_secrets", 'path => "/ab" x => "y" z', "z", 'path => "/ab" x => "*" z'),
+    ("in_a_hash_without_secrets", 'match => { "a" => "%{IP:b}" } x', "x", 'match => { "a" => "%{IP:b}" } x'),
+    ("a_secret_key_in_such_a_hash", 'match => { "password" => "ab" } x', "x", 'match => { "password" => "**" } x'),
+    ("a_login_in_such_an_option", 'path => "http://u:p@h" x', "x", 'path => "************" x'),
     ("condition", 'if [a] == "b" {', "if", 'if [a] == "b" {'),
 ]
 

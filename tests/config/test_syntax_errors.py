@@ -522,7 +522,7 @@ main.conf:2:14: error: expected '=>' after option name 'port', found '5959'
       |              ^^^^
   help: write port => value
 main.conf:3:18: error: expected an option name or '}' in plugin 'udp', found ','
-    3 |   udp { port => 5, host => "***" }
+    3 |   udp { port => 5, host => "x" }
       |                  ^
   help: remove the ',': blanks or line ends separate options
 main.conf:4:17: error: expected a value after '=>', found 'localhost:5'

@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Check a config: print every error with its position. Exit code 0 if it can run, else 1.
 
-    The lines shown have * in place of other values, which may be secrets.
+    The lines shown have * in place of values that may be secrets.
     """
     check_pipelines(settings, (*files, *config_paths), config_string, named, logstash)
 

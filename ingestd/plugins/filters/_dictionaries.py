@@ -41,11 +41,11 @@ def read_dictionary(path: Path, max_chars: int | None = None) -> Dictionary:
             raise DictionaryError(f"{path} has more than {max_chars} characters, see yaml_dictionary_code_point_limit")
         found = read(text)
     except OSError as error:
-        raise DictionaryError(f"cannot read {path}: {error.strerror}") from None
+        raise DictionaryError(f"dictionary_path: cannot read {path}: {error.strerror}") from None
     except DictionaryError:
         raise
     except (ValueError, RecursionError, csv.Error) as error:
-        raise DictionaryError(f"cannot read {path}: {error}") from None
+        raise DictionaryError(f"dictionary_path: cannot read {path}: {error}") from None
     if type(found) is not dict:
         raise DictionaryError(f"{path} is not a dictionary: keys with values")
     return found
