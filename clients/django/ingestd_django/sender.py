@@ -86,19 +86,15 @@ class Sender:
         """Take an event."""
         size = len(document)
         with self._changed:
-            spooling = self._spool is not None and self._spool.remaining > 0
-            if (
-                self._closed
-                or self._away
-                or self._ending
-                or spooling
-                or self._memory_bytes + size > self._limits.memory_bytes
-            ):
+            waited = self._waits()
+            to_file = self._closed or self._away or self._ending or self._spooled
+            if to_file or self._memory_bytes + size > self._limits.memory_bytes:
                 self._write([document])
             else:
                 self._memory.append(document)
                 self._memory_bytes += size
-            self._changed.notify_all()
+            if not waited:  # else the thread has been woken already, or pauses
+                self._changed.notify_all()
             if self._thread is None and not self._closed:
                 self._start()
         self._send_reports()
