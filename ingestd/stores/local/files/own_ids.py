@@ -55,8 +55,8 @@ def _boot_id() -> bytes:
     """Return what is another one after each start of the machine."""
     try:
         return _BOOT_ID.read_bytes().strip()
-    except OSError:  # then the file is made anew by each process
-        return os.urandom(16).hex().encode()
+    except OSError:  # not Linux: what a power failure took is not noticed
+        return b"unknown"
 
 
 class IdTables:
