@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,31 +155,24 @@ def test_killed_at_random(gate: S3Gate, s3: S3, tmp_path: Path) -> None:
           {output(gate.url, bucket.name, "id => columns format => parquet time_file => 0.03")}
         }}
     """
-    written, daemon = 0, None
+    written = 0
+    lines.touch()
+    daemon = Daemon(tmp_path, config=config)
 
-    def write() -> None:
+    def uploaded(objects: int) -> bool:
         nonlocal written
+        assert daemon.process.poll() is None, daemon.log_file.read_text()
         with lines.open("a") as file:
             file.writelines(json.dumps(event) + "\n" for event in events("k", range(written, written + 200)))
         written += 200
+        return len(bucket.objects()) >= objects
 
     for _ in range(30 if LONG else 2):
-        before = len(bucket.objects())
-        if daemon is None:
-            daemon = Daemon(tmp_path, config=config)
-        else:
-            daemon.start()
-        wanted = before + choice.randrange(1, 5)
-
-        def uploaded(wanted: int = wanted) -> bool:
-            write()
-            return len(bucket.objects()) >= wanted
-
-        wait_until(uploaded, "some uploads")
+        wanted = len(bucket.objects()) + choice.randrange(1, 5)
+        wait_until(partial(uploaded, wanted), "some uploads")
         time.sleep(choice.random() / 5)
         daemon.kill_with_children()
-    assert daemon is not None
-    daemon.start()
+        daemon.start()
     with daemon:
         wait_until(lambda: len(bucket.numbers("k")) >= written, "all events in the bucket")
         assert bucket.numbers("k") == [*range(written)]
