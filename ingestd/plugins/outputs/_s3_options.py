@@ -20,7 +20,7 @@ class Options:
     prefix: Template = option(Template(""), "Folder of the objects; may hold %{field} and %{+YYYY.MM.dd}.")
     partition: str = option(
         _HOURS,
-        "Folders below `prefix` by the time of the events, in UTC; not used if `prefix` has a date. Empty: none.",
+        "Folders below `prefix` by the time of the event, in UTC; not used if `prefix` has a date. Empty: none.",
     )
     region: str = option("us-east-1", "Region of the bucket.")
     endpoint: str = option("", "URL of another S3 server than Amazon's, such as `https://minio.example.org:9000`.")
@@ -37,9 +37,11 @@ class Options:
         choices=("ndjson", "parquet"),
     )
     encoding: str = option("gzip", "Compression of `ndjson`.", choices=("gzip", "none"))
-    rotation_strategy: str = option("size_and_time", "What ends an object.", choices=ROTATIONS)
-    size_file: int = option(64 << 20, "Bytes of text after which objects end, before compression.")
-    time_file: float = option(15, "Minutes after which objects end.")
+    rotation_strategy: str = option(
+        "size_and_time", "Whether `size_file`, `time_file` or both end an object.", choices=ROTATIONS
+    )
+    size_file: int = option(64 << 20, "Bytes of text, before compression, after which an object ends.")
+    time_file: float = option(15, "Minutes after which an object ends.")
     temporary_directory: str = option(
         "", "Where events are kept until they are uploaded; default: `s3` in the data folder."
     )
@@ -67,11 +69,9 @@ class Options:
         ),
     )
     server_side_encryption: bool = option(False, "Let the server encrypt the objects.")
-    server_side_encryption_algorithm: str = option("AES256", "How it does.", choices=("AES256", "aws:kms"))
+    server_side_encryption_algorithm: str = option("AES256", "The algorithm.", choices=("AES256", "aws:kms"))
     ssekms_key_id: str = option("", "The key for `aws:kms`.")
-    canned_acl: str = option(
-        "private", "Only `private`: whoever else may read objects is said by the policy of the bucket."
-    )
+    canned_acl: str = option("private", "Only `private`; the policy of the bucket says who else may read objects.")
 
     def folder(self) -> Template:
         """Return the folder of an event's object."""
