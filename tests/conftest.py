@@ -123,8 +123,9 @@ def plain_logging() -> None:
     for handler in [*root.handlers]:
         if isinstance(handler, RateLimitedHandler):
             root.removeHandler(handler)
-    root.setLevel(logging.WARNING)
-    logging.getLogger("ingestd").setLevel(logging.NOTSET)
+    for logger, level in ((root, logging.WARNING), (logging.getLogger("ingestd"), logging.NOTSET)):
+        if logger.level != level:  # setting it makes all loggers forget what they know
+            logger.setLevel(level)
     logging.captureWarnings(False)
 
 
@@ -186,7 +187,8 @@ def _leave_out_rows(config: pytest.Config, items: list[pytest.Item]) -> None:
     tables: dict[tuple[str, int], list[pytest.Item]] = {}
     for item in items:
         if mark := item.get_closest_marker("sampled"):
-            tables.setdefault((item.nodeid.partition("[")[0], mark.kwargs.get("usual", 1)), []).append(item)
+            table = _file(item.nodeid) if mark.kwargs.get("of") == "file" else item.nodeid.partition("[")[0]
+            tables.setdefault((table, mark.kwargs.get("usual", 1)), []).append(item)
     left_out = {item for (_, usual), rows in tables.items() for item in set(rows).difference(sampled(rows, usual))}
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])

@@ -89,6 +89,7 @@ def logging_blocks() -> list[Any]:
     return [block for block in blocks("python") if '"logstash.TCPLogstashHandler"' in block.values[0]]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("block", logging_blocks())
 def test_logging_of_a_django_site(block: str) -> None:
     names: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import coverage
 import pytest
 
 from tests.bench.guard import MARGIN, PARTS, ratio
+from tests.random_cases import share
 
 _PATIENCE = 40
 """Most tries of a part: others who use the memory of a busy machine slow down a part and the reference differently."""
@@ -30,6 +31,7 @@ def test_cost(name: str) -> None:
     assert ratio(part.build(), part, enough=limit, tries=_PATIENCE) <= limit
 
 
+@pytest.mark.skipif(share() > 1, reason="--fast")
 def test_a_filter_that_is_twice_as_slow_is_noticed() -> None:
     part = PARTS["access_line"]
     pipeline = part.build()

@@ -25,6 +25,8 @@ from tests.processes import is_alive
 from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import INDEX, SEARCH
 
+pytestmark = pytest.mark.sampled(of="file")
+
 ABORTED = "the query was aborted by an internal error; the daemon's log has the reason"
 
 

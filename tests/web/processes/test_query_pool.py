@@ -33,6 +33,8 @@ from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import DOCUMENT, INDEX, SEARCH, fill
 
+pytestmark = pytest.mark.sampled(of="file")
+
 
 def hang(data_dir: Path) -> Path:
     """Make each query of the store hang; what is unlinked ends that for later ones."""
@@ -259,7 +261,6 @@ MEMORY = [  # id, error, whether it is for want of memory
 ]
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize(("error", "expected"), [case[1:] for case in MEMORY], ids=[case[0] for case in MEMORY])
 def test_want_of_memory_is_recognized(error: Exception | None, expected: bool) -> None:
     assert is_out_of_memory(error) is expected

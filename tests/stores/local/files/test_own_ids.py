@@ -25,6 +25,8 @@ from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.query import Query
 
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
 INDEX = "logstash-2026.11.22"
 FILE = f"{INDEX}/{own_ids.NAME}"
 
@@ -133,6 +135,7 @@ def incomplete(path: Path) -> None:
         file.write(b"\0" * 100)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("damage", [removed, emptied, cut, garbage, incomplete])
 def test_the_file_is_made_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     append(tmp_path, [*ids(1), "s1-000000000000", "k_ab-000000000000"])
