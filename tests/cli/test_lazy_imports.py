@@ -1,9 +1,14 @@
 """What takes long to import is imported when it is needed, and not before the daemon listens."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from ingestd.stores.local import LocalWriter, store_root
+from tests.e2e.daemon import environment
 
 HEAVY = {"_duckdb", "aiohttp", "django", "duckdb", "elastic_transport", "elasticsearch", "prometheus_client"}
 
@@ -36,3 +41,24 @@ def test_a_config_without_a_store_loads_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+OTHERS = ("ingestd.app.logstash_folder", "ingestd.config", "ingestd.stores.aggregation", "ingestd.web")
+"""What a question to the built-in store needs nothing of."""
+
+
+def test_a_question_loads_no_other_questions(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from ingestd.cli.main import main\n"
+        "main(['top', 'word', '--json'], standalone_mode=False)\n"
+        f"print(*[name for name in sys.modules if name.startswith({OTHERS!r})])"
+    )
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    writer.append("logstash-2026.11.01", [b'{"@timestamp":"2026-11-01T00:00:00.000Z","word":"x"}'], ["1"])
+    writer.close()
+    command, environ = [sys.executable, "-c", code], environment(tmp_path)
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
+    answer, modules = done.stdout.splitlines()
+    assert [value["count"] for value in json.loads(answer)] == [1]
+    assert modules == ""

@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from ingestd.cli.common.owner import with_hint
-from ingestd.config.errors import ConfigErrors
 from ingestd.logs import goes_to_journal, with_priority
 
 
@@ -43,6 +42,8 @@ def check_overwrite(path: Path, *, overwrite: bool) -> None:
 @contextmanager
 def config_errors() -> Iterator[None]:
     """Print every error of a config, and end the command with exit code 1."""
+    from ingestd.config.errors import ConfigErrors  # noqa: PLC0415 -- few commands read one
+
     try:
         yield
     except ConfigErrors as errors:

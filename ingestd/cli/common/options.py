@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from ingestd.cli.common.errors import show_error
-from ingestd.cli.common.logstash import LogstashFlags, logstash_flags, take_flags
 from ingestd.cli.common.owner import act_as_owner
 from ingestd.cli.common.times import ZONE_SETTINGS
 from ingestd.settings import SETTINGS, Setting, Settings, SettingsError, find_settings_file, load_settings
@@ -51,24 +50,29 @@ def settings_options(*names: str, logstash: bool = False) -> Callable[[Command],
     end it with exit code 2 and every mistake on stderr. With ``data_dir``, root runs it as the owner of that folder.
     """
     chosen = [SETTINGS[name] for name in names or SETTINGS]
+    if logstash:
+        from ingestd.cli.common.logstash import logstash_flags, take_flags  # noqa: PLC0415 -- few commands have them
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def with_settings(settings_file: str | None, **arguments: Any) -> Any:
             own = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
-            given = take_flags(arguments) if logstash else LogstashFlags()
-            flags = given.flags | {name: value for name, value in own.items() if value is not None}
+            flags = {name: value for name, value in own.items() if value is not None}
+            given = take_flags(arguments) if logstash else None
 
             def load() -> Settings:
+                if given is None:
+                    return load_settings(find_settings_file(settings_file), flags=flags)
                 given.read()
-                return load_settings(find_settings_file(settings_file), flags=flags, defaults=given.folder.settings)
+                found, others = find_settings_file(settings_file), given.folder.settings
+                return load_settings(found, flags=given.flags | flags, defaults=others)
 
             try:
                 settings = load()
             except SettingsError as error:
                 show_error(str(error))
                 raise SystemExit(2) from None
-            if logstash:
+            if given is not None:
                 arguments["logstash"] = given
             if SETTINGS["data_dir"] in chosen:
                 act_as_owner(settings.data_dir)

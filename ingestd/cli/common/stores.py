@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,15 +71,15 @@ def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
         yield
         return
     _interrupt.clear()
-    receiver, sender = socket.socketpair()
-    sender.setblocking(False)
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
 
     def wait() -> None:
-        while number := receiver.recv(1):
+        while number := os.read(receiver, 1):
             if number[0] == signal.SIGINT:
                 interrupt()
 
-    previous = signal.set_wakeup_fd(sender.fileno())
+    previous = signal.set_wakeup_fd(sender)
     handler = signal.signal(signal.SIGINT, _on_interrupt)
     thread = threading.Thread(target=wait, name="interrupt", daemon=True)
     thread.start()
@@ -88,6 +88,6 @@ def _interrupted_by_signal(store: LogStore) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, handler)
         signal.set_wakeup_fd(previous)
-        sender.close()
+        os.close(sender)
         thread.join()
-        receiver.close()
+        os.close(receiver)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ingestd.stores.aggregation import Interval
 from ingestd.stores.local.files.duckdb_sql import array_elements, extract_one, field_paths
 from ingestd.stores.local.query.columns import NEVER, FieldColumn, SourceColumns
 from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup, events
 from ingestd.stores.query import Query
+
+if TYPE_CHECKING:
+    from ingestd.stores.aggregation import Interval
 
 
 def top(groups: Sequence[FileGroup], query: Query, field: str, n: int, *, paths: bool = False) -> str:
@@ -40,6 +43,8 @@ def most_frequent(sums: str, size: int, keys: str = "") -> str:
 
 def histogram(groups: Sequence[FileGroup], query: Query, field: str, seconds: int, offset: int) -> str:
     """Return the query for ``(start in seconds since 1970, value as JSON text or NULL, count)`` in order of time."""
+    from ingestd.stores.aggregation import Interval  # noqa: PLC0415 -- top values are found without
+
     start = f"{interval_start(Interval(seconds, ((None, offset),)))} - {offset:d}"
     values = _Values(query, field, start).select(groups)
     sums = f"SELECT bucket, v, sum(n)::BIGINT FROM ({values}) WHERE bucket IS NOT NULL GROUP BY 1, 2"
