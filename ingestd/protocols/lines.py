@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from itertools import islice
+from operator import methodcaller
 
 LINE_FEED = b"\n"
 
@@ -168,8 +169,21 @@ def split_lines(data: bytes, delimiter: bytes = LINE_FEED) -> list[bytes]:
     """Return the lines of ``data`` with their ends; only the delimiter ends a line."""
     if delimiter == LINE_FEED:
         return BytesIO(data).readlines()
-    *lines, last = data.split(delimiter)
+    *lines, last = split_texts(data, delimiter)
     return [line + delimiter for line in lines] + ([last] if last else [])
+
+
+def split_texts(data: bytes, delimiter: bytes = LINE_FEED) -> list[bytes]:
+    """Return the lines of ``data`` without their ends, and last what follows them: as ``bytes.split``, but faster.
+
+    That compares byte by byte for a delimiter of several; for the first of them alone it uses memchr(3).
+    """
+    if len(delimiter) > 1:
+        first, rest = delimiter[:1], delimiter[1:]
+        start, *others = data.split(first)
+        if all(map(methodcaller("startswith", rest), others)):
+            return [start, *[part[len(rest) :] for part in others]]
+    return data.split(delimiter)
 
 
 def text_bytes(line: bytes, delimiter: bytes) -> int:
@@ -215,7 +229,8 @@ def count_lines(data: bytes, delimiter: bytes = LINE_FEED) -> int:
     """Return the number of lines in ``data``, of which the last may have no end."""
     if delimiter == LINE_FEED:
         return count_line_ends(data) + (not data.endswith(LINE_FEED))
-    return data.count(delimiter) + (whole_lines(data, len(data), delimiter) < len(data))
+    texts = split_texts(data, delimiter)
+    return len(texts) - (not texts[-1])
 
 
 @lru_cache

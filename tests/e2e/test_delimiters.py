@@ -168,6 +168,7 @@ class Site:
         (root / "logs").mkdir()
         kinds = {
             "tcp": f'tcp {{ port => 0 host => "127.0.0.1" {line_codec("|END|")}',
+            "members": 'tcp { port => 0 host => "127.0.0.1" codec => gzip_lines',
             "unix": f'unix {{ path => "{root}/socket" codec => json_lines {{ delimiter => "\\0" }}',
             "file": f'file {{ path => "{root}/logs/*.log" start_position => beginning stat_interval => "50 ms" '
             f"discover_interval => 2 {line_codec('|END|')}",
@@ -182,11 +183,10 @@ class Site:
         output = f'file {{ path => "{root}/out/%{{kind}}" codec => json_lines }}'
         self.daemon = Daemon(root, config=f"input {{ {inputs} }} output {{ {output} }}", workers="2")
 
-    @property
-    def port(self) -> int:
-        """Of the input ``tcp``; sockets of the file system have none."""
+    def port(self, number: int) -> int:
+        """Return that of an input ``tcp``, by its number; sockets of the file system have none."""
         said = self.daemon.said("listening for events")
-        return next(int(entry["port"]) for entry in said if entry["port"])
+        return next(int(entry["port"]) for entry in said if entry["input"] == f"tcp_{number}")
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the events of a kind so far."""
@@ -213,7 +213,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with made.daemon:
         yield made
         made.daemon.stop()
-    kinds = ("tcp", "unix", "gzip", "msgpack", "archive", "file", "old")
+    kinds = ("tcp", "members", "unix", "gzip", "msgpack", "archive", "file", "old")
     check_balance(made.daemon.data_dir, sum(len(made.events(kind)) for kind in kinds))
 
 
@@ -254,19 +254,24 @@ def test_workers_that_are_killed_within_records_and_delimiters(site: Site) -> No
     rnd = random.Random(7)
     messages = [f"record {number}\nof two lines " + "x" * rnd.choice([0, 10, 5000]) for number in range(60)]
     data = b"".join(message.encode() + b"|END|" for message in messages)
+    lines = [line for message in messages for line in message.split("\n")]
+    members = b"".join(gzip.compress(message.encode()) for message in messages)
     middle = data.index(b"|END|", len(data) // 2)
     cuts = sorted([len(data) // 4, middle + 2, *(rnd.randrange(len(data)) for _ in range(2))])
     with (
-        socket.create_connection(("127.0.0.1", site.port)) as client,
+        socket.create_connection(("127.0.0.1", site.port(0))) as client,
+        socket.create_connection(("127.0.0.1", site.port(1))) as other,
         (site.root / "logs" / "a.log").open("ab", buffering=0) as file,
     ):
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
             client.sendall(data[start:end])
             file.write(data[start:end])
+            other.sendall(members[start * len(members) // len(data) : end * len(members) // len(data)])
             if end < len(data):
                 site.kill_a_worker()
         site.wait("file", messages)
     site.wait("tcp", messages)
+    site.wait("members", lines)
     assert site.daemon.dead_letters() == []
 
 

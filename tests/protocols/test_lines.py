@@ -10,6 +10,7 @@ from ingestd.protocols.lines import (
     count_lines,
     first_lines,
     split_lines,
+    split_texts,
     torn_bytes,
     whole_lines,
 )
@@ -163,6 +164,7 @@ def test_lines_of_a_buffer(stream: bytes, delimiter: bytes, size: int) -> None:
     end = whole_lines(bytearray(stream), size, delimiter)
     assert stream[:end] == b"".join(whole)
     assert count_lines(stream[:size], delimiter) == len(lines) or not size
+    assert split_texts(stream, delimiter) == stream.split(delimiter)
     assert count_line_ends(stream[:end], delimiter) == len(whole)
     assert first_lines(stream[:size], 2, delimiter) == len(b"".join(lines[:2]))
     rest = stream[end:size]

@@ -28,7 +28,7 @@ from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.lines import LINE_FEED, count_line_ends, split_texts
 
 _DAY, _MILLISECONDS = len("2026-11-22"), len("2026-11-22T10:00:00.000Z")
 _MAX_DAYS = 10_000
@@ -101,15 +101,16 @@ class JsonDecoder:
 
         Of a record that is not JSON all bytes are text, those of line ends too.
         """
-        parts = chunk.data.split(delimiter)
-        if b"\n" in chunk.data or b"\r" in chunk.data:
+        parts = split_texts(chunk.data, delimiter)
+        lines = b"\n".join(parts)
+        if b"\r" in lines or count_line_ends(lines) >= len(parts):
             return self._with_stream_fields(self._parts(parts, len(delimiter), chunk), chunk)
-        table = self._lines(chunk._replace(data=b"\n".join(parts), offset=0))
-        starts = [*accumulate([len(part) + 1 for part in parts], initial=0)]
-        table.keys = [
-            key + chunk.offset + (bisect_right(starts, key) - 1) * (len(delimiter) - 1)  # type: ignore[operator]
-            for key in table.keys
-        ]
+        if len(delimiter) == 1:
+            return self.lines(chunk._replace(data=lines))
+        table = self._lines(chunk._replace(data=lines, offset=0))
+        starts = [*accumulate([len(part) + 1 for part in parts[:-1]], initial=0)]
+        moved = {start: start + number * (len(delimiter) - 1) + chunk.offset for number, start in enumerate(starts)}
+        table.keys = [moved.get(key) or _moved(key, starts, moved) for key in table.keys]  # type: ignore[arg-type]
         return self._with_stream_fields(table, chunk)
 
     def _parts(self, parts: Sequence[bytes], end_bytes: int, chunk: Chunk) -> Table:
@@ -357,6 +358,12 @@ def _looks_like(line: bytes, first: bytes, last: bytes) -> bool:
     """Return whether a line starts with one of the bytes ``first`` and ends with one of ``last``, but for blanks."""
     text = line.strip()
     return text != b"" and text[0] in first and text[-1] in last
+
+
+def _moved(key: int, starts: list[int], moved: dict[int, int]) -> int:
+    """Return where the element of an array is now; ``moved``: where its line is."""
+    start = starts[bisect_right(starts, key) - 1]
+    return moved[start] + key - start
 
 
 def _keys(lines: list[bytes], offset: int) -> list[Key]:

@@ -29,7 +29,7 @@ from ingestd.plugins.codecs._options import (
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
 from ingestd.protocols.cef import ECS, KEYS, CefRecord, header_text, parse_cef, value_text
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.lines import LINE_FEED, split_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CefCodec:
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; other lines get the tag ``_cefparsefailure``."""
         records, now, offset = Records(), receive_time(chunk), chunk.offset
-        for line in chunk.data.split(self.delimiter):
+        for line in split_texts(chunk.data, self.delimiter):
             text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)
             if text.strip():
                 event = self._event(text)

@@ -31,7 +31,7 @@ from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.filters.csv import Options as FilterOptions
 from ingestd.plugins.filters.csv import build as build_filter
 from ingestd.plugins.registry import BuildContext, FilterFn, option, plugin
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.lines import LINE_FEED, split_texts
 
 _ROW = FieldRef("[@metadata][row]")
 _MAX_STREAMS = 1000
@@ -101,7 +101,7 @@ class CsvCodec:
         """Return the rows of a chunk of lines; empty lines are none."""
         records, now, offset = Records(), receive_time(chunk), chunk.offset
         read = self._reader_of(chunk)
-        for line in chunk.data.split(self.delimiter):
+        for line in split_texts(chunk.data, self.delimiter):
             text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)
             if text and (event := self._event(read, text)) is not None:
                 records.add(

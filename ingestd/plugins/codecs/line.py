@@ -21,7 +21,7 @@ from ingestd.plugins.codecs._options import (
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder, format_reads
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.lines import LINE_FEED, split_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class LineCodec:
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line that is not empty."""
         delimiter, end_bytes = self.delimiter, len(self.delimiter)
-        lines = chunk.data.split(delimiter)
+        lines = split_texts(chunk.data, delimiter)
         starts = accumulate([len(line) + end_bytes for line in lines], initial=chunk.offset)
         if delimiter == LINE_FEED and b"\r" in chunk.data:
             lines = [line.removesuffix(b"\r") for line in lines]

@@ -229,17 +229,17 @@ class HttpServerInput(ServerInput):
 
         Lines that are longer than allowed become dead letters, a message that is too long is refused.
         """
+        longest = max((len(data) for data, number in parts if number == 1), default=0)
+        if longest > self._max_line_bytes:  # before any part is stored: the client will send all of them again
+            text = f"the event is too long: {longest} of {self._max_line_bytes} bytes allowed"
+            return self._refuse(413, f"{text} (max_line_bytes)")
         stream, offset = self.stream_of(request, fields)
         request.end = request.offset + sum(len(data) + 1 for data, _ in parts)
         for data, number in parts:
-            if len(data) > self._max_line_bytes:
-                if number == 1:
-                    text = f"the event is too long: {len(data)} of {self._max_line_bytes} bytes allowed"
-                    return self._refuse(413, f"{text} (max_line_bytes)")
-                if max(map(len, data.split(b"\n"))) > self._max_line_bytes:
-                    await self._put_long_lines(request.connection, data, stream, offset)
-                    offset += len(data) + 1
-                    continue
+            if len(data) > self._max_line_bytes < max(map(len, data.split(b"\n"))):
+                await self._put_long_lines(request.connection, data, stream, offset)
+                offset += len(data) + 1
+                continue
             if not request.connection.sink.put_all([(data, stream, offset, number)]):
                 return self.busy("the journal is full, or cannot be written")
             offset += len(data) + 1

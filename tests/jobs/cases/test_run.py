@@ -162,3 +162,12 @@ def test_junit() -> None:
 def test_junit_of_characters_that_xml_lacks() -> None:
     found = outcome('events: [{message: "\\0\\x1b"}]\nexpected: [{fields: {message: x}}]')
     assert "expected" in ElementTree.fromstring(junit_xml([found]))[0][0][0].text  # type: ignore[operator]
+
+
+def test_lines_of_an_input_with_another_delimiter() -> None:
+    """A line of a case is a record, whatever ends it on the wire; it may have line feeds."""
+    config = 'input { tcp { port => 1 codec => line { delimiter => "|" } } } output { stdout { } }'
+    text = 'input: tcp_0\nlines: ["a\\nb", "c"]\nexpected: [{fields: {message: "a\\nb"}}, {fields: {message: c}}]'
+    [case] = parse_cases("cases:\n  - name: a\n" + textwrap.indent(text, "    "), Path("cases.yaml"))
+    found = run_case(case, lambda source: parse(config, "test.conf", {}), Settings())
+    assert (found.differences, found.error) == ([], "")

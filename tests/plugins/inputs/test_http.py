@@ -232,8 +232,20 @@ async def test_who_may_send(authorization: str, status: int) -> None:
         ("", {"Content-Type": "text/plain; charset=ascii"}, b"\xff", 415, "ascii"),
         ("", {"Content-Type": "text/plain; charset=Punycode"}, b"x", 415, "Punycode"),
         ("", {}, b"x" * 3000, 413, "max_line_bytes"),
+        ('codec => line { delimiter => "|" }', {}, b"a|" + b"x" * 3000, 413, "max_line_bytes"),
     ],
-    ids=["long", "chunked", "bomb", "encoding", "no_gzip", "charset", "not_in_charset", "slow_charset", "event"],
+    ids=[
+        "long",
+        "chunked",
+        "bomb",
+        "encoding",
+        "no_gzip",
+        "charset",
+        "not_in_charset",
+        "slow_charset",
+        "event",
+        "one_of_several",
+    ],
 )
 async def test_what_is_refused(options: str, headers: dict[str, str], body: bytes, status: int, text: str) -> None:
     async with serving_http(CONFIG % options, Settings(max_line_bytes=2000)) as served:
