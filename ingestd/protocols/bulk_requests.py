@@ -15,6 +15,12 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+MAX_LINES = 1_000_000
+"""Of a request, two for each document: each takes 350 bytes of memory until the request is answered."""
+
+_RESULTS = 1000
+"""How many results are joined at a time: joined at once, all of them would be there twice more."""
+
 _NAMES = ("index", "create", "update", "delete")
 _DONE = b'"_version":1,"result":"created","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":0,"_primary_term":1'
 
@@ -40,6 +46,10 @@ _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 class BulkError(ValueError):
     """The request as a whole cannot be read; status 400."""
+
+
+class TooManyLinesError(ValueError):
+    """The request has more lines than are allowed; status 413."""
 
 
 class Action(NamedTuple):
@@ -77,7 +87,10 @@ def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[A
 
     Raises:
         BulkError: A line that should be an action is none, so that it is not known what the lines after it are.
+        TooManyLinesError: There are more than ``MAX_LINES``.
     """
+    if (count := body.count(b"\n")) > MAX_LINES:
+        raise TooManyLinesError(f"the request has {count:,} lines: at most {MAX_LINES:,} are allowed; send it in parts")
     actions: list[Action] = []
     known: dict[bytes, _Metadata] = {}
     lines = enumerate(body.split(b"\n"), 1)
@@ -184,9 +197,14 @@ def results(actions: Sequence[Action], ids: Sequence[str], took_ms: int) -> byte
         ids: The ids of their documents.
         took_ms: How long it took.
     """
-    items = [_result(action, id_) for action, id_ in zip(actions, ids, strict=True)]
     failed = b"true" if any(action.error for action in actions) else b"false"
-    return b'{"took":%d,"errors":%b,"items":[%b]}' % (took_ms, failed, b",".join(items))
+    parts = [
+        b",".join(map(_result, actions[start : start + _RESULTS], ids[start : start + _RESULTS]))
+        for start in range(0, len(actions), _RESULTS)
+    ]
+    parts[:1] = [b'{"took":%d,"errors":%b,"items":[%b' % (took_ms, failed, b"".join(parts[:1]))]
+    parts[-1] += b"]}"
+    return b",".join(parts)
 
 
 def _result(action: Action, id_: str) -> bytes:

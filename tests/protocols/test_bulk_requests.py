@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
+from ingestd.protocols import bulk_requests
 from ingestd.protocols.bulk_requests import (
     Action,
     BulkError,
     MetadataReader,
+    TooManyLinesError,
     error_body,
     parse_bulk,
     results,
@@ -148,3 +151,32 @@ def test_an_error() -> None:
     found = json.loads(error_body(400, "t", "r"))
     cause = {"type": "t", "reason": "r"}
     assert found == {"error": {"root_cause": [cause], **cause}, "status": 400}
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
+def test_results_of_many_documents(count: int) -> None:
+    actions = parse_bulk((CREATE + b'{"n":1}\n') * count)
+    answer = json.loads(results(actions, [str(number) for number in range(count)], 5))
+    assert (answer["took"], answer["errors"]) == (5, False)
+    assert [item["create"]["_id"] for item in answer["items"]] == [str(number) for number in range(count)]
+
+
+def test_more_lines_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_requests, "MAX_LINES", 4)
+    document = CREATE + b'{"n":1}\n'
+    assert len(parse_bulk(2 * document)) == 2
+    with pytest.raises(TooManyLinesError, match="the request has 6 lines: at most 4 are allowed; send it in parts"):
+        parse_bulk(3 * document)
+
+
+def test_memory_of_many_short_documents() -> None:
+    count = 20_000
+    body = b'{"create":{}}\n{}\n' * count
+    tracemalloc.start()
+    try:
+        actions = parse_bulk(body)
+        results(actions, [str(number) for number in range(count)], 5)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 700 * count

@@ -12,7 +12,8 @@ A request is answered only when its documents are in the journal and on the disk
 again gets the same id for its event, so Elasticsearch, OpenSearch and the built-in store keep it once, in the version
 that came first; without an `_id`, a client that got no answer and sends the request again may make its events twice.
 Documents cannot be updated or deleted. One that is no JSON object or too long is refused, and is a dead letter, as is a
-request that cannot be read. While the journal is full the answer is 429.
+request that cannot be read. While the journal is full the answer is 429. A request of more than 500,000 documents is
+answered with 413.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ingestd.plugins.registry import BuildContext, OptionError, option, plugin
 from ingestd.protocols.bulk_requests import (
     Action,
     BulkError,
+    TooManyLinesError,
     error_body,
     parse_bulk,
     results,
@@ -98,6 +100,8 @@ class BulkInput(HttpServerInput):
             actions = await parsed(parse, request.body)
         except BulkError as error:
             return await self.reject_body(request, _refusal(400, str(error)), str(error))
+        except TooManyLinesError as error:
+            return _refusal(413, str(error))
         if not actions:
             return _refusal(400, "the request has no documents")
         ids = self._ids(actions, request)

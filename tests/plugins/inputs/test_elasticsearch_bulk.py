@@ -11,6 +11,7 @@ from ingestd.config.errors import ConfigErrors
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import EventIds
 from ingestd.plugins.interfaces import NamesEvents
+from ingestd.protocols import bulk_requests
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, built_input, serving_http
 
@@ -250,3 +251,13 @@ def test_lines_that_no_request_brought(data: bytes, events: list[dict[str, Any]]
     assert [
         {name: value for name, value in event.items() if name not in ("@timestamp", "@version")} for event in found
     ] == events
+
+
+async def test_a_request_of_too_many_documents_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_requests, "MAX_LINES", 4)
+    async with serving_http(CONFIG % ("", "")) as served:
+        response = await served.post(3 * (CREATE + b"{}\n"), target="/_bulk")
+        assert (response.status, json.loads(response.body)["error"]["type"]) == (413, "content_too_long_exception")
+        assert not served.events()
+        assert not served.sink.rejected
+        assert (await served.post(2 * (CREATE + b"{}\n"), target="/_bulk")).status == 200
