@@ -92,6 +92,7 @@ PLACES: list[tuple[str, str, Callable[[Dashboard], None]]] = [
 
 
 class TestAxe:
+    @pytest.mark.sampled(usual=2)
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize(("state", "act"), [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
     def test_no_violations(

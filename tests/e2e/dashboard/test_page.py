@@ -272,6 +272,7 @@ class TestStatus:
 
 
 class TestLooks:
+    @pytest.mark.sampled(usual=2)
     @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
     @pytest.mark.parametrize(
         ("name", "options"),
