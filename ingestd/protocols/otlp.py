@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,8 +26,23 @@ SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the severity numbers 1 to 24, four each."""
 
 
+MAX_RECORDS = 500_000
+"""Of a request. An empty record is two bytes of the body, and takes 200 of memory."""
+
+_MAX_OBJECTS = 10 * MAX_RECORDS
+"""Of a body of JSON: records, attributes and values."""
+
+
 class OtlpError(ValueError):
     """The body is no request for logs; the text says why."""
+
+
+class OtlpTooLargeError(OtlpError):
+    """The request would take too much memory; the text says why."""
+
+
+def _too_many() -> OtlpTooLargeError:
+    return OtlpTooLargeError(f"the request has too many records: at most {MAX_RECORDS:,} are allowed; send it in parts")
 
 
 class LogRecord(NamedTuple):
@@ -67,12 +82,24 @@ def decode_protobuf(body: bytes) -> list[ScopeLogs]:
     """Return the logs of an ``ExportLogsServiceRequest``.
 
     Raises:
-        OtlpError: The body is none.
+        OtlpError: The body is none, or has too many records.
     """
     try:
-        return [logs for tag, value in _fields(body) if tag == _tag(1, _BYTES) for logs in _resource_logs(value)]
+        resources = (value for tag, value in _fields(body) if tag == _tag(1, _BYTES))
+        return _counted(logs for value in resources for logs in _resource_logs(value))
     except (IndexError, TypeError, struct.error):
         raise OtlpError("the body is no message of protobuf: its end is missing") from None
+
+
+def _counted(found: Iterable[ScopeLogs]) -> list[ScopeLogs]:
+    """Return logs, unless there are too many; each scope counts as a record."""
+    logs, count = [], 0
+    for scope in found:
+        count += 1 + len(scope.records)
+        if count > MAX_RECORDS:
+            raise _too_many()
+        logs.append(scope)
+    return logs
 
 
 def _tag(number: int, wire_type: int) -> int:
@@ -131,6 +158,8 @@ def _resource_logs(data: bytes) -> Iterator[ScopeLogs]:
             resource |= _attributes(value, 1)
         elif tag == _tag(2, _BYTES):
             scopes.append(value)
+            if len(scopes) > MAX_RECORDS:
+                raise _too_many()
     for scope in scopes:
         yield _scope_logs(scope, resource)
 
@@ -143,6 +172,8 @@ def _scope_logs(data: bytes, resource: dict[str, Any]) -> ScopeLogs:
             scope |= _scope(value)
         elif tag == _tag(2, _BYTES):
             records.append(_record(value))
+            if len(records) > MAX_RECORDS:
+                raise _too_many()
     return ScopeLogs(resource, scope, records)
 
 
@@ -263,9 +294,9 @@ def decode_json(request: Any) -> list[ScopeLogs]:
         request: The value of the text.
 
     Raises:
-        OtlpError: It is no such request.
+        OtlpError: It is no such request, or has too many records.
     """
-    return [
+    return _counted(
         ScopeLogs(
             _json_attributes(_object(logs.get("resource")), 1),
             _json_scope(_object(scope.get("scope"))),
@@ -273,7 +304,17 @@ def decode_json(request: Any) -> list[ScopeLogs]:
         )
         for logs in _objects(_object(request), "resourceLogs")
         for scope in _objects(logs, "scopeLogs")
-    ]
+    )
+
+
+def check_size(body: bytes) -> None:
+    """Check a body of JSON before it is decoded: ``{}`` takes 70 bytes of memory.
+
+    Raises:
+        OtlpTooLargeError: It has more objects than the most records that are allowed.
+    """
+    if body.count(b"{") > _MAX_OBJECTS:
+        raise _too_many()
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
+from ingestd.protocols import otlp
 from ingestd.protocols.otlp import (
     LogRecord,
     OtlpError,
@@ -249,3 +250,10 @@ def test_answers(rejected: int, message: str) -> None:
 def test_status() -> None:
     assert json.loads(status_body("x", as_json=True)) == {"message": "x"}
     assert status_body("x", as_json=False) == b"\x12\x01x"
+
+
+def test_objects_of_json_are_counted_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp, "_MAX_OBJECTS", 3)
+    otlp.check_size(b'{"resourceLogs":[{},{}]}')
+    with pytest.raises(otlp.OtlpTooLargeError, match="too many records"):
+        otlp.check_size(b'{"resourceLogs":[{},{},{}]}')

@@ -120,7 +120,8 @@ class HttpServerInput(ServerInput):
             if getattr(options, name) <= 0:
                 raise ValueError(f"{name} must be positive")
         self._access = HttpAccess(options.user, options.password, options.tokens)
-        self._room = BodyRoom(max(options.max_content_length, _MIN_ROOM_BYTES))
+        self._room_bytes = max(options.max_content_length, _MIN_ROOM_BYTES)
+        self._room = BodyRoom(self._room_bytes)
         self._answer, self._refuse = answer, refuse
         self._max_body, self._max_pending = options.max_content_length, options.max_pending_requests
         self._max_line_bytes = context.settings.max_line_bytes

@@ -13,7 +13,8 @@ the scope), `trace_id`, `span_id`, `trace_flags`, `event_name`, `host` (`host.na
 A request is answered only when its records are in the journal and on the disk. A client that gets no answer sends it
 again, which may make its events twice. A record that is too long becomes a dead letter, and is counted in
 `partialSuccess`; a request that cannot be read becomes a dead letter as a whole, and is answered with 400, after which
-clients drop it. While the journal is full the answer is 429, and clients try again.
+clients drop it; so does one of more than 500,000 records, or whose events together are longer than the bodies of all
+requests may be (`max_content_length`), with 413. While the journal is full the answer is 429, and clients try again.
 """
 
 from __future__ import annotations
@@ -30,13 +31,23 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.otlp import OtlpError, ScopeLogs, answer_body, decode_json, decode_protobuf, status_body
+from ingestd.protocols.otlp import (
+    OtlpError,
+    OtlpTooLargeError,
+    ScopeLogs,
+    answer_body,
+    check_size,
+    decode_json,
+    decode_protobuf,
+    status_body,
+)
 
 _PATH = "/v1/logs"
 _JSON, _PROTOBUF = "application/json", "application/x-protobuf"
 
 
 def _decode_json(body: bytes) -> list[ScopeLogs]:
+    check_size(body)
     try:
         return decode_json(loads(body))
     except NotJsonError as error:
@@ -82,11 +93,21 @@ class OtlpInput(HttpServerInput):
         try:
             lines = await parsed(partial(self._lines_of, media_type), request.body)
         except OtlpError as error:
-            return await self.reject_body(request, _refusal(400, str(error), as_json=as_json), str(error))
+            status = 413 if isinstance(error, OtlpTooLargeError) else 400
+            return await self.reject_body(request, _refusal(status, str(error), as_json=as_json), str(error))
         return await self._store_lines(request, lines, as_json=as_json)
 
     def _lines_of(self, media_type: str, body: bytes) -> list[bytes]:
-        return [line for logs in _DECODERS[media_type](body) for line in self._lines(logs)]
+        lines, left = [], self._room_bytes  # each event has all attributes of its resource
+        for logs in _DECODERS[media_type](body):
+            for line in self._lines(logs):
+                left -= len(line)
+                if left < 0:
+                    raise OtlpTooLargeError(
+                        f"the events of the request are longer than {self._room_bytes} bytes; send it in parts"
+                    )
+                lines.append(line)
+        return lines
 
     async def _store_lines(self, request: Request, lines: Sequence[bytes], *, as_json: bool) -> Reply:
         rejected = 0

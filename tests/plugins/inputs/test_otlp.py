@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from ingestd.plugins.inputs import _http_server
 from ingestd.plugins.inputs._otlp_events import lines_of
+from ingestd.protocols import otlp
 from ingestd.protocols.otlp import LogRecord, ScopeLogs
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, serving_http
@@ -156,6 +158,30 @@ async def test_what_is_refused(headers: dict[str, str], target: str, body: bytes
         unreadable = status == 400
         assert [raw for raw, _ in served.sink.rejected] == ([body] if unreadable else [])
         assert served.sink.syncs == unreadable
+
+
+@pytest.mark.parametrize("in_json", [False, True], ids=["protobuf", "json"])
+async def test_a_request_of_too_many_records_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch, in_json: bool) -> None:
+    monkeypatch.setattr(otlp, "MAX_RECORDS", 4)
+    async with serving_http(CONFIG % "") as served:
+        for counts in ([5], [2, 2], [0] * 5):
+            logs = [ScopeLogs({}, {}, [RECORD] * count) for count in counts]
+            response = await send(served, logs, in_json=in_json)
+            assert (response.status, b"at most 4 are allowed" in response.body) == (413, True)
+        assert (len(served.sink.rejected), served.events()) == (3, [])
+        assert (await send(served, [ScopeLogs({}, {}, [RECORD] * 3)], in_json=in_json)).status == 200
+        assert len(served.events()) == 3
+
+
+async def test_a_request_whose_events_are_too_long_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each event has the attributes of its resource, so a small body may stand for many gigabytes."""
+    monkeypatch.setattr(_http_server, "_MIN_ROOM_BYTES", 20_000)
+    async with serving_http(CONFIG % "max_content_length => 5000") as served:
+        resource = {"a": "x" * 1000}
+        assert (await send(served, [ScopeLogs(resource, {}, [LogRecord(body="b")] * 25)])).status == 413
+        assert (len(served.sink.rejected), served.events()) == (1, [])
+        assert (await send(served, [ScopeLogs(resource, {}, [LogRecord(body="b")] * 5)])).status == 200
+        assert len(served.events()) == 5
 
 
 async def test_no_room() -> None:
