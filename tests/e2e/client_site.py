@@ -1,4 +1,4 @@
-"""The Django site of the tests with ingestd-django, under gunicorn and uvicorn."""
+"""The Django site of the tests with ingestd-django, under gunicorn, uvicorn and uWSGI."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.daemon import free_port
+from tests.e2e.serving import uwsgi
 from tests.e2e.site import MANAGE, Site
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -47,6 +48,16 @@ SERVERS = {
 """Commands that serve the site, by what makes them different for a log handler."""
 
 
+def _command(server: str, workers: int, port: int) -> list[str]:
+    if server == "uwsgi":
+        options = {"processes": str(workers), "http-socket": f"127.0.0.1:{port}", "home": sys.prefix}
+        given = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return [uwsgi() or "", "--master", "--die-on-term", "--enable-threads", *given, "--module", "client_wsgi"]
+    program, *arguments = SERVERS[server]
+    address = ["--port", str(port)] if program == "uvicorn" else ["--bind", f"127.0.0.1:{port}"]
+    return [str(Path(sys.executable).parent / program), "--workers", str(workers), *address, *arguments]
+
+
 class ClientSite:
     """A site with several workers; those of ``preload`` are forked from a process that has logged already.
 
@@ -69,11 +80,9 @@ class ClientSite:
 
     @contextmanager
     def running(self, server: str = "preload", workers: int = 4) -> Iterator[Site]:
-        """Serve the site, under one of `SERVERS`."""
+        """Serve the site, under one of `SERVERS` or ``uwsgi``."""
         port = free_port()
-        program, *arguments = SERVERS[server]
-        address = ["--port", str(port)] if program == "uvicorn" else ["--bind", f"127.0.0.1:{port}"]
-        command = [str(Path(sys.executable).parent / program), "--workers", str(workers), *address, *arguments]
+        command = _command(server, workers, port)
         with (self._folder / "site.log").open("ab") as output:
             process = subprocess.Popen(command, env=self.environ, stdout=output, stderr=output, cwd=self._folder)
         site = Site(port)

@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.client_site import ClientSite
 from tests.e2e.daemon import Daemon, free_port, ingestd
 from tests.e2e.gate import Gate
+from tests.e2e.serving import uwsgi
 from tests.e2e.site import Site
 from tests.waiting import wait_until
 
@@ -89,19 +90,20 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
         yield Receiver(daemon.data_dir, gate)
 
 
-SERVERS = [  # server, package that it needs, page
-    ("gevent_preload", "gevent", "/search"),
-    ("uvicorn", "uvicorn", "/search/async"),
+SERVERS = [  # server, whether it is installed, page
+    ("gevent_preload", importlib.util.find_spec("gevent"), "/search"),
+    ("uvicorn", importlib.util.find_spec("uvicorn"), "/search/async"),
+    ("uwsgi", uwsgi(), "/search"),
 ]
 
 
-@pytest.mark.parametrize(("server", "package", "path"), SERVERS, ids=[server for server, *_ in SERVERS])
+@pytest.mark.parametrize(("server", "installed", "path"), SERVERS, ids=[server for server, *_ in SERVERS])
 def test_each_request_once_under_other_servers(
-    server: str, package: str, path: str, receiver: Receiver, tmp_path: Path
+    server: str, installed: object, path: str, receiver: Receiver, tmp_path: Path
 ) -> None:
     """The network to the daemon is cut, comes back, is cut again, and the site ends."""
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed: see the extra dev in pyproject.toml")
+    if not installed:
+        pytest.skip("it is not installed: see the extra dev in pyproject.toml, and INGESTD_TEST_UWSGI for uWSGI")
     django, gate = ClientSite(tmp_path, receiver.port), receiver.gate
     gate.open()
     with django.running(server, workers=2) as site:

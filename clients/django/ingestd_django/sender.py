@@ -66,6 +66,7 @@ class Sender:
 
     def _start_anew(self) -> None:
         """Start with nothing, as also a forked process does: what waits is its parent's."""
+        self._pid = os.getpid()
         self._changed = threading.Condition()  # reentrant: a signal or the garbage collector may log in ``put``
         self._hurry = threading.Event()  # no lingering
         self._memory: deque[bytes] = deque()
@@ -84,6 +85,7 @@ class Sender:
 
     def put(self, document: bytes) -> None:
         """Take an event."""
+        self._notice_fork()
         size = len(document)
         with self._changed:
             waited = self._waits()
@@ -101,6 +103,7 @@ class Sender:
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything is acknowledged, or the daemon cannot be reached; returns whether it is."""
+        self._notice_fork()
         deadline = time.monotonic() + seconds
         self._hurry.set()
         with self._changed:
@@ -115,10 +118,7 @@ class Sender:
         self.flush(self._limits.exit_seconds)
         with self._changed:
             self._closed = True
-            self._write_memory()
-            if self._spool is not None:
-                self._spool.close()
-                self._spool = None
+            self._leave()
             self._changed.notify_all()
             thread, connection, away = self._thread, self._connection, self._away
         self._send_reports()
@@ -132,6 +132,7 @@ class Sender:
 
     def terminating(self) -> None:
         """Keep everything in the file from now on: the process may end at any moment, without a last word."""
+        self._notice_fork()
         with self._changed:
             self._ending = True
             moved, was_first = self._memory, not self._spooled
@@ -139,6 +140,13 @@ class Sender:
             if was_first and not self._memory:
                 self._moved = moved
             self._changed.notify_all()
+
+    def _notice_fork(self) -> None:
+        """Be the sender of this process, if it was forked without Python's hooks, as uWSGI does."""
+        if self._pid != os.getpid():
+            with _forking:
+                if self._pid != os.getpid():
+                    self.forked()
 
     def forked(self) -> None:
         """Be the sender of a new process."""
@@ -157,6 +165,9 @@ class Sender:
         return self._spool is not None and self._spool.remaining > 0
 
     def _start(self) -> None:
+        if _is_master_of_uwsgi():
+            self._leave()
+            return
         self._thread = threading.Thread(target=self._run, name="ingestd_django", daemon=True)
         try:
             self._thread.start()
@@ -164,6 +175,13 @@ class Sender:
             self._thread = None
             self._write_memory()
         _close_at_end_of_child(self)
+
+    def _leave(self) -> None:
+        """Leave what waits to another process."""
+        self._write_memory()
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
 
     def _write_memory(self) -> None:
         documents, self._memory, self._memory_bytes = list(self._memory), deque(), 0
@@ -321,6 +339,15 @@ class Sender:
             connection.close()
 
 
+def _is_master_of_uwsgi() -> bool:
+    """Return whether uWSGI will fork its workers from this process.
+
+    It does so without Python's hooks: if a thread had the interpreter's lock then, no worker would ever get it.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and not uwsgi.worker_id()
+
+
 def _close_at_end_of_child(sender: Sender) -> None:
     """Let a process of ``multiprocessing`` close the sender: if it was forked, it ends without ``atexit``."""
     process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
@@ -334,6 +361,7 @@ def report_to_stderr(text: str) -> None:
         print(f"ingestd_django[{os.getpid()}]: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+_forking = threading.Lock()
 _all: weakref.WeakSet[Sender] = weakref.WeakSet()
 
 

@@ -336,6 +336,32 @@ for number in range(3):
         assert done.returncode == 0, done.stderr
         assert sorted(server.wait_for(4)) == ["child 0", "child 1", "child 2", "parent"]
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+    def test_a_fork_that_python_does_not_notice(self, server: Server, tmp_path: Path) -> None:
+        """uWSGI forks its workers in C; in its master, which has no worker's number, there may be no thread."""
+        code = f"""
+import ctypes, logging, os, sys, threading, types
+sys.modules["uwsgi"] = types.SimpleNamespace(worker_id=lambda: 0)
+from ingestd_django import IngestdHandler
+log = logging.getLogger("worker"); log.setLevel("INFO")
+log.addHandler(IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path)!r}, exit_seconds=60))
+log.info("loaded")
+assert threading.active_count() == 1
+pids = []
+for number in range(2):
+    if not (pid := ctypes.PyDLL(None).fork()):
+        sys.modules["uwsgi"].worker_id = lambda: number + 1
+        log.info("worker %d", number)
+        logging.shutdown()
+        os._exit(0)
+    pids.append(pid)
+for pid in pids:
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        assert sorted(server.wait_for(3)) == ["loaded", "worker 0", "worker 1"]
+
     @pytest.mark.parametrize("handled", [False, True], ids=["default", "handled_by_the_server"])
     def test_ended_by_sigterm(self, handled: bool, server: Server, make: Make, tmp_path: Path) -> None:
         """As uvicorn ends after it has shut down: by the signal itself, so that nothing is flushed."""
