@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -141,12 +140,22 @@ async def test_a_commit_that_fails_is_repeated_without_new_records(servers: str)
     assert committed(servers, "refusing") == 10
 
 
-def test_the_lag_is_that_of_the_partitions_that_are_read() -> None:
-    parts = [("active", 700), ("active", -1), ("active", 5), ("none", 90)]
-    partitions = {str(n): {"fetch_state": state, "consumer_lag": lag} for n, (state, lag) in enumerate(parts)}
-    source = kafka_input.KafkaInput(kafka_input.Options(), BuildContext(pipeline_id="main", plugin_id="lagging"))
-    source._count_lag(json.dumps({"topics": {"logs": {"partitions": partitions}}}))
-    assert metrics.KAFKA_LAG.value("main", "lagging") == 705
+async def test_the_lag_is_what_is_not_committed(servers: str) -> None:
+    produce(servers, "lagging", 10)
+    source, sink = reader(servers, "lagging"), Sink()
+    source._config["statistics.interval.ms"] = 300
+    sink.pause()
+    running = asyncio.create_task(source.run(sink))
+    async with asyncio.timeout(WAIT_SECONDS):
+        await eventually(lambda: metrics.KAFKA_LAG.value(*source._labels.values()) == 10, "the lag")
+        sink.resume()
+        await eventually(lambda: metrics.KAFKA_LAG.value(*source._labels.values()) == 0, "no lag")
+        produce(servers, "lagging", 3)
+        await eventually(lambda: sum(data.count(b"\n") for data in sink.data) == 13, "the rest")
+        await eventually(lambda: metrics.KAFKA_LAG.value(*source._labels.values()) == 0, "no lag")
+        source.stop("drain")
+        await running
+    assert committed(servers, "lagging") == 13
 
 
 async def test_brokers_that_are_back_without_records(servers: str) -> None:

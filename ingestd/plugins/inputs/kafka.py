@@ -120,6 +120,7 @@ class KafkaInput:
             "stats_cb": self._count_lag,
             "statistics.interval.ms": _STATISTICS_MS,
         }
+        self._from_start = opts.auto_offset_reset == "earliest"
         self._at_once = max(opts.max_poll_records, 1)
         reads = context.fields is None or "@metadata" in context.fields
         decorates = reads and opts.decorate_events not in ("none", "false")
@@ -272,12 +273,18 @@ class KafkaInput:
     def _count_lag(self, statistics: str) -> None:
         """Set the metric of the lag, of our partitions.
 
-        See https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md: the lag is -1 while it is unknown.
+        See https://github.com/confluentinc/librdkafka/blob/master/STATISTICS.md.
         """
         topics = loads(statistics.encode()).get("topics", {}).values()
         partitions = [partition for topic in topics for partition in topic["partitions"].values()]
-        lag = sum(max(part["consumer_lag"], 0) for part in partitions if part["fetch_state"] == "active")
+        lag = sum(self._lag(partition) for partition in partitions if partition["fetch_state"] == "active")
         metrics.KAFKA_LAG.set(lag, *self._labels.values())
+
+    def _lag(self, partition: dict[str, Any]) -> int:
+        """Return how many records are not committed; the client knows that only once something is."""
+        if partition["consumer_lag"] >= 0:
+            return int(partition["consumer_lag"])
+        return max(partition["hi_offset"] - max(partition["lo_offset"], 0), 0) if self._from_start else 0
 
     def _note(self, error: Any) -> None:
         """Take an error of the client, such as that no broker can be reached; it tries again."""
