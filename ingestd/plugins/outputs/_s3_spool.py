@@ -143,8 +143,9 @@ class Spool:
             write_all(self._fd, line)
             sync_folder(self.folder)
         except OSError:
-            self._path.unlink()
             self._release()
+            with contextlib.suppress(OSError):  # else the next start removes it
+                self._path.unlink()
             raise
         self.size, self.opened_at = len(line), time.monotonic()
 
@@ -170,12 +171,14 @@ class Spool:
         self._fd, self.size = -1, 0
 
     def remove(self, path: Path) -> None:
-        """Delete a segment whose objects are all uploaded; the ids of its last events stay.
+        """Delete a segment whose objects are all uploaded; the ids of its last events stay. After `close`: do nothing.
 
         Raises:
             OSError: The disk refuses; it may be uploaded again.
         """
         with self._calls:
+            if self._lock < 0:  # a thread that was left behind: another process may write here now
+                return
             recent = self._unsaved
             if path == self._newest and path.exists():
                 recent = _recent_ids(self.folder, [path], self._recent_bytes)

@@ -33,6 +33,7 @@ from ingestd.plugins.outputs._s3_segments import Block, Header
 from ingestd.plugins.outputs._s3_spool import Spool
 from ingestd.plugins.outputs._s3_uploads import Uploads
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, plugin
+from ingestd.protocols.lines import LINE_FEED
 from ingestd.stores.backups import Repository
 from ingestd.stores.base import StoreError
 from ingestd.stores.object_store import ObjectStore, S3Access
@@ -211,7 +212,8 @@ class S3Output:
             self._full.failed(output=self._plugin_id, error=f"{text}: {reason}" if reason else text)
             self._room.clear()
             if spool.waiting_bytes == waiting:
-                await self._room.wait()
+                with contextlib.suppress(TimeoutError):  # the disk may have refused to rotate
+                    await asyncio.wait_for(self._room.wait(), _RETRY_SECONDS)
         self._full.recovered(output=self._plugin_id)
 
     async def _rotate(self) -> None:
@@ -333,7 +335,8 @@ def _fixed_folder(text: str) -> str:
 def build(opts: Options, context: BuildContext) -> S3Output:
     """Objects of an S3 bucket by day and hour, as compressed JSON lines or in Parquet."""
     _check_options(opts)
-    if opts.format == "parquet" and not isinstance(context.codec, JsonLinesCodec):
+    codec = context.codec
+    if opts.format == "parquet" and not (isinstance(codec, JsonLinesCodec) and codec.delimiter == LINE_FEED):
         raise OptionError("format => parquet has columns, and needs no codec", opts.format, "leave the codec out")
     return S3Output(opts, context, _access(opts))
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingestd.config.errors import ConfigErrors
+from ingestd.plugins.outputs import _s3_spool as spool_module
 from ingestd.plugins.outputs import s3 as module
 from ingestd.plugins.outputs._s3_segments import read_index, read_texts
 from tests.disks import remount, small_disk
@@ -165,7 +166,8 @@ async def test_a_full_disk_holds_up_events_and_loses_none(
 
         sending = asyncio.create_task(send())
         await eventually(lambda: output.retry_reason() == "No space left on device", "the disk to be full")
-        assert len(texts(disk)[HOUR]) == number
+        with output._spool._calls:  # nothing is written meanwhile
+            assert len(texts(disk)[HOUR]) == number
         remount(disk, "size=1m")
         await sending
         await output.close()
@@ -191,6 +193,27 @@ async def test_a_file_that_cannot_be_renamed_is_a_problem(tmp_path: Path, nobody
     path.unlink()
     await output._rotate()
     assert "cannot rename a file of events: [Errno 2]" in output.problems()[0]
+    await output.close()
+
+
+async def test_a_full_file_that_cannot_be_renamed_is_tried_again(
+    tmp_path: Path, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    output = build(config(nobody, 'rotation_strategy => "size" size_file => 500 max_local_bytes => 500'), tmp_path)
+    await output.open()
+    await deliver(output, batch({"n": 0}))
+
+    def refused(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool_module, "rename_synced", refused)
+        sending = asyncio.create_task(deliver(output, batch({"n": "x" * 400}, first=1)))
+        await eventually(lambda: any("rename" in problem for problem in output.problems()), "the disk to refuse")
+    await eventually(lambda: len(closed(tmp_path)) == 1, "the file to be renamed")
+    assert not sending.done()
+    sending.cancel()
     await output.close()
 
 
@@ -228,6 +251,7 @@ WRONG = [  # options, part of the message
     ('bucket => "b" canned_acl => "public-read"', "'public-read' is not offered"),
     ('bucket => "b" temporary_directory => "tmp"', "must be absolute"),
     ('bucket => "b" format => parquet codec => plain', "needs no codec"),
+    ('bucket => "b" format => parquet codec => json_lines { delimiter => "|" }', "columns, and needs no codec"),
     ('bucket => "b" role_arn => "arn:x"', "role_arn"),
     ('bucket => "b" aws_credentials_file => "/x"', "aws_credentials_file"),
 ]

@@ -124,6 +124,35 @@ def test_what_the_disk_refuses_is_not_there(tmp_path: Path, monkeypatch: pytest.
         assert kept(spool) == {"a": b"1\n3\n"}
 
 
+def test_a_segment_that_cannot_be_opened_or_deleted_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with opened(tmp_path) as spool:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "write_all", refused)
+            patched.setattr(Path, "unlink", refused)
+            with pytest.raises(OSError, match="Input"):
+                spool.append(blocks(1))
+        spool.append(blocks(2))
+        spool.rotate()
+        assert kept(spool) == {"a": b"2\n"}
+    with opened(tmp_path) as spool:
+        assert kept(spool) == {"a": b"2\n"}
+        assert [*tmp_path.rglob("*.open")] == []
+
+
+def test_nothing_is_deleted_once_it_is_closed(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        spool.append(blocks(1))
+        spool.rotate()
+        [path] = spool.closed
+    spool.remove(path)
+    assert path.exists()
+
+
 def test_the_ids_of_the_last_events_are_known_after_a_crash(tmp_path: Path) -> None:
     with opened(tmp_path) as spool:
         assert spool.recent == set()
