@@ -257,7 +257,7 @@ class Fleet:
         daemon.kill_with_children()
         done = self._run_audit([daemon])
         assert (done.exit_code, done.stdout) == (1, "")
-        assert done.output.endswith(" does not answer: Connection refused\n")
+        assert " does not answer: " in done.output
         daemon.start()
         daemon.__enter__()
 
