@@ -2,8 +2,8 @@
 """SQL that divides documents into columns and ``rest``, and proves that these hold all of them.
 
 ``m`` is what ``from_json`` makes of a document: a struct with all columns, those as JSON whose types would not show
-otherwise. ``x`` has the same values with the types of the columns, `TIME` as text. ``y`` has the JSON texts of what was
-not read as JSON; it is made only where a document is ``odd``: a text in it could have been a value of another type.
+otherwise. ``x`` has the same values with the types of the columns, `TIME` as text. Where a document is ``odd``, a text
+in it could have been a value of another type: only then the types of all its texts are looked up in it.
 
 The proof: the keys are counted, so the document has no others, none twice and no null; or these others are all known,
 and their texts are in ``rest``. Each value has the type of its column, so it was not converted. Where DuckDB reads
@@ -64,10 +64,6 @@ class _Leaf:
             return f"coalesce(starts_with({self.json}, '\"'), true)"
         return f"coalesce({self.json} = {self.value}::VARCHAR, {self.json} IS NULL)"
 
-    def was_text(self) -> str:
-        """Return the test that a text, if there is one, was a text in the document; from ``y``."""
-        return f"coalesce(starts_with(y{self.value.removeprefix('x')}::VARCHAR, '\"'), true)"
-
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -105,7 +101,6 @@ def divided(columns: Columns, source: str, traits: Traits) -> str:
     parsed = f"SELECT doc, id, TRY(from_json(doc, {structure})) AS m FROM {source}"
     parsed = f"SELECT *, {_typed(columns, traits)} AS x FROM ({parsed})"
     parsed = f"SELECT *, {_is_odd(columns, texts, traits)} AS odd FROM ({parsed})"
-    parsed = f"SELECT *, {_texts(texts)} AS y FROM ({parsed})"
     checked = f"SELECT doc, id, x, {_checks(columns, raw, texts, traits)} FROM ({parsed})"
     counted = (
         f"SELECT *, {_others(columns)} AS others FROM "
@@ -251,24 +246,15 @@ def _may_be_other(text: str) -> str:
     return f"{ranges} OR {text} IN ('true', 'false')"
 
 
-def _texts(texts: Sequence[_Leaf]) -> str:
-    """Return the expression for ``y``."""
-    structure: dict[str, Any] = {}
-    for leaf in texts:
-        members = structure
-        for name in leaf.path[:-1]:
-            members = members.setdefault(name, {})
-        members[leaf.name] = "JSON"
-    wanted = literal(json.dumps(structure, ensure_ascii=False))
-    return f"CASE WHEN odd THEN TRY(from_json(doc, {wanted})) END" if structure else "odd"
-
-
 def _is_not_odd(texts: Sequence[_Leaf], doubles: Sequence[_Leaf], traits: Traits) -> str:
     """Return the test that all texts were texts, and that there is no trailing comma."""
-    tests = ["y IS NOT NULL", *(leaf.was_text() for leaf in texts), *(f"{leaf.value} IS NULL" for leaf in doubles)]
+    pointers = ", ".join(literal("/" + "/".join(leaf.path)) for leaf in texts)
+    others = f"list_filter(TRY(json_type(doc, [{pointers}])), lambda t: t NOT IN ('VARCHAR', 'NULL'))"
+    tests = [f"coalesce(len({others}) = 0, false)"] if texts else []
+    tests += [f"{leaf.value} IS NULL" for leaf in doubles]
     if not traits.are_strict:
         tests.append(f"NOT regexp_matches(doc, {literal(_TRAILING_COMMA)})")
-    return f"CASE WHEN odd THEN {' AND '.join(tests)} ELSE true END"
+    return f"CASE WHEN odd THEN {' AND '.join(tests) or 'true'} ELSE true END"
 
 
 def _repeated_doubles(leaves: Sequence[_Leaf], names: Mapping[str, int]) -> list[_Leaf]:
