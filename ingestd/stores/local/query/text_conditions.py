@@ -142,7 +142,10 @@ def _path_may_contain(path: str, word: str) -> str:
         return "true"
     globs = ["*%[2-7cC]*" if "i" in word else "*%[2-7]*", *(["*%[eE]2%84%[aA][aA]*"] if "k" in word else [])]
     encoded = " OR ".join(f"{path} GLOB {literal(glob)}" for glob in globs)
-    return f"(contains(lower({path}), {literal(word)}) OR {encoded})"
+    found = f"contains(lower({path}), {literal(word)})"
+    if not set("%_") & set(word):  # the same, for which DuckDB makes no texts in lower case
+        found = f"{path} ILIKE {literal(f'%{word}%')}"
+    return f"({found} OR {encoded})"
 
 
 def _texts_of_document(field: str, *, decoded: bool) -> str:
