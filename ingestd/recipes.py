@@ -66,6 +66,9 @@ ENTRIES
 CLIENT_MIDDLEWARE = 'MIDDLEWARE = ["ingestd_django.AccessLog", *MIDDLEWARE]'
 """With this setting of Django the client logs each request."""
 
+CLIENT_PROXIES = 'INGESTD_ACCESS_LOG = {"TRUSTED_PROXIES": ["127.0.0.1"]}'
+"""With this setting of Django the client takes the address that a proxy on the same machine passes on."""
+
 _CLIENT_SETTINGS = """\
 INSTALLED_APPS += ["ingestd_django"]  # for manage.py ingestd_check
 CLIENT_MIDDLEWARE  # keep it first

@@ -66,8 +66,9 @@ def test_examples_of_settings(block: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("conf"))
 def test_examples_of_pipelines(block: str) -> None:
-    """The files that they name need not exist here; some are only an input section."""
+    """The files that they name need not exist here; some are only a section of inputs or outputs."""
     whole = block if "output {" in block else block + "\noutput { null { } }\n"
+    whole = whole if "input {" in block else "input { generator { } }\n" + whole
     errors = map(str, inspect(parse_string(whole, {})))
     assert [error for error in errors if "cannot be read: No such file" not in error] == []
 

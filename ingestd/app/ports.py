@@ -26,17 +26,25 @@ class _Place(NamedTuple):
 
 def check_ports(pipelines: Mapping[str, Pipeline], configs: Mapping[str, Config], dashboard: Address | None) -> None:
     """Raise ConfigErrors if two inputs, or one and the dashboard, would listen on the same port or path."""
+    errors = [*_shared(pipelines), *dashboard_conflicts(pipelines, dashboard)]
+    if errors:
+        sources = {file: text for name in configs for file, text in configs[name].sources.items()}
+        raise ConfigErrors([error for _, error in errors], sources)
+
+
+def _shared(pipelines: Mapping[str, Pipeline]) -> Iterator[tuple[str, ConfigError]]:
+    """Yield the pipeline and an error for each input whose port or path another one before it has."""
     taken: dict[_Place, Step] = {}
+    refused: set[int] = set()  # an input of both tcp and udp is refused once
     for name, step, place in _places(pipelines):
         first = next((other for known, other in taken.items() if _overlap(place, known)), None)
-        if first is not None:
-            kind, value = ("port", str(place.port)) if place.port else ("path", place.host)
-            text = f"{kind} {value} is already that of the input at {first.span.file}:{first.span.line}"
-            error = ConfigError(text, _span(step, kind), f"choose another {kind}, or remove one of the two")
-            raise ConfigErrors([error], configs[name].sources)
-        taken[place] = step
-    for name, error in dashboard_conflicts(pipelines, dashboard):
-        raise ConfigErrors([error], configs[name].sources)
+        if first is None or id(step) in refused:
+            taken.setdefault(place, step)
+            continue
+        refused.add(id(step))
+        kind, value = ("port", str(place.port)) if place.port else ("path", place.host)
+        text = f"{kind} {value} is already that of the input at {first.span.file}:{first.span.line}"
+        yield name, ConfigError(text, _span(step, kind), f"choose another {kind}, or remove one of the two")
 
 
 def dashboard_conflicts(

@@ -154,7 +154,7 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
     """Return every error and warning of a config, in the order of the text. Plugins are built, but not opened."""
     context = context or BuildContext()
     bound, errors = check(config, context.settings)
-    errors += (*config.warnings, *_missing_sections(config))
+    errors += (*config.warnings, *_missing_sections(config), *_missing_inputs(config))
     _, code = plan(bound, errors)
     builder = _PluginBuilder(context, errors, _ignore, config.sources)
     builder.filters(bound)
@@ -176,6 +176,17 @@ def _missing_sections(config: Config) -> Iterator[ConfigError]:
         text = "the config has no output, so the events of its inputs are thrown away"
         hint = "add output { store { } }, or output { elasticsearch { hosts => [...] } }"
         yield ConfigError(text, config.inputs[0].span, hint, "warning")
+
+
+def _missing_inputs(config: Config) -> Iterator[ConfigError]:
+    """Yield a warning if a config has outputs, and no input that receives events for them.
+
+    It is no problem for the commands that bring their own events, so it is not a warning of the pipeline.
+    """
+    if config.outputs and not config.inputs:
+        text = "the config has no input, so ingestd run would receive nothing"
+        hint = "add input { tcp { port => 5959 codec => json_lines } }, or use it with ingestd import or ingestd test"
+        yield ConfigError(text, config.outputs[0].span, hint, "warning")
 
 
 def _at_option(step: Step, warning: OptionWarning, config: Config) -> ConfigError:

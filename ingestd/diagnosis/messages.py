@@ -278,8 +278,8 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "의도한 것이 아니라면 데몬의 ingestd.toml에서 index_timezone을 {before}(으)로 설정하고 다시 시작하세요.",
     ),
     "clients.single": (
-        "Pass the client's address on. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn and Daphne: --proxy-headers",
-        "방문자 주소를 전달하세요. nginx: {nginx}\ngunicorn: {gunicorn}\nuvicorn, Daphne: --proxy-headers",
+        "Pass the client's address on. nginx: {nginx}\n{servers}",
+        "방문자 주소를 전달하세요. nginx: {nginx}\n{servers}",
     ),
     "senders.pickle": (
         "Use logstash.TCPLogstashHandler (package python-logstash) instead of logging.handlers.SocketHandler.",

@@ -13,7 +13,9 @@ from ingestd.diagnosis.finding import Finding, Status
 from ingestd.recipes import (
     ACCESS_LOGGERS,
     CLIENT,
+    CLIENT_LOGGER,
     CLIENT_MIDDLEWARE,
+    CLIENT_PROXIES,
     GUNICORN_CLIENT,
     NGINX_CLIENT,
     UWSGI_FORMAT,
@@ -177,10 +179,19 @@ def check_clients(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.WARNING, "clients.missing")
     elif (proxy := _single_proxy(records)) is not None:
         values = {"total": f"{records.access_total:,}", "address": proxy}
-        values |= {"nginx": NGINX_CLIENT, "gunicorn": GUNICORN_CLIENT}
+        values |= {"nginx": NGINX_CLIENT, "servers": "\n".join(_address_advice(records))}
         yield Finding(Status.WARNING, "clients.single", values)
     else:
         yield Finding(Status.OK, "clients.good", {"count": f"{len(records.clients):,}"})
+
+
+def _address_advice(records: Records) -> Iterator[str]:
+    """Yield the setting by which what logs the visits takes the address from a proxy; the same in every language."""
+    if CLIENT_LOGGER in records.access:
+        yield f"{CLIENT}: {CLIENT_PROXIES}"
+    if records.access.keys() - {CLIENT_LOGGER}:
+        yield f"gunicorn: {GUNICORN_CLIENT}"
+        yield "uvicorn, Daphne: --proxy-headers"
 
 
 def check_senders(facts: Facts) -> Iterator[Finding]:

@@ -297,6 +297,22 @@ def test_both_languages_have_the_same_placeholders(texts: tuple[str, str]) -> No
 
 
 @pytest.mark.parametrize(
+    ("loggers", "expected"),
+    [
+        ([CLIENT_LOGGER], ["nginx", "ingestd-django"]),
+        (["gunicorn.access"], ["nginx", "gunicorn", "uvicorn, Daphne"]),
+        ([CLIENT_LOGGER, ""], ["nginx", "ingestd-django", "gunicorn", "uvicorn, Daphne"]),
+    ],
+)
+def test_what_passes_addresses_on_depends_on_who_logs_visits(loggers: list[str], expected: list[str]) -> None:
+    facts = records(total=120, access=dict.fromkeys(loggers, 60), clients={"127.0.0.1": 60 * len(loggers)})
+    [finding] = record_checks.check_clients(facts)
+    for language in LANGUAGES:
+        first, *rest = finding.fix(language).split("\n")
+        assert [first.split(". ")[1].split(":")[0], *(line.split(":")[0] for line in rest)] == expected
+
+
+@pytest.mark.parametrize(
     ("facts", "command"),
     [
         (GeoIp(None), "ingestd geoip install dbip:country-lite"),

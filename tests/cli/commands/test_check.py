@@ -317,6 +317,21 @@ def test_a_config_without_an_output() -> None:
     assert run("-e", "filter { drop { } }").stderr == "", "a part of a config"
 
 
+def test_a_config_without_an_input() -> None:
+    result = run("-e", "output { null { } }")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("-e:1:10: warning: the config has no input")
+
+
+def test_every_port_that_is_taken_is_named_once() -> None:
+    inputs = ["tcp { port => 5000 }", "http { port => 5000 }", "syslog { port => 5001 }", "syslog { port => 5001 }"]
+    result = run("-e", "\n".join(["input {", *inputs, "}", "output { null { } }"]))
+    assert result.exit_code == 1
+    assert "-e:3:16: error: port 5000 is already that of the input at -e:2" in result.stderr
+    assert "-e:5:18: error: port 5001 is already that of the input at -e:4" in result.stderr
+    assert result.stderr.endswith("-e: 2 errors\n")
+
+
 def test_two_outputs_with_the_same_files(tmp_path: Path) -> None:
     """Each pipeline is good, but they cannot run together: ``store_0`` of ``web``, and ``web`` of ``main``."""
     first, second = tmp_path / "main.conf", tmp_path / "web.conf"

@@ -183,7 +183,8 @@ class ElasticOptions:
         shown = parts.hostname or ""
         scheme = parts.scheme or default
         if scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"a host is a URL like http://host:9200, not {shown or 'empty'!r}")
+            wrong = f"{scheme}://{shown}" if shown else "one without a host name"
+            raise ValueError(f"a host is a URL like http://host:9200, not {wrong}")
         if self.ssl_enabled is not None and self.ssl_enabled != (scheme == "https"):
             raise ValueError(f"ssl_enabled is {str(self.ssl_enabled).lower()}, but the URL of {shown} says {scheme}")
         if parts.username is not None and not authorization:

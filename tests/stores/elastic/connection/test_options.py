@@ -53,8 +53,8 @@ def test_authorization(options: dict[str, Any], header: str) -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no_hosts": ({"hosts": ()}, "hosts is empty"),
-    "scheme": ({"hosts": ("ftp://es1",)}, "a host is a URL like http://host:9200, not 'es1'"),
-    "no_name": ({"hosts": ("http://",)}, "a host is a URL like http://host:9200, not 'empty'"),
+    "scheme": ({"hosts": ("ftp://es1",)}, "a host is a URL like http://host:9200, not ftp://es1"),
+    "no_name": ({"hosts": ("http://",)}, "a host is a URL like http://host:9200, not one without a host name"),
     "port": ({"hosts": ("http://me:secret@es1:99999",)}, "not a host: 'es1:99999'"),
     "two_ways_in": ({"user": "me", "password": "secret", "api_key": "id:key"}, "user and api_key exclude each other"),
     "no_password": ({"user": "me"}, "user and password must be given together"),
