@@ -1,5 +1,5 @@
 """Sends datagrams. UDP acknowledges nothing: what is known is that this machine could send a datagram, and whether the
-server's machine answered that nobody receives at the port (ICMP); such datagrams are sent again.
+server's machine answered that nothing listens at the port (ICMP); such datagrams are sent again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UdpSender:
         retry_interval: Seconds between two attempts to send what cannot be sent.
         plugin_id: Of the output, for the log.
         dead_letters: Takes datagrams that are too long.
-        waits: Whether to wait while nobody receives at a port. Not if events say the port: others would wait as well.
+        waits: Whether to wait while nothing listens at a port. Not if events set the port: others would wait as well.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class UdpSender:
         raise problem
 
     def _check(self) -> None:
-        """Raise OSError if it is known by now that nobody receives at a port."""
+        """Raise OSError if it is known by now that nothing listens at a port."""
         for sock in self._sockets.values() if self._waits else ():
             if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(number, os.strerror(number))

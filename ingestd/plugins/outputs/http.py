@@ -81,7 +81,7 @@ class Options(ClientTlsOptions):
     )
     labels: dict[str, Template] = option(
         {},
-        "With `format => loki`: the labels of the event's stream; may hold %{field}. One that lacks it is left out.",
+        "With `format => loki`: the labels of the event's stream; may hold %{field}. Without it, a label is left out.",
     )
     retryable_codes: list[int] = option(
         [429, 500, 502, 503, 504], "Statuses after which a request is sent again until the server takes it."

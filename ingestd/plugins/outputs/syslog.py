@@ -7,10 +7,9 @@ lost on the way, and after a cut of a connection messages may come twice. A line
 Unlike in Logstash:
 
 - Labels may also be those of syslog.conf(5) and of log levels (`kern`, `auth`, `err`, `warn`, `info`), in any case, and
-  `local0` to `local7`, `ftp` and others have the numbers of the RFC. Labels that are none stand for `user-level` and
-  `notice`.
-- A part of the header is `-` if the event lacks its field, `_` stands for blanks and other characters that a header may
-  not have, and it is cut to the length of the RFC. With RFC 3164 the tag has no brackets without a `procid`.
+  `local0` to `local7`, `ftp` and others have the numbers of the RFC. Unknown labels count as `user-level` and `notice`.
+- A part of the header is `-` if the event lacks its field. Blanks and other characters that a header may not have
+  become `_`, and a part is cut to the length in the RFC. With RFC 3164 the tag has no brackets without a `procid`.
 - Quotes, brackets and backslashes of fields inside the quotes of `structured_data` are escaped.
 - A certificate is checked unless `ssl_verification_mode => none`.
 - A datagram does not end with a line feed. One that is too long becomes a dead letter.
@@ -61,7 +60,9 @@ class Options(ClientTlsOptions):
     use_labels: bool = option(True, "Use `facility` and `severity`; false: `priority`.")
     facility: Template = option(Template("user-level"), "Label of the facility; may hold %{field}.")
     severity: Template = option(Template("notice"), "Label of the severity, such as `%{level}`; may hold %{field}.")
-    priority: Template = option(Template("%{syslog_pri}"), "Facility times 8 plus severity; default if it is none: 13.")
+    priority: Template = option(
+        Template("%{syslog_pri}"), "Facility times 8 plus severity; 13 if it is not a valid priority."
+    )
     sourcehost: Template = option(Template("%{host}"), "The host in the message; may hold %{field}.")
     appname: Template = option(Template("LOGSTASH"), "The program; may hold %{field}.")
     procid: Template = option(Template(NIL), "The program's process id; may hold %{field}.")
@@ -70,7 +71,7 @@ class Options(ClientTlsOptions):
         None, 'With RFC 5424: its elements, such as `[shop@32473 user="%{user}"]`; may hold %{field}.'
     )
     message: Template = option(
-        Template("%{message}"), "The text, unless the codec is another one than `plain` without a format."
+        Template("%{message}"), "The text of the message; not used if the codec is not `plain`, or has a `format`."
     )
     ssl_crl_path: str | None = option(None, "PEM file of certificates that are revoked (CRL), of each authority.")
     ssl_crl_check: list[str] = option(

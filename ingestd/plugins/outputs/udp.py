@@ -3,10 +3,10 @@
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-udp. Nobody acknowledges a datagram: it
 counts as delivered when this machine has sent it, and is lost if the network or a full buffer of the server loses it.
 Unlike in Logstash, events wait while they cannot be sent at all: without a route, with a name that cannot be resolved,
-and, unless `port` holds a field, while the server's machine answers that nobody receives there, as it does while the
+and, unless `port` holds a field, while the server's machine answers that nothing listens there, as it does while the
 server restarts. Then the last events, up to 256 KiB, are sent again, so some may come twice. An event that is too long
-for a datagram (65,507 bytes) or whose `port` is none becomes a dead letter. Where nothing may be lost, use `tcp`,
-`http` or `kafka`.
+for a datagram (65,507 bytes), or whose `port` is not a port number, becomes a dead letter. Where nothing may be lost,
+use `tcp`, `http` or `kafka`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@
             origin.json                             the index's UUID: see ``index_folder``
             damaged-sealed-00002.parquet                a file that could not be read when the manifest was made anew
             ids-w0-00001.txt                        the latest sealed ids of writer w0: see ``last_ids``
-            own-ids.bin                             ids that an event may have that comes again: see ``own_ids``
+            own-ids.bin                             ids of events that may be sent again: see ``own_ids``
 
 Each writer has its own append logs, so writers need no lock between them. A writer starts a log with the next number
 when its log has reached a size or an age. Numbers are never reused, so the manifest can say "sealed up to here". A

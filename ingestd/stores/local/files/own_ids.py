@@ -1,4 +1,4 @@
-"""Which ids of events that name themselves an index may have: shared by all writers, so that none stores one again.
+"""The ids of events that name themselves in an index, shared by all writers, so that none stores an event again.
 
 An event whose acknowledgement was lost is sent again, perhaps to another worker. Its id is the same then (see
 ``event_id.names_itself``). The writers of an index share a file, ``own-ids.bin``, under whose lock they look for ids,
