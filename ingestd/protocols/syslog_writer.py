@@ -57,7 +57,7 @@ _HEADER_LENGTHS = (255, 48, 128, 32)  # RFC 5424, section 6: host, program, proc
 
 _NOT_IN_HEADER = re.compile(r"[^!-~]+")
 _NOT_IN_TAG = re.compile(r"[^!-9;-Z\\^-~]+")  # nor a colon or brackets
-_LINE_END = re.compile(r"\r?\n|\r")
+_MESSAGE_END = re.compile(r"\r?\n|[\r\0]")
 _ESCAPED = re.compile(r'(["\\\]])')
 
 
@@ -85,10 +85,19 @@ def tag_text(text: str, max_length: int) -> str:
     return _NOT_IN_TAG.sub("_", text.strip())[:max_length] or NIL
 
 
+def one_line(text: str) -> str:
+    r"""Return a text without what ends a message on a stream: line ends become ``\n``, and NUL becomes ``\0``.
+
+    Receivers may take either for the end: RFC 6587, section 3.4.2.
+    """
+    if "\n" in text or "\r" in text or "\0" in text:
+        return _MESSAGE_END.sub(lambda end: r"\0" if end[0] == "\0" else r"\n", text)
+    return text
+
+
 def message_text(text: str) -> str:
-    r"""Return a message without line ends: those inside become ``\n``, as a line end is the end of a message."""
-    text = text.rstrip()
-    return _LINE_END.sub(r"\\n", text) if "\n" in text or "\r" in text else text
+    """Return the text of a message on one line, without blanks and line ends at its end."""
+    return one_line(text.rstrip())
 
 
 def escaped(text: str) -> str:
@@ -118,6 +127,7 @@ def bsd_message(header: Header, message: str) -> str:
 
 
 def structured_message(header: Header, data: str, message: str) -> str:
-    """Return a message of RFC 5424. ``data``: its structured data; empty: none."""
+    """Return a message of RFC 5424. ``data``: its structured data; empty: none. Fields may have put line ends there."""
+    data = one_line(data) or NIL
     parts = [header_text(text, length) for text, length in zip(header[2:], _HEADER_LENGTHS, strict=True)]
-    return f"<{header.priority}>1 {header.timestamp or NIL} {' '.join(parts)} {data or NIL} {message}".rstrip()
+    return f"<{header.priority}>1 {header.timestamp or NIL} {' '.join(parts)} {data} {message}".rstrip()

@@ -7,14 +7,16 @@ import os
 import ssl
 
 from ingestd.logs import Outage, get_logger
+from ingestd.plugins.outputs._hosts import check_host
 from ingestd.plugins.outputs._tcp_client import TcpClient, connect
 from ingestd.plugins.registry import OptionError
 
 log = get_logger(__name__)
 
 
-def check_address(port: int, reconnect_interval: float) -> None:
+def check_address(host: str, port: int, reconnect_interval: float) -> None:
     """Raise OptionError unless the options can work."""
+    check_host(host)
     if not 0 < port < 65536:
         raise OptionError(f"{port} is not a port", str(port))
     if reconnect_interval < 0:

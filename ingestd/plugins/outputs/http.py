@@ -26,6 +26,7 @@ from ingestd.event.sprintf import Template, to_text
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Prepared
 from ingestd.plugins.outputs import _http_loki
+from ingestd.plugins.outputs._hosts import check_host
 from ingestd.plugins.outputs._http_request import HttpRequest
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.outputs._tls import CLIENT_TLS_LEGACY, ClientTlsOptions, client_context
@@ -194,7 +195,8 @@ class HttpOutput:
 
         async def work() -> None:
             for number, request in jobs:
-                dead[number] += await sender.send(request)
+                lost = await sender.send(request)
+                dead[number] += lost  # not in one statement: it would add to what others have changed meanwhile
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._opts.pool_max, len(todo))):
@@ -238,6 +240,7 @@ def build(opts: Options, context: BuildContext) -> HttpOutput:
         parts = urlsplit(opts.url.static)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise OptionError("url is no URL like https://host/path", opts.url.text)
+        check_host(parts.hostname)
     if opts.format != "loki" and (opts.format == "message") != (opts.message is not None):
         raise OptionError("message and format => message need each other", opts.format)
     if opts.labels and opts.format != "loki":

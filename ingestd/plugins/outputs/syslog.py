@@ -2,7 +2,8 @@ r"""``syslog``: events as messages to a syslog server, over UDP, TCP or TLS.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-syslog. Over TCP and TLS each message
 ends with a line feed. What the outputs `tcp` and `udp` say about delivery holds here as well: over UDP events may be
-lost on the way, and after a cut of a connection messages may come twice. A line end inside a message becomes `\n`.
+lost on the way, and after a cut of a connection messages may come twice. A line end inside a message becomes `\n`,
+and NUL `\0`: either may end a message for the server.
 
 Unlike in Logstash:
 
@@ -183,7 +184,7 @@ _LEGACY = CLIENT_TLS_LEGACY | {
 @plugin("output", "syslog", Options, codec="plain", touches=touches, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> TcpOutput | UdpOutput:
     """A syslog server, such as rsyslog or syslog-ng."""
-    check_address(opts.port, opts.reconnect_interval)
+    check_address(opts.host, opts.port, opts.reconnect_interval)
     if opts.structured_data is not None and opts.rfc == "rfc3164":
         raise OptionError("structured_data needs rfc => rfc5424", opts.structured_data.text)
     writer = MessageWriter(opts, context.codec)

@@ -77,7 +77,7 @@ def build(opts: Options, context: BuildContext) -> TcpOutput:
         raise OptionError(
             f"mode {opts.mode!r} is not offered", opts.mode, "leave it out: the output connects to a server"
         )
-    check_address(opts.port, opts.reconnect_interval)
+    check_address(opts.host, opts.port, opts.reconnect_interval)
     tls = client_context(opts) if opts.ssl_enabled else None
     sender = TcpSender(opts.host, opts.port, opts.reconnect_interval, tls, context.plugin_id)
     return TcpOutput(context.codec.encode, sender)

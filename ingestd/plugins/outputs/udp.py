@@ -20,6 +20,7 @@ from ingestd.event.index_name import namer
 from ingestd.event.sprintf import Template
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import Prepared, Rejection
+from ingestd.plugins.outputs._hosts import check_host
 from ingestd.plugins.outputs._messages import messages
 from ingestd.plugins.outputs._udp_sender import Datagram, UdpSender, port_numbers
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, ignored, option, plugin, required
@@ -87,6 +88,7 @@ _LEGACY = {"retry_count": ignored("a datagram that cannot be sent is sent again 
 @plugin("output", "udp", Options, codec="json", touches=touches, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> UdpOutput:
     """A server that receives datagrams; what the network loses is lost."""
+    check_host(opts.host)
     if opts.port.static is not None and not port_numbers([opts.port.static]):
         raise OptionError(f"{opts.port.text} is not a port", opts.port.text)
     if opts.retry_backoff_ms < 0:

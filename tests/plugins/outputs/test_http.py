@@ -196,6 +196,14 @@ async def test_an_event_that_no_request_can_be_made_of() -> None:
         assert "no request can be made" in letters.letters[0]["reason"]
 
 
+async def test_events_that_are_refused_at_the_same_time_are_all_counted() -> None:
+    async with listening() as server:
+        server.bad = b"n"
+        tallies, letters = await send(server, "pool_max => 10", *[{"n": number} for number in range(10)])
+        assert tallies == [Tally(dead=10)]
+        assert len(letters.letters) == 10
+
+
 async def test_a_url_that_is_not_possible_does_not_stop_the_others() -> None:
     async with listening() as server:
         tallies, letters = await send(server, 'url => "%{to}"', {"to": "http://kim:secret@"}, {"to": f"{server.url}/x"})
@@ -219,6 +227,7 @@ async def test_a_wrong_config_loses_nothing(status: int) -> None:
 
 REFUSED = [
     ("url", 'url => "ftp://x"', "is no URL"),
+    ("host", 'url => "http://logs..example.org/x"', "is not the name or address"),
     ("message", 'url => "http://x" format => message', "need each other"),
     ("pool", 'url => "http://x" pool_max => 0', "1 or more"),
     ("field", 'url => "%{x}" ssl_certificate_authorities => "/nothing.pem"', "cannot be read"),

@@ -57,6 +57,12 @@ MESSAGES = [  # id, options, changes of the event, message
         {"data": '[a b="c"]'},
         f'<13>1 {TIME} web1 LOGSTASH - - [a b="c"] hello',
     ),
+    (
+        "structured_lines",
+        f"""{NEW} structured_data => '[%{{id}} user="%{{name}}"]'""",
+        {"id": "a\n<0>1", "name": 'x\r\n<0>1 \0"'},
+        rf'<13>1 {TIME} web1 LOGSTASH - - [a\n<0>1 user="x\n<0>1 \0\""] hello',
+    ),
     ("structured_missing", f'{NEW} structured_data => "%{{data}}"', {}, f"<13>1 {TIME} web1 LOGSTASH - - - hello"),
     ("lines", "", {"message": "a\nb\r\nc\n"}, r"<13>Nov 22 10:00:00 web1 LOGSTASH: a\nb\nc"),
     ("message", 'message => "%{level}: %{message}"', {}, "<13>Nov 22 10:00:00 web1 LOGSTASH: ERROR: hello"),
@@ -154,6 +160,7 @@ async def test_a_revoked_certificate_is_refused(authority: Authority, check: str
 
 
 REFUSED = [
+    ("host", 'port => 1 host => "logs..example.org"', "is not the name or address"),
     ("port", "port => 0", "is not a port"),
     ("protocol", "port => 1 protocol => relp", "udp"),
     ("rfc", "port => 1 rfc => rfc1", "rfc5424"),
@@ -164,8 +171,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("options", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_options_that_cannot_work(tmp_path: Path, options: str, reason: str) -> None:
+    place = "" if "host =>" in options else f'host => "{HOST}"'
     with pytest.raises(ConfigErrors, match=reason):
-        build(f'syslog {{ host => "{HOST}" {options} }}', tmp_path)
+        build(f"syslog {{ {place} {options} }}", tmp_path)
 
 
 def test_a_file_without_revocations(authority: Authority) -> None:
