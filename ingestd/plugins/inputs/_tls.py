@@ -212,7 +212,7 @@ def _check_key(path: str, passphrase: str | None) -> bool:
 
 def _misfit(error: ssl.SSLError, path: str, key: str, *, encrypted: bool) -> OptionError:
     reason = error.reason or ""
-    if "MISMATCH" in reason:
+    if "MISMATCH" in reason or reason == "NO_CERTIFICATE_ASSIGNED":  # the latter for a key of another algorithm
         text = f"ssl_key: {key!r} is not the key of the certificate {path!r}"
         return OptionError(text, key, "`openssl x509 -pubkey -noout` and `openssl pkey -pubout` must print the same")
     if encrypted:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+_RSA_KEY = ("rsa:2048",)
 _CHEAP_KEY = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 
 
@@ -25,9 +26,9 @@ class Authority:
             pytest.skip("openssl is needed to make certificates")
         self.folder = folder
         self._make("ca", "-addext", "basicConstraints=critical,CA:TRUE")
-        self._make("stranger", "-addext", "subjectAltName=IP:127.0.0.1")
+        self._make("stranger", "-addext", "subjectAltName=IP:127.0.0.1", key=_RSA_KEY)
         signed = ("-addext", "subjectAltName=IP:127.0.0.1", "-CA", "ca.crt", "-CAkey", "ca.key")
-        self._make("server", *signed, key=("rsa:2048",))  # which old suites need
+        self._make("server", *signed, key=_RSA_KEY)  # which old suites need
         self._make("client", *signed)
         self._make("short", days=2)
         self._run("x509", "-in", "server.crt", "-outform", "der", "-out", "server.der")

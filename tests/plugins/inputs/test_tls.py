@@ -66,7 +66,14 @@ BAD_FILES = {  # id: options, the text of the error
     "der": ({"ssl_certificate": "{}/server.der"}, "'{}/server.der' has no certificate in PEM format"),
     "key_as_certificate": ({"ssl_certificate": "{}/server.key"}, "'{}/server.key' has no certificate in PEM format"),
     "certificate_as_key": ({"ssl_key": "{}/server.crt"}, "'{}/server.crt' has no private key in PEM format"),
-    "other_key": ({"ssl_key": "{}/client.key"}, "'{}/client.key' is not the key of the certificate '{}/server.crt'"),
+    "other_key": (
+        {"ssl_key": "{}/stranger.key"},
+        "'{}/stranger.key' is not the key of the certificate '{}/server.crt'",
+    ),
+    "other_algorithm": (
+        {"ssl_key": "{}/client.key"},
+        "'{}/client.key' is not the key of the certificate '{}/server.crt'",
+    ),
     "encrypted": ({"ssl_key": "{}/encrypted.key"}, "'{}/encrypted.key' is encrypted"),
     "passphrase": (
         {"ssl_key": "{}/encrypted.key", "ssl_key_passphrase": "wrong"},
