@@ -22,6 +22,36 @@ class TooLongError(GzipError):
     """The text is too long."""
 
 
+def member_texts(data: bytes, max_bytes: int) -> list[bytes]:
+    """Return the text of each member.
+
+    Takes time in proportion to ``data`` and the text, however many members there are.
+
+    Raises:
+        TooLongError: The texts have more than ``max_bytes`` bytes together.
+        GzipError: The data is damaged.
+    """
+    texts: list[bytes] = []
+    at = size = 0
+    while at < len(data):
+        inflater, parts = zlib.decompressobj(16 + zlib.MAX_WBITS), list[bytes]()
+        while not inflater.eof:
+            piece = data[at : at + _PIECE_BYTES]
+            if not piece:
+                raise GzipError("the data is not gzip: its end is missing")
+            at += len(piece)
+            try:
+                parts.append(inflater.decompress(piece, max_bytes + 1 - size))
+            except zlib.error as error:
+                raise GzipError(f"the data is not gzip: {error}") from None
+            size += len(parts[-1])
+            if size > max_bytes:
+                raise TooLongError(f"the text has more than {max_bytes} bytes")
+        at -= len(inflater.unused_data)
+        texts.append(b"".join(parts))
+    return texts
+
+
 def inflated(data: bytes, max_bytes: int) -> bytes:
     """Return the text of all members.
 
@@ -114,8 +144,10 @@ class MemberGrouping:
 
     def _feed(self, piece: bytes) -> bool:
         """Inflate a piece; return whether the text is not too long."""
-        while piece and self._text_bytes <= self._max_text_bytes:
-            self._text_bytes += len(self._inflater.decompress(piece, _TEXT_BYTES))
+        size = _TEXT_BYTES
+        while size == _TEXT_BYTES and self._text_bytes <= self._max_text_bytes:  # there may be more
+            size = len(self._inflater.decompress(piece, _TEXT_BYTES))
+            self._text_bytes += size
             piece = self._inflater.unconsumed_tail
         return self._text_bytes <= self._max_text_bytes
 

@@ -168,6 +168,8 @@ def test_gzip_lines() -> None:
     data = gzip.compress(b"a\nb\r\n") + gzip.compress("한글\n".encode())
     assert decode("gzip_lines", data, kind="generator") == [{"message": "a"}, {"message": "b"}, {"message": "한글"}]
     assert decode("gzip_lines", data) == decode("gzip_lines", data, kind="generator")
+    without_ends = gzip.compress(b"a\nb") + gzip.compress(b"c\rd\r")
+    assert decode("gzip_lines", without_ends) == [{"message": "a"}, {"message": "b"}, {"message": "c\rd"}]
     for wrong in (b"no", data[:-3], gzip.compress(b"a\n" * 300_000), gzip.compress(bytes(65 << 20))):
         with pytest.raises(UndecodableError):
             decode("gzip_lines", wrong, kind="generator")

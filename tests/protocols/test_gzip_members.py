@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.gzip_members import GzipError, MemberGrouping, inflated
+from ingestd.protocols.gzip_members import GzipError, MemberGrouping, inflated, member_texts
 
 MANY = gzip.compress(b"") * 50_000
 """1 MB. Time that grows with the square of the number of members would be seconds."""
@@ -37,10 +37,26 @@ def test_inflated(data: bytes, text: bytes) -> None:
     assert inflated(data, 100) == text
 
 
+@pytest.mark.parametrize(("data", "text"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_texts_of_members(data: bytes, text: bytes) -> None:
+    texts = member_texts(data, 100)
+    assert b"".join(texts) == text
+    assert len(texts) == data.count(gzip.compress(b"")[:4])
+
+
 @pytest.mark.parametrize("data", [case[1] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_what_is_refused(data: bytes) -> None:
     with pytest.raises(GzipError):
         inflated(data, 100)
+    with pytest.raises(GzipError):
+        member_texts(data, 100)
+
+
+@pytest.mark.parametrize("size", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, 1 << 20])
+def test_the_end_of_a_member_is_known_with_its_last_byte(size: int) -> None:
+    """However much is inflated at a time."""
+    data = gzip.compress(bytes(size))
+    assert MemberGrouping(1 << 20, 1 << 21).ends(data) == [len(data)]
 
 
 GOOD = [gzip.compress(text, mtime=0) for text in (b"", b"a\n", b"b" * 500, Random(1).randbytes(300))]

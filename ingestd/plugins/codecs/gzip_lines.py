@@ -19,7 +19,7 @@ from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext, plugin
 from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.gzip_members import GzipError, MemberGrouping, inflated
+from ingestd.protocols.gzip_members import GzipError, MemberGrouping, member_texts
 from ingestd.protocols.lines import count_line_ends
 
 _MAX_BYTES, _MAX_LINES = 64 << 20, 250_000
@@ -47,7 +47,7 @@ class GzipLinesCodec:
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each line. Raises UndecodableError."""
         try:
-            data = inflated(chunk.data, _MAX_BYTES)
+            data = b"\n".join(member_texts(chunk.data, _MAX_BYTES))  # the end of a member ends its last line
         except GzipError as error:
             raise UndecodableError(str(error)) from None
         if (count := count_line_ends(data)) > _MAX_LINES:

@@ -8,6 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.main import main
+from ingestd.compiler.pipeline import compile_pipeline
+from ingestd.config.parser import parse
+from ingestd.plugins.registry import BuildContext
 
 GOOD = "input { stdin { } }\noutput { stdout { } }\n"
 
@@ -315,6 +318,8 @@ def test_a_config_without_an_output() -> None:
     assert result.exit_code == 0
     assert result.stderr.startswith("-e:1:9: warning: the config has no output")
     assert run("-e", "filter { drop { } }").stderr == "", "a part of a config"
+    warnings = compile_pipeline(parse("input { stdin { } }", "x.conf", {}), BuildContext()).warnings
+    assert [warning.span.column for warning in warnings] == [9], "the start logs it"
 
 
 def test_a_config_without_an_input() -> None:
