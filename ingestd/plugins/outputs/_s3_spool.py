@@ -160,7 +160,10 @@ class Spool:
                 return
             os.ftruncate(self._fd, self.size)
             path = self._path.with_suffix(CLOSED)
-            rename_synced(self._path, path)
+            if path.exists():  # renamed by an attempt that could not sync the folder
+                sync_folder(self.folder)
+            else:
+                rename_synced(self._path, path)
             self.closed = {**self.closed, path: self.size}
             if self._newest == self._path:
                 self._newest = path

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestd import files
 from ingestd.plugins.outputs import _s3_spool as module
 from ingestd.plugins.outputs._s3_segments import (
     Block,
@@ -142,6 +143,25 @@ def test_a_segment_that_cannot_be_opened_or_deleted_is_not_written_to(
     with opened(tmp_path) as spool:
         assert kept(spool) == {"a": b"2\n"}
         assert [*tmp_path.rglob("*.open")] == []
+
+
+def test_a_folder_that_cannot_be_synced_is_synced_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with opened(tmp_path) as spool:
+        spool.append(blocks(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "sync_folder", refused)
+            with pytest.raises(OSError, match="Input"):
+                spool.rotate()
+        assert spool.closed == {}
+        spool.append(blocks(2))
+        spool.rotate()
+        assert kept(spool) == {"a": b"1\n2\n"}
+        spool.append(blocks(3))
+        spool.rotate()
+        assert kept(spool) == {"a": b"1\n2\n3\n"}
 
 
 def test_nothing_is_deleted_once_it_is_closed(tmp_path: Path) -> None:
