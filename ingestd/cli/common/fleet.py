@@ -20,6 +20,9 @@ from ingestd.pipeline.fleet import Fleet, KafkaOffsets, Node, NodeAccounts, add_
 _PORT = 9600
 _TIMEOUT_S = 60.0
 _AT_ONCE = 16
+_TOPICS_AT_ONCE = 200
+"""As many as ``api/kafka`` takes."""
+
 _Document = TypeVar("_Document")
 
 
@@ -77,7 +80,10 @@ class Daemon:
 
     def kafka(self, topics: Sequence[str]) -> tuple[KafkaOffsets, ...]:
         """Return the offsets of its inputs and outputs ``kafka``, also of these topics."""
-        found = self._get("kafka?" + urlencode([("topic", topic) for topic in topics]), _Kafka).kafka
+        found = self._get("kafka?" + _topic_query(topics[:_TOPICS_AT_ONCE]), _Kafka).kafka
+        for start in range(_TOPICS_AT_ONCE, len(topics), _TOPICS_AT_ONCE):
+            query = _topic_query(topics[start : start + _TOPICS_AT_ONCE])
+            found += [client for client in self._get("kafka?" + query, _Kafka).kafka if not client.group]
         for client in found:
             if client.problem:
                 raise self._failure(f"cannot ask Kafka at {client.servers}: {client.problem}")
@@ -109,6 +115,10 @@ class Daemon:
 
     def _failure(self, what: str) -> click.ClickException:
         return click.ClickException(f"{self.name} {what}")
+
+
+def _topic_query(topics: Sequence[str]) -> str:
+    return urlencode([("topic", topic) for topic in topics])
 
 
 def _authorization(url: SplitResult, token: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
@@ -37,13 +38,17 @@ WORKER: Pages = {"accounts": (200, accounts("elasticsearch", "a", 1050)), "kafka
 
 @contextmanager
 def serving(pages: Pages, asked: list[tuple[str, str | None]] | None = None) -> Iterator[str]:
-    """Serve documents under ``/api/``; ``asked`` gets the path and authorization of each request."""
+    """Serve documents, or what functions make of paths, under ``/api/``.
+
+    ``asked`` gets the path and authorization of each request.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if asked is not None:
                 asked.append((self.path, self.headers["Authorization"]))
             status, page = pages.get(self.path.rpartition("/")[2].partition("?")[0], (404, {}))
+            page = page(self.path) if callable(page) else page
             body = page if isinstance(page, bytes) else json.dumps(page).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -104,6 +109,31 @@ def test_authorization(tmp_path: Path, address: str, expected: str) -> None:
     assert {authorization for _, authorization in asked} == {expected}
     prefix = "/logs" if "logs" in address else ""
     assert {path for path, _ in asked} == {f"{prefix}/api/accounts", f"{prefix}/api/kafka?topic=logs"}
+
+
+def test_many_topics_are_asked_about_in_several_requests(tmp_path: Path) -> None:
+    topics = {f"logs-{number:03d}": 10 for number in range(450)}
+    edge, worker = accounts("kafka", "logs-000", 4500), accounts("elasticsearch", "a", 4450)
+    edge["outputs"][0]["delivered_to"] = topics
+    asked: list[tuple[str, str | None]] = []
+
+    def known(path: str) -> dict[str, Any]:
+        names = parse_qs(urlsplit(path).query)["topic"]
+        client = {"pipeline": "main", "plugin": "out", "servers": "kafka:9092", "cluster": "one"}
+        return {"kafka": [client | {"topics": {name: {"records": 10} for name in names}}]}
+
+    read = {"kafka": [offsets("g")["kafka"][0] | {"topics": {name: {"records": 10} for name in topics}}]}
+    read["kafka"][0]["topics"]["logs-000"]["lag"] = 50
+    edge_pages = {"accounts": (200, edge), "kafka": (200, known)}
+    with serving(edge_pages, asked) as first, serving({"accounts": (200, worker), "kafka": (200, read)}) as second:
+        done = run("--fleet", first, second, "--json", "--data-dir", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert {topic["topic"]: topic["records"] for topic in document["topics"]} == topics
+    [group] = document["groups"]
+    assert (group["delivered"], group["received"], group["lag"]) == (4500, 4450, 50)
+    counts = [path.count("topic=") for path, _ in asked if "/api/kafka" in path]
+    assert counts == [200, 200, 50]
 
 
 def problem(text: str) -> Pages:
