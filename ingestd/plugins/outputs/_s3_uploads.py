@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 from ingestd import metrics
@@ -28,6 +30,10 @@ from ingestd.stores.object_store import ObjectStore
 log = get_logger(__name__)
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+_SILENT_S = 90.0
+"""How long an object, or a part of one, may take before it is a problem. The client gives up after 5 minutes. Two parts
+of 8 MiB at a time need 1.5 Mbit/s."""
+
 _PROBE = ".ingestd-check"
 
 
@@ -62,11 +68,20 @@ class Uploads:
         self._retry = Retry(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._busy: set[Path] = set()
         self._failing: set[object] = set()  # of the check and the segments: one that fails is not hidden by others
+        self._sent: dict[str, float] = {}  # the objects that are being sent: when S3 last took something of them
         self._converting = asyncio.Lock()
         self._more = asyncio.Event()
         self.damaged: list[Path] = []
         text = "objects cannot be uploaded; their events are kept on this machine until they can"
         self.outage = Outage(log.error, text, log.info, "objects can be uploaded again")
+
+    @property
+    def reason(self) -> str:
+        """Why uploads fail, or wait for an answer for too long; empty: they do not."""
+        silent_s = time.monotonic() - min(self._sent.values(), default=math.inf)
+        return self.outage.reason or (
+            f"S3 has taken nothing of an object for {silent_s:.0f} s" if silent_s > _SILENT_S else ""
+        )
 
     def wake(self) -> None:
         """Say that there are more segments."""
@@ -77,7 +92,7 @@ class Uploads:
         key = f"{folder}/{_PROBE}" if folder else _PROBE
         for attempt in self._retry.attempts():
             try:
-                await self._objects.upload(key, b"", {})
+                await self._send(key, b"", {})
             except StoreError as error:
                 self._failed(key, error)
                 await self._retry.wait(attempt)
@@ -167,8 +182,24 @@ class Uploads:
         if self._storage_class:
             attributes["Storage-Class"] = self._storage_class
         found = await body(chunks, self._threshold)
-        await self._objects.upload(f"{folder}/{name}" if folder else name, found, attributes)
+        await self._send(f"{folder}/{name}" if folder else name, found, attributes)
         metrics.OBJECTS_UPLOADED.add(1, self._plugin_id)
+
+    async def _send(self, key: str, data: bytes | AsyncIterator[bytes], attributes: Mapping[str, str]) -> None:
+        """Upload an object, and note when S3 takes some of it."""
+        self._sent[key] = time.monotonic()
+        try:
+            found = data if isinstance(data, bytes) else self._noted(key, data)
+            await self._objects.upload(key, found, attributes)
+        finally:
+            del self._sent[key]
+
+    async def _noted(self, key: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the chunks; the client takes the next one when there is room for it."""
+        async for chunk in chunks:
+            if key in self._sent:
+                self._sent[key] = time.monotonic()
+            yield chunk
 
     async def _put_aside(self, path: Path, error: DamagedSegmentError) -> None:
         """Keep what cannot be read, so that the rest can be uploaded."""

@@ -207,7 +207,7 @@ class S3Output:
         spool = self._opened()
         while (waiting := spool.waiting_bytes) and waiting + size > self._opts.max_local_bytes:
             await self._rotate()
-            reason = self._uploads.outage.reason if self._uploads is not None else ""
+            reason = self._uploads.reason if self._uploads is not None else ""
             text = f"{format_size(waiting)} wait for their upload, max_local_bytes allows no more"
             self._full.failed(output=self._plugin_id, error=f"{text}: {reason}" if reason else text)
             self._room.clear()
@@ -271,7 +271,7 @@ class S3Output:
         if self._spool is None or self._uploads is None:
             return []
         found: list[str] = []
-        if reason := self._uploads.outage.reason:
+        if reason := self._uploads.reason:
             waiting = f"{format_size(self._spool.waiting_bytes)} of events wait on this machine"
             found.append(f"output {self._plugin_id} cannot upload objects: {reason}; {waiting}")
         if reason := self._rename_refused.reason:

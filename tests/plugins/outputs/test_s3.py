@@ -13,6 +13,7 @@ import pytest
 
 from ingestd.config.errors import ConfigErrors
 from ingestd.plugins.outputs import _s3_spool as spool_module
+from ingestd.plugins.outputs import _s3_uploads as uploads_module
 from ingestd.plugins.outputs import s3 as module
 from ingestd.plugins.outputs._s3_segments import read_index, read_texts
 from tests.disks import remount, small_disk
@@ -126,6 +127,20 @@ async def test_it_waits_when_as_much_is_kept_as_may_be(tmp_path: Path, nobody: s
     sending.cancel()
     await output.close()
     assert len(texts(tmp_path)[HOUR]) == number
+
+
+async def test_a_server_that_never_answers_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads_module, "_SILENT_S", 0.01)
+    monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        output = build(config(f"http://127.0.0.1:{server.getsockname()[1]}"), tmp_path)
+        await output.open()
+        assert output.problems() == []
+        await deliver(output, batch({"n": 0}))
+        await output._rotate()
+        await eventually(output.problems, "a problem")
+        assert "S3 has taken nothing of an object for " in output.problems()[0]
+    await output.close()
 
 
 async def test_it_waits_until_the_disk_takes_events(
