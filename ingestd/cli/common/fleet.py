@@ -54,6 +54,13 @@ def ask_fleet(hosts: Sequence[str], token: str) -> Fleet:
     )
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Makes an error of a redirect: urllib would send the token to wherever it leads."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class Daemon:
     """A daemon at an address.
 
@@ -65,6 +72,7 @@ class Daemon:
         try:
             url = urlsplit(host if "://" in host else f"http://{host}")
             port = url.port or (443 if url.scheme == "https" else _PORT)
+            (url.hostname or "").encode("idna")
         except ValueError:
             url, port = SplitResult("", "", "", "", ""), 0
         if url.scheme not in ("http", "https") or not url.hostname:
@@ -91,7 +99,7 @@ class Daemon:
 
     def _get(self, path: str, document: type[_Document]) -> _Document:
         request = urllib.request.Request(f"{self._base}/api/{path}", headers=self._headers)  # noqa: S310 -- checked
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
         try:
             with opener.open(request, timeout=_TIMEOUT_S) as answer:
                 return msgspec.json.decode(answer.read(), type=document)
@@ -109,6 +117,8 @@ class Daemon:
             return self._failure(
                 "wants its token: set INGESTD_HTTP_TOKEN or http_token_file to the daemons' http_token"
             )
+        if 300 <= error.code < 400:
+            return self._failure(f"redirects to {error.headers['Location']}: name the daemon's own address")
         if error.code == 404:
             return self._failure("has no accounts to show: its ingestd is older, or the path prefix is another")
         return self._failure(f"answers with status {error.code}: {_message(error.read())}")

@@ -52,6 +52,8 @@ def serving(pages: Pages, asked: list[tuple[str, str | None]] | None = None) -> 
             body = page if isinstance(page, bytes) else json.dumps(page).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if status == 302:
+                self.send_header("Location", page)
             self.end_headers()
             self.wfile.write(body)
 
@@ -109,6 +111,14 @@ def test_authorization(tmp_path: Path, address: str, expected: str) -> None:
     assert {authorization for _, authorization in asked} == {expected}
     prefix = "/logs" if "logs" in address else ""
     assert {path for path, _ in asked} == {f"{prefix}/api/accounts", f"{prefix}/api/kafka?topic=logs"}
+
+
+def test_a_redirect_does_not_get_the_token(tmp_path: Path) -> None:
+    asked: list[tuple[str, str | None]] = []
+    with serving(EDGE, asked) as other, serving({"accounts": (302, f"http://{other}/api/accounts")}) as host:
+        done = run("--fleet", host, "--data-dir", str(tmp_path), INGESTD_HTTP_TOKEN="secret-token")
+    assert (done.exit_code, asked) == (1, [])
+    assert f"{host} redirects to http://{other}/api/accounts: name the daemon's own address" in done.output
 
 
 def test_many_topics_are_asked_about_in_several_requests(tmp_path: Path) -> None:
@@ -174,6 +184,7 @@ USAGE: list[tuple[str, tuple[str, ...], str]] = [
     ("no_address", ("--fleet", "http://:99"), "is not a host"),
     ("scheme", ("--fleet", "ftp://edge1"), "is not a host"),
     ("port", ("--fleet", "edge1:99999"), "is not a host"),
+    ("name", ("--fleet", "edge1..example.org"), "is not a host"),
 ]
 
 
