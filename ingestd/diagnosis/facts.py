@@ -183,6 +183,7 @@ class Facts:
         dropped: Datagrams that the kernel dropped, since the daemon started.
         kafka: Its inputs and outputs ``kafka``.
         fills_store: Whether its pipelines write to a store that can be queried.
+        unread: Why the daemon's pages cannot be read; empty: they can.
         app_servers: Python web servers that run on this machine.
         indices: All indices.
         disk: The disk.
@@ -211,6 +212,7 @@ class Facts:
     dropped: tuple[DroppedDatagrams, ...] = ()
     kafka: tuple[KafkaState, ...] = ()
     fills_store: bool = True
+    unread: str = ""
     app_servers: tuple[str, ...] = ()
     indices: tuple[IndexInfo, ...] = ()
     disk: Disk | None = None

@@ -33,6 +33,7 @@ class Scope:
         dropped: Datagrams that the kernel dropped.
         kafka: The inputs and outputs ``kafka`` of the daemon.
         fills_store: Whether its pipelines write to a store that can be queried.
+        unread: Why the daemon's pages cannot be read; empty: they can.
         lifecycle: Whether the settings on backups are those of the store.
     """
 
@@ -43,6 +44,7 @@ class Scope:
     dropped: tuple[DroppedDatagrams, ...] = ()
     kafka: tuple[KafkaState, ...] = ()
     fills_store: bool = True
+    unread: str = ""
     lifecycle: bool = True
 
 
@@ -64,6 +66,7 @@ def gather(settings: Settings, store: LogStore, scope: Scope, now: datetime.date
         dropped=scope.dropped,
         kafka=scope.kafka,
         fills_store=scope.fills_store,
+        unread=scope.unread,
         app_servers=folder_facts.app_servers(),
         builtin_store=scope.builtin_store,
         rules=scope.rules,

@@ -16,6 +16,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "no ingestd is running on {folder}: nothing is received",
         "{folder}에서 실행 중인 ingestd가 없어 아무것도 수신되지 않습니다",
     ),
+    "daemon.unread": (
+        "its pages cannot be read, so its connections and Kafka are not checked: {reason}",
+        "데몬의 페이지를 읽을 수 없어 연결과 Kafka는 점검하지 않았습니다: {reason}",
+    ),
     "store.unavailable": ("the store cannot be queried: {reason}", "저장소를 조회할 수 없습니다: {reason}"),
     "records.arriving": (
         "{total:event} in the last hour: {access:access line}, {django:record} of Django, {others:other}",
@@ -230,6 +234,10 @@ FIXES: Mapping[str, tuple[str, str]] = {
     "daemon.down": (
         "ingestd run --data-dir {folder}\nor, under systemd: systemctl start ingestd; its data is in /var/lib/ingestd",
         "ingestd run --data-dir {folder}\nsystemd에서는 systemctl start ingestd (데이터는 /var/lib/ingestd)",
+    ),
+    "daemon.unread": (
+        "Use the settings of the daemon, its address (http) and token (http_token): --settings FILE",
+        "데몬의 설정, 즉 주소(http)와 토큰(http_token)을 사용하세요: --settings FILE",
     ),
     "store.unavailable": ("Check its address and its log.", "주소와 로그를 확인하세요."),
     "records.quiet": (

@@ -35,6 +35,8 @@ def check_daemon(facts: Facts) -> Iterator[Finding]:
     """Report whether a daemon runs on the data folder."""
     if facts.pid:
         yield Finding(Status.OK, "daemon.running", {"pid": str(facts.pid)})
+        if facts.unread:
+            yield Finding(Status.NOTE, "daemon.unread", {"reason": facts.unread})
     elif facts.pid == 0:
         yield Finding(Status.FIX, "daemon.down", {"folder": str(facts.folder)})
 

@@ -86,6 +86,7 @@ CASES = [  # id, facts, {code: status}
     ("daemon_unknown", NOTHING, {}),
     ("daemon_runs", replace(NOTHING, pid=17), {"daemon.running": "ok"}),
     ("daemon_down", replace(NOTHING, pid=0, folder=Path("/data")), {"daemon.down": "fix"}),
+    ("daemon_unread", replace(NOTHING, pid=17, unread="no"), {"daemon.running": "ok", "daemon.unread": "note"}),
     ("store_away", replace(NOTHING, store_problem="refused"), {"store.unavailable": "fix"}),
     ("no_events", records(), {"records.none": "fix"}),
     ("quiet", records(newest="2026-11-20T10:00:00.000Z"), {"records.quiet": "warning"}),

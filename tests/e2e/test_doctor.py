@@ -126,9 +126,12 @@ def test_wrong_senders(tmp_path: Path) -> None:
         daemon.wait_for_metric("ingestd_unsupported_connections_total", 1)
         address = daemon.url.removeprefix("http://")
         text = doctor(daemon.data_dir, "--http", address, code=1)  # there are no events
+        elsewhere = doctor(daemon.data_dir, "--http", "127.0.0.1:1", code=1)
         shown = json.loads(daemon.get("/api/doctor"))
     assert re.search(r"warning  senders      input \S+: 1 connection with HTTP, answered with status 400\n", text)
     assert "/metrics and /health have a port of their own" in text
+    assert "its pages cannot be read, so its connections and Kafka are not checked: Connection refused" in elsewhere
+    assert "cannot be read" not in text
     assert "senders.http" in {finding["code"] for finding in shown["findings"]}
 
 

@@ -73,6 +73,7 @@ def _scope(settings: Settings) -> Scope:
         dropped=counts.dropped,
         kafka=counts.kafka,
         fills_store=counts.fills_store,
+        unread=counts.problem,
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from ingestd import metrics
 from ingestd.diagnosis.facts import DroppedDatagrams, KafkaState, UnsupportedClients
@@ -33,12 +36,14 @@ class DaemonCounts:
         dropped: Datagrams that the kernel dropped.
         kafka: What its inputs and outputs ``kafka`` find at their brokers.
         fills_store: Whether its pipelines write to a store that can be queried.
+        problem: Why its pages cannot be read; empty: they can, or it serves none.
     """
 
     senders: tuple[UnsupportedClients, ...] | None = None
     dropped: tuple[DroppedDatagrams, ...] = ()
     kafka: tuple[KafkaState, ...] = ()
     fills_store: bool = True
+    problem: str = ""
 
 
 def daemon_counts(settings: Settings) -> DaemonCounts:
@@ -46,16 +51,18 @@ def daemon_counts(settings: Settings) -> DaemonCounts:
 
     With a password and no token, they are not for programs.
     """
-    counts = DaemonCounts()
-    with contextlib.suppress(OSError, ValueError, AccessError, http.client.HTTPException):
+    if settings.http is None:
+        return DaemonCounts()
+    try:
         text = _get(settings, "/metrics")
-        counts = replace(
-            counts,
-            senders=tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text)),
-            dropped=tuple(
-                DroppedDatagrams(match[1], int(match[2])) for match in _DROPPED.finditer(text) if match[2] != "0"
-            ),
-        )
+    except (OSError, ValueError, AccessError, http.client.HTTPException) as error:
+        return DaemonCounts(problem=_reason(error))
+    counts = DaemonCounts(
+        senders=tuple(UnsupportedClients(match[1], match[2], int(match[3])) for match in _SERIES.finditer(text)),
+        dropped=tuple(
+            DroppedDatagrams(match[1], int(match[2])) for match in _DROPPED.finditer(text) if match[2] != "0"
+        ),
+    )
     with contextlib.suppress(OSError, ValueError, KeyError, AccessError, http.client.HTTPException):
         found = json.loads(_get(settings, "/api/pipelines"))
         counts = replace(counts, fills_store=found["fills_store"])
@@ -64,6 +71,13 @@ def daemon_counts(settings: Settings) -> DaemonCounts:
             asked = json.loads(_get(settings, "/api/kafka", _KAFKA_TIMEOUT_S))
             counts = replace(counts, kafka=kafka_states(asked["kafka"]))
     return counts
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
+        return "it wants a token (http_token)"
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return os.strerror(reason.errno) if isinstance(reason, OSError) and reason.errno else str(reason)
 
 
 def _get(settings: Settings, path: str, timeout_s: float = _TIMEOUT_S) -> str:
