@@ -44,7 +44,7 @@ COMMON_LEGACY: Mapping[str, Legacy] = {
     "output": {
         **_CONDITIONS,
         "workers": ignored("an output chooses its own concurrency; leave it out"),
-        "codec": ignored("this output writes whole events in a format of its own; leave it out"),
+        "codec": ignored("an output without codecs writes whole events in a format of its own; leave it out"),
     },
     "codec": _ID,
 }
