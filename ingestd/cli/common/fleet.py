@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import ipaddress
 import json
 import urllib.error
 import urllib.request
@@ -70,7 +71,7 @@ class Daemon:
 
     def __init__(self, host: str, token: str) -> None:
         try:
-            url = urlsplit(host if "://" in host else f"http://{host}")
+            url = urlsplit(_url(host))
             port = url.port or (443 if url.scheme == "https" else _PORT)
             (url.hostname or "").encode("idna")
         except ValueError:
@@ -125,6 +126,16 @@ class Daemon:
 
     def _failure(self, what: str) -> click.ClickException:
         return click.ClickException(f"{self.name} {what}")
+
+
+def _url(host: str) -> str:
+    """Return the URL of a host; an IPv6 address needs no brackets if no port follows."""
+    if "://" in host:
+        return host
+    try:
+        return f"http://[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return f"http://{host}"
 
 
 def _topic_query(topics: Sequence[str]) -> str:

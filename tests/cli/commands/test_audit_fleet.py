@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.audit import audit
+from ingestd.cli.common.fleet import Daemon
 
 NOTHING: dict[str, Any] = {"duplicates": 0, "dead": 0, "dropped": 0, "queued": 0, "difference": 0, "balanced": True}
 
@@ -175,6 +176,14 @@ def test_a_daemon_that_cannot_say(tmp_path: Path, pages: Pages, reason: str) -> 
 def test_a_daemon_that_is_not_there(tmp_path: Path) -> None:
     done = run("--fleet", "127.0.0.1:1", "--data-dir", str(tmp_path))
     assert (done.exit_code, done.output) == (1, "Error: 127.0.0.1:1 does not answer: Connection refused\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("::1", "[::1]:9600"), ("[::1]:80", "[::1]:80"), ("edge1", "edge1:9600"), ("https://e/logs/", "e:443/logs")],
+)
+def test_addresses(host: str, name: str) -> None:
+    assert Daemon(host, "").name == name
 
 
 USAGE: list[tuple[str, tuple[str, ...], str]] = [
