@@ -11,6 +11,7 @@ import contextlib
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from io import BytesIO
 from itertools import accumulate
 from operator import itemgetter
@@ -46,6 +47,9 @@ _ORIGINAL = FieldRef("[event][original]")
 
 _NO_VALUE = Annotated[int, msgspec.Meta(gt=0, lt=0)]
 """Matches no value: a decoder rejects a record that has such a field."""
+
+_JSONS_OWN = frozenset('{}[]:,"\\/+-. \t\r\n0123456789abcdefABCDEFtruefalsen')
+"""Characters that JSON has outside of strings, or after a backslash."""
 
 _REQUIRED: dict[str, Any] = {"@timestamp": str, "@version": Any}
 """What a record must have to stay text."""
@@ -370,7 +374,19 @@ def _keys(lines: list[bytes], offset: int) -> list[Key]:
     return [*accumulate(map(len, lines[:-1]), initial=offset)]
 
 
+@lru_cache
+def _escape(delimiter: bytes) -> tuple[bytes, bytes] | None:
+    """Return a character of a delimiter that JSON has in strings only, and its escape; None if there is none."""
+    found = next((char for char in delimiter.decode("utf-8", "ignore") if char not in _JSONS_OWN), None)
+    if found is None:
+        return None
+    units = found.encode("utf-16-be").hex()
+    return found.encode(), "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4)).encode()
+
+
 def encode_lines(batch: Batch, delimiter: bytes = LINE_FEED) -> bytes:
-    """Return the documents of ``batch``, ``delimiter`` after each."""
+    """Return the documents of ``batch``, ``delimiter`` after each, and not within one: there it is escaped."""
     documents = batch.documents()
+    if delimiter != LINE_FEED and (escape := _escape(delimiter)):
+        documents = [document.replace(*escape) if delimiter in document else document for document in documents]
     return delimiter.join([*documents, b""]) if documents else b""

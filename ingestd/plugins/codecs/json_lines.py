@@ -1,6 +1,7 @@
-"""``json_lines``: one JSON object per line.
+r"""``json_lines``: one JSON object per line.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-json_lines.
+Unlike there, an output escapes a `delimiter` in the texts of an event, as `\u007c` for `|`: it ends records only.
 """
 
 from __future__ import annotations

@@ -51,6 +51,20 @@ def test_lines_of_text(delimiter: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("delimiter", [*DELIMITERS, "||", "a|a", "END", "}|", "\u2028", "😀"])
+def test_text_that_has_the_delimiter_is_still_one_record(delimiter: str) -> None:
+    built = built_input(f'tcp {{ port => 0 codec => json_lines {{ delimiter => "{delimiter}" }} }}')
+    end = delimiter_of(built.codec)
+    text = end.decode("utf-8", "replace")
+    messages = [text, text + text, f"x{text[:1]}{text}{text[-1:]}y", f'\\"{text}\\', "plain"]
+    whole = [{"@timestamp": "2026-11-22T10:00:00.000Z", "message": message, text: "x"} for message in messages]
+    data = built.codec.encode(Batch.of_events(whole, range(len(whole)), "o", 0))
+    assert data.count(end) == len(messages)
+    found = [event for _, event in events(built, data)]
+    assert [event["message"] for event in found] == messages
+    assert all(event[text] == "x" for event in found)
+
+
 @pytest.mark.parametrize("filters", ["", 'mutate { add_field => { "a" => "%{n}" } }'], ids=["whole", "columns"])
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_records_of_json(delimiter: str, filters: str) -> None:
