@@ -23,7 +23,7 @@ class TooLongError(GzipError):
 
 
 def member_texts(data: bytes, max_bytes: int) -> list[bytes]:
-    """Return the text of each member.
+    """Return the text of each member. Zero bytes at the end are padding, as for gzip(1).
 
     Takes time in proportion to ``data`` and the text, however many members there are.
 
@@ -33,7 +33,7 @@ def member_texts(data: bytes, max_bytes: int) -> list[bytes]:
     """
     texts: list[bytes] = []
     at = size = 0
-    while at < len(data):
+    while at < len(data) and not _is_padding(data, at):
         inflater, parts = zlib.decompressobj(16 + zlib.MAX_WBITS), list[bytes]()
         while not inflater.eof:
             piece = data[at : at + _PIECE_BYTES]
@@ -50,6 +50,10 @@ def member_texts(data: bytes, max_bytes: int) -> list[bytes]:
         at -= len(inflater.unused_data)
         texts.append(b"".join(parts))
     return texts
+
+
+def _is_padding(data: bytes, at: int) -> bool:
+    return data[at] == 0 and data.count(0, at) == len(data) - at
 
 
 def inflated(data: bytes, max_bytes: int) -> bytes:

@@ -20,12 +20,14 @@ CASES: list[tuple[str, bytes, bytes]] = [  # id, data, text
     ("one", gzip.compress(b"ab"), b"ab"),
     ("longest", gzip.compress(bytes(100)), bytes(100)),
     ("several", gzip.compress(b"a") + gzip.compress(b"") + gzip.compress(b"b"), b"ab"),
+    ("padded", gzip.compress(b"ab") + bytes(512), b"ab"),
     ("many", MANY + gzip.compress(b"a"), b"a"),
 ]
 WRONG: list[tuple[str, bytes]] = [
     ("text", b"no"),
     ("cut", gzip.compress(b"ab")[:-3]),
     ("rest", gzip.compress(b"ab") + b"x"),
+    ("rest_after_padding", gzip.compress(b"ab") + bytes(3) + b"x"),
     ("damaged", gzip.compress(b"ab" * 50, mtime=0)[:12] + bytes(20)),
     ("too_long", gzip.compress(bytes(101))),
     ("bomb", gzip.compress(bytes(1 << 24))),
