@@ -198,8 +198,14 @@ class Site:
         wait_until(lambda: len(self.events(kind)) >= len(messages), f"{len(messages)} events of {kind}")
         assert sorted(event["message"] for event in self.events(kind)) == sorted(messages)
 
-    def kill_a_worker(self) -> None:
-        """Kill each worker, and wait for the next ones."""
+    def kill_workers(self, **counts: int) -> None:
+        """Kill each worker once there are that many events of each kind, and wait for the next workers.
+
+        What is being written to a file would be written again by the next worker.
+        """
+        for kind, count in counts.items():
+            wait_until(lambda: len(self.events(kind)) >= count, f"{count} events of {kind}")  # noqa: B023
+        wait_until(lambda: self.daemon.metric("ingestd_queue_events") == 0, "all to be delivered")
         before = workers(self.daemon)
         for pid in before:
             send_signal(pid)
@@ -255,9 +261,10 @@ def test_workers_that_are_killed_within_records_and_delimiters(site: Site) -> No
     messages = [f"record {number}\nof two lines " + "x" * rnd.choice([0, 10, 5000]) for number in range(60)]
     data = b"".join(message.encode() + b"|END|" for message in messages)
     lines = [line for message in messages for line in message.split("\n")]
-    members = b"".join(gzip.compress(message.encode()) for message in messages)
+    members = [gzip.compress(message.encode()) for message in messages]
     middle = data.index(b"|END|", len(data) // 2)
     cuts = sorted([len(data) // 4, middle + 2, *(rnd.randrange(len(data)) for _ in range(2))])
+    sent = 0  # of the members
     with (
         socket.create_connection(("127.0.0.1", site.port(0))) as client,
         socket.create_connection(("127.0.0.1", site.port(1))) as other,
@@ -266,9 +273,12 @@ def test_workers_that_are_killed_within_records_and_delimiters(site: Site) -> No
         for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
             client.sendall(data[start:end])
             file.write(data[start:end])
-            other.sendall(members[start * len(members) // len(data) : end * len(members) // len(data)])
+            whole = data.count(b"|END|", 0, end)
+            until = len(b"".join(members[:whole])) + 10  # within the next member
+            other.sendall(b"".join(members)[sent:until])
+            sent = until
             if end < len(data):
-                site.kill_a_worker()
+                site.kill_workers(tcp=whole, file=whole, members=2 * whole)
         site.wait("file", messages)
     site.wait("tcp", messages)
     site.wait("members", lines)
