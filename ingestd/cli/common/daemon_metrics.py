@@ -73,6 +73,11 @@ def daemon_counts(settings: Settings) -> DaemonCounts:
     return counts
 
 
+def bearer(token: str) -> str:
+    """Return the header ``Authorization`` for a token: http.client writes headers in Latin-1, daemons read UTF-8."""
+    return f"Bearer {token}".encode().decode("latin-1")
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
         return "it wants a token (http_token)"
@@ -86,7 +91,7 @@ def _get(settings: Settings, path: str, timeout_s: float = _TIMEOUT_S) -> str:
         raise ValueError("not served")
     host = _ANY_HOST.get(address.host, f"[{address.host}]" if ":" in address.host else address.host)
     access = load_access(settings)
-    headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
+    headers = {"Authorization": bearer(access.token)} if access.token else {}
     request = urllib.request.Request(f"http://{host}:{address.port}{path_prefix(settings)}{path}", headers=headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=timeout_s) as answer:

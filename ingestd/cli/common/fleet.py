@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 import click
 import msgspec
 
+from ingestd.cli.common.daemon_metrics import bearer
 from ingestd.pipeline.fleet import Fleet, KafkaOffsets, Node, NodeAccounts, add_up, topics_of
 
 _PORT = 9600
@@ -144,7 +145,7 @@ def _topic_query(topics: Sequence[str]) -> str:
 
 def _authorization(url: SplitResult, token: str) -> str:
     if not url.username:
-        return f"Bearer {token}"
+        return bearer(token)
     login = f"{unquote(url.username)}:{unquote(url.password or '')}"
     return "Basic " + base64.b64encode(login.encode()).decode()
 

@@ -220,6 +220,18 @@ def _form(fields: Event) -> bytes:
     return "&".join(pairs).encode()
 
 
+def _check_url(name: str, url: str) -> None:
+    """Raise OptionError unless requests can go to the host of a URL."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in {"http", "https"} else ""
+    except ValueError:  # brackets that do not match
+        host = ""
+    if not host:
+        raise OptionError(f"{name} is no URL like https://host/path", url)
+    check_host(host)
+
+
 _LEGACY = CLIENT_TLS_LEGACY | {
     "cacert": replaced("ssl_certificate_authorities"),
     "client_cert": replaced("ssl_certificate"),
@@ -236,11 +248,9 @@ _LEGACY = CLIENT_TLS_LEGACY | {
 @plugin("output", "http", Options, touches=touches, legacy=_LEGACY)
 def build(opts: Options, context: BuildContext) -> HttpOutput:
     """A server that takes requests, such as ingestd's input `http`, Loki, VictoriaLogs or ClickHouse."""
-    if opts.url.static is not None:
-        parts = urlsplit(opts.url.static)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise OptionError("url is no URL like https://host/path", opts.url.text)
-        check_host(parts.hostname)
+    for name, url in (("url", opts.url.static), ("proxy", opts.proxy or None)):
+        if url is not None:
+            _check_url(name, url)
     if opts.format != "loki" and (opts.format == "message") != (opts.message is not None):
         raise OptionError("message and format => message need each other", opts.format)
     if opts.labels and opts.format != "loki":

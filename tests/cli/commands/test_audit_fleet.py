@@ -99,6 +99,14 @@ def test_events_that_nobody_read(tmp_path: Path) -> None:
     assert "group ingestd: 30 of 1,100 delivered events were not received" in text.output
 
 
+def test_a_token_in_korean(tmp_path: Path) -> None:
+    asked: list[tuple[str, str | None]] = []
+    with serving(EDGE, asked) as host:
+        done = run("--fleet", host, "--data-dir", str(tmp_path), INGESTD_HTTP_TOKEN="아주비밀한토큰입니다")
+    assert done.exit_code == 0, done.output
+    assert {(header or "").encode("latin-1").decode() for _, header in asked} == {"Bearer 아주비밀한토큰입니다"}
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [("{}", "Bearer secret-token"), ("http://kim:pass%20word@{}/logs", "Basic a2ltOnBhc3Mgd29yZA==")],

@@ -228,6 +228,9 @@ async def test_a_wrong_config_loses_nothing(status: int) -> None:
 REFUSED = [
     ("url", 'url => "ftp://x"', "is no URL"),
     ("host", 'url => "http://logs..example.org/x"', "is not the name or address"),
+    ("brackets", 'url => "http://[::1/x"', "url is no URL"),
+    ("proxy", 'url => "http://x" proxy => "proxy.example.org:3128"', "proxy is no URL"),
+    ("proxy_host", 'url => "http://x" proxy => "http://a..b:3128"', "is not the name or address"),
     ("message", 'url => "http://x" format => message', "need each other"),
     ("pool", 'url => "http://x" pool_max => 0', "1 or more"),
     ("field", 'url => "%{x}" ssl_certificate_authorities => "/nothing.pem"', "cannot be read"),
