@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
 from tests.e2e.chaos.tools import figure, scaled, workers
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.stub import StubElasticsearch
@@ -24,6 +27,7 @@ CONFIG = f"""
 input {{
   http {{ {LOCAL} id => "http" }}
   elasticsearch_bulk {{ {LOCAL} id => "bulk" }}
+  otlp {{ {LOCAL} id => "otlp" }}
 }}
 output {{ elasticsearch {{ hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 }} }}
 """
@@ -52,6 +56,25 @@ def with_ids(kind: str, numbers: range) -> tuple[str, bytes, dict[str, str]]:
         for line in ({"index": {"_index": "a", "_id": f"{kind}-{number}"}}, {"kind": kind, "n": number})
     ]
     return "/_bulk", "\n".join([*lines, ""]).encode(), {"Content-Type": "application/x-ndjson"}
+
+
+def records(kind: str, numbers: range) -> tuple[str, bytes, dict[str, str]]:
+    """Return records of OpenTelemetry in protobuf; as ``with_key``."""
+    given = [
+        {
+            "body": {"stringValue": "x" * 200},
+            "attributes": [
+                {"key": "kind", "value": {"stringValue": kind}},
+                {"key": "n", "value": {"intValue": str(number)}},
+            ],
+        }
+        for number in numbers
+    ]
+    message = json_format.ParseDict(
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": given}]}]}, ExportLogsServiceRequest()
+    )
+    headers = {"Content-Type": "application/x-protobuf", "Idempotency-Key": f"{kind}-{numbers.start}"}
+    return "/v1/logs", message.SerializeToString(), headers
 
 
 @dataclass
@@ -110,9 +133,10 @@ def test_what_was_answered_is_there(tmp_path: Path) -> None:
         RepeatingClient("key 2", "http", with_key),
         RepeatingClient("no key", "http", without_key),
         RepeatingClient("id", "bulk", with_ids),
+        RepeatingClient("record", "otlp", records),
     ]
     with StubElasticsearch() as stub, Daemon(tmp_path, config=CONFIG % stub.url, workers="2") as daemon:
-        wait_until(lambda: len(daemon.said("listening for events")) == 2, "both inputs")
+        wait_until(lambda: len(daemon.said("listening for events")) == 3, "all inputs")
         ports = {entry["input"]: entry["port"] for entry in daemon.said("listening for events")}
         for client in clients:
             client.port = ports[client.input_id]
@@ -130,7 +154,8 @@ def test_what_was_answered_is_there(tmp_path: Path) -> None:
             counts: dict[str, Counter[int]] = {client.kind: Counter() for client in clients}
             with stub.lock:
                 for document in stub.documents.values():
-                    counts[document["kind"]][document["n"]] += 1
+                    fields = document.get("attributes", document)
+                    counts[fields["kind"]][fields["n"]] += 1
             return counts
 
         wait_until(lambda: all(found()[client.kind].keys() >= {*client.answered} for client in clients), "all events")

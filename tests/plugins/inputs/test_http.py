@@ -89,6 +89,40 @@ async def test_events_of_a_request(
         assert served.sink.syncs == bool(served.sink.put_at)
 
 
+GZIP = {"Content-Encoding": "gzip"}
+TWO = [{"@timestamp": "2026-01-02T03:04:05.006Z", "message": text} for text in ("a", "b")]
+IN_JSON = [json.dumps(event, separators=(",", ":")).encode() for event in TWO]
+MSGPACK = b"\x92\x01\x81\xa1a\x01"  # [time, record]
+
+SENDERS: list[tuple[str, dict[str, str], bytes]] = [  # id, headers, body, as these write two events
+    ("vector_newline_delimited", NDJSON, b"".join([line + b"\n" for line in IN_JSON])),
+    ("vector_character_delimited", JSON, b"[" + b",".join(IN_JSON) + b"]"),  # without `framing`: an array
+    ("vector_gzip", NDJSON | GZIP, gzip.compress(b"".join([line + b"\n" for line in IN_JSON]))),
+    ("fluent_bit_json", JSON, b"[" + b",".join(IN_JSON) + b"]"),
+    ("fluent_bit_json_gzip", JSON | GZIP, gzip.compress(b"[" + b",".join(IN_JSON) + b"]")),
+    ("fluent_bit_json_stream", JSON, b"".join(IN_JSON)),  # nothing between the records
+    ("fluent_bit_json_lines", NDJSON, b"".join([line + b"\n" for line in IN_JSON])),
+    ("fluent_bit_1_json_lines", JSON, b"".join([line + b"\n" for line in IN_JSON])),
+]
+
+
+@pytest.mark.parametrize(("headers", "body"), [c[1:] for c in SENDERS], ids=[c[0] for c in SENDERS])
+async def test_what_senders_write(headers: dict[str, str], body: bytes) -> None:
+    """The sources of the formats: Vector's src/sinks/http/config.rs, Fluent Bit's plugins/out_http/http.c."""
+    async with serving_http(CONFIG % "") as served:
+        assert await served.post(body, headers) == OK
+        events = [without(event) | {"@timestamp": str(event["@timestamp"])} for event in served.events()]
+    assert events == TWO
+
+
+async def test_fluent_bits_default_format_is_kept_as_text() -> None:
+    """MessagePack needs a codec that reads it; its bytes are not lost without."""
+    async with serving_http(CONFIG % "") as served:
+        assert await served.post(MSGPACK, {"Content-Type": "application/msgpack"}) == OK
+        [event] = served.events()
+    assert event["message"] == r"\x92\u0001\x81\xA1a\u0001"
+
+
 HEADERS = {"User-Agent": "curl/8", "X-Trace-Id": "7", "Authorization": "Basic YTpi", "Content-Type": "text/plain"}
 HEADER_FIELDS = {
     "http_host": "test:80",
