@@ -42,18 +42,21 @@ _SAME = (
 def option_meant(word: str, candidates: Iterable[str]) -> str | None:
     """Return the option that ``word`` probably stands for, None if there is none.
 
-    That is one written like it (``did_you_mean``), one that other programs call so (`username`: `user`), or the
-    shortest one with the same word among its own (`group`: `group_id`).
+    That is one written like it (``did_you_mean``), one that other programs call so (`username`: `user`), the
+    shortest one with the same word among its own (`group`: `group_id`), or one that is a word of it
+    (`rename_field`: `rename`, not `remove_field`).
     """
     candidates = sorted(candidates, key=lambda name: (len(name), name))
-    if (near := did_you_mean(word, candidates)) is not None:
-        return near
     wanted = _fold(word)
+    part = next((part for part in wanted.split("_") if len(part) > 3 and part in candidates), None)
+    near = did_you_mean(word, candidates)
+    if near is not None and (part is None or part in _fold(near).split("_")):
+        return near
     same = {name for names in _SAME if wanted in names for name in names}
     words = (
         name for name in candidates if len(wanted) > 3 and wanted.rstrip("s") in map(_singular, _fold(name).split("_"))
     )
-    return next((name for name in candidates if name in same), next(words, None))
+    return next((name for name in candidates if name in same), next(words, part))
 
 
 def _singular(word: str) -> str:

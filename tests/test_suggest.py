@@ -58,6 +58,8 @@ MEANT = [
     ("written_like_it", "grup_id", KAFKA, "group_id"),
     ("nothing", "colour", KAFKA, None),
     ("short_words_mean_nothing", "id", KAFKA, None),
+    ("a_word_of_it", "rename_field", ("add_field", "remove_field", "rename"), "rename"),
+    ("a_word_of_it_that_both_have", "template_ovrwrte", ("template", "template_overwrite"), "template_overwrite"),
 ]
 
 

@@ -81,6 +81,7 @@ def read_options(  # noqa: PLR0913 -- the last two by name
     settings = _without_legacy(settings, legacy, declared, owner, errors)
     unset = {setting.name for setting in settings if any(text.unset for text in texts(setting))}
     values = {field.name: defaults[name] for name, field in declared.items() if name in defaults}
+    misspelt: set[str] = set()
     for setting in settings:
         field = declared.get(setting.name)
         if field is not None and setting.name in unset:
@@ -88,6 +89,7 @@ def read_options(  # noqa: PLR0913 -- the last two by name
         if field is None:
             names = sorted({*declared, *known})
             near = option_meant(setting.name, names)
+            misspelt |= {near} if near else set()
             hint = f"did you mean {near!r}?" if near else "known options: " + ", ".join(names)
             errors.append(ConfigError(f"unknown option {setting.name!r} for {owner}", setting.span, hint))
             continue
@@ -110,7 +112,7 @@ def read_options(  # noqa: PLR0913 -- the last two by name
         values[field.name] = _merge(hints[field.name], values.get(field.name), value)
         if _has_templates(hints[field.name]):
             errors += _misread(setting)
-    given = {setting.name for setting in settings}
+    given = {setting.name for setting in settings} | misspelt
     for name, field in declared.items():
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if missing and name not in given:
@@ -174,7 +176,9 @@ def _legacy_error(setting: PluginSetting, old: LegacyOption, owner: str) -> Conf
         message = f"the option {setting.name!r} of {owner} {why}"
     else:
         message = f"the option {setting.name!r} of {owner} has no effect"
-    return ConfigError(message, setting.span, old.note or f"write {old.successor} => ...", severity)
+    given = setting.value.value if isinstance(setting.value, StringLiteral) else ""
+    advice = old.note or f"write {old.successor} => {old.values.get(given, '...')}"
+    return ConfigError(message, setting.span, advice, severity)
 
 
 @functools.cache

@@ -155,6 +155,12 @@ class Needy:
     match: str = required("What to match.")
 
 
+def test_a_misspelt_option_is_not_missing_as_well() -> None:
+    options, [error], _ = read("mtch => a", Needy)
+    assert options is None
+    assert (error.message, error.hint) == ("unknown option 'mtch' for filter 'x'", "did you mean 'match'?")
+
+
 def test_missing() -> None:
     options, [error], source = read("", Needy)
     assert options is None

@@ -168,6 +168,7 @@ def _touches(opts: Options) -> Touch:
 
 _LEGACY = {
     **TLS_LEGACY,
+    "verify_mode": TLS_LEGACY["ssl_verify_mode"],
     "threads": ignored("a worker serves all of its connections in one thread"),
     "ssl_handshake_timeout": ignored("a client has 10 seconds for the handshake"),
 }

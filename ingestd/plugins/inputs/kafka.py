@@ -327,7 +327,10 @@ _LEGACY = LEGACY | {
     **dict.fromkeys(
         (
             *("schema_registry_url", "schema_registry_key", "schema_registry_secret", "schema_registry_proxy"),
-            *("schema_registry_ssl_truststore_location", "schema_registry_validation"),
+            *("schema_registry_ssl_keystore_location", "schema_registry_ssl_keystore_password"),
+            *("schema_registry_ssl_keystore_type", "schema_registry_ssl_truststore_location"),
+            *("schema_registry_ssl_truststore_password", "schema_registry_ssl_truststore_type"),
+            "schema_registry_validation",
         ),
         unsupported("a schema registry is not supported: let the sender write JSON"),
     ),

@@ -48,6 +48,7 @@ ELASTICSEARCH: Legacy = {
     "ssl": replaced("ssl_enabled"),
     "cacert": replaced("ssl_certificate_authorities"),
     "ssl_certificate_verification": replaced("ssl_verification_mode", true="full", false="none"),
+    "http_compression": replaced("compression_level", true="1", false="0"),
 }
 
 OPENSEARCH: Legacy = {
@@ -55,6 +56,7 @@ OPENSEARCH: Legacy = {
     "ssl": replaced("ssl_enabled", silent=True),
     "cacert": replaced("ssl_certificate_authorities", silent=True),
     "ssl_certificate_verification": replaced("ssl_verification_mode", silent=True, true="full", false="none"),
+    "http_compression": replaced("compression_level", silent=True, true="1", false="0"),
     "tls_certificate": replaced("ssl_certificate", silent=True),
     "tls_key": replaced("ssl_key", silent=True),
     "legacy_template": ignored("it follows from the version of the server"),

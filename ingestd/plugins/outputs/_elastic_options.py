@@ -61,8 +61,9 @@ class Options:
     custom_headers: dict[str, str] = option({}, "Headers of every request.")
     proxy: str = option("", "URL of an HTTP proxy.")
     timeout: float = option(60, "Seconds for one request.")
-    http_compression: bool = option(True, "Compress bulk bodies; false is compression_level 0.")
-    compression_level: int = option(-1, "gzip level, 0 to 9; -1: 1, but 0 if every host is this machine.")
+    compression_level: int = option(
+        -1, "gzip level of bulk bodies, 0 to 9; -1: 1, but 0 if every host is this machine."
+    )
     ssl_enabled: bool | None = option(None, "Use https for hosts without a scheme.")
     ssl_verification_mode: str = option("full", "`none` believes whoever answers.", choices=("full", "none"))
     ssl_certificate_authorities: list[str] = option([], "PEM files to trust; default: the system's.")
@@ -172,7 +173,7 @@ class Options:
         connection = ElasticOptions(
             hosts=tuple(self.hosts),
             user=self.user or None,
-            password=self.password if self.user else None,
+            password=(self.password or None) if self.user else None,
             cloud_auth=self.cloud_auth or None,
             api_key=self.api_key or None,
             cloud_id=self.cloud_id or None,
@@ -188,7 +189,7 @@ class Options:
             custom_headers=self.custom_headers,
             proxy=self.proxy or None,
             timeout=self.timeout,
-            compression_level=level if self.http_compression else 0,
+            compression_level=level,
             pool_max_per_route=self.pool_max_per_route,
             pool_max=self.pool_max,
             healthcheck_path=self.healthcheck_path,

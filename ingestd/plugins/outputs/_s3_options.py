@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ingestd.event.sprintf import Template
@@ -10,6 +11,12 @@ from ingestd.plugins.registry import ignored, option, refused, required
 ROTATIONS = ("size_and_time", "size", "time")
 
 _HOURS = "%{+YYYY/MM/dd/HH}"
+
+_BUCKET = re.compile(r"(?!(?:\d+\.){3}\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, without reserved prefixes."""
+
+_OLD_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")
+"""Buckets of us-east-1 from before March 2018; with such a name only the path style works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,12 @@ class Options:
         parts = [self.prefix.text.strip("/"), "" if has_date else self.partition.strip("/")]
         return Template("/".join(filter(None, parts)))
 
+    def is_bucket_possible(self) -> bool:
+        """Return whether Amazon can have a bucket of this name; other servers have their own rules."""
+        path_style = self.additional_settings.get("force_path_style", "").lower() == "true"
+        is_old = path_style and self.region == "us-east-1" and _OLD_BUCKET.fullmatch(self.bucket)
+        return bool(self.endpoint or is_old or _BUCKET.fullmatch(self.bucket))
+
 
 LEGACY = {
     "restore": ignored("what a crash left is always uploaded"),
@@ -87,6 +100,7 @@ LEGACY = {
     "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to a minute"),
     "signature_version": ignored("requests are signed with version 4"),
     "tags": ignored("they are no part of the names of objects"),
+    "use_aws_bundled_ca": ignored("the certificate authorities of the system are trusted"),
     "use_ssl": ignored("the URL in endpoint says it"),
     "aws_credentials_file": refused("set access_key_id and secret_access_key, or use ~/.aws/credentials"),
     "role_arn": refused("give the role to the machine or container, or set AWS_ROLE_ARN with a web identity"),

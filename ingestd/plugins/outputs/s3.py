@@ -48,6 +48,10 @@ _CLOSE_SECONDS = 10.0
 
 _FIRST_ADOPTION_SECONDS, _ADOPTION_SECONDS = 10.0, 60.0
 _MAX_FOLDER_BYTES = 800  # a key has at most 1,024; the rest is for the name
+_BUCKET_RULES = (
+    "a name has 3 to 63 lowercase letters, digits, dots and hyphens, and starts and ends with a letter or digit; other "
+    "servers than Amazon's need endpoint, and buckets of us-east-1 with an older name force_path_style"
+)
 _CONTROL = dict.fromkeys([*range(32), 127], "_")
 
 
@@ -341,9 +345,15 @@ def build(opts: Options, context: BuildContext) -> S3Output:
     return S3Output(opts, context, _access(opts))
 
 
-def _check_options(opts: Options) -> None:
+def _check_bucket(opts: Options) -> None:
     if not opts.bucket or set("/%{} ") & set(opts.bucket):
         raise OptionError(f"{opts.bucket!r} is no name of a bucket", opts.bucket, "folders belong into prefix")
+    if not opts.is_bucket_possible():
+        raise OptionError(f"Amazon S3 has no bucket named {opts.bucket!r}", opts.bucket, _BUCKET_RULES)
+
+
+def _check_options(opts: Options) -> None:
+    _check_bucket(opts)
     if opts.endpoint and urlsplit(opts.endpoint).scheme not in {"http", "https"}:
         raise OptionError("endpoint is no URL", opts.endpoint, "write one like https://minio.example.org:9000")
     if bool(opts.access_key_id) != bool(opts.secret_access_key):

@@ -174,6 +174,7 @@ MISTAKES = [
     ("action => delete", "action delete needs document_id"),
     ("parent => x", "parent needs join_field"),
     ("scripted_upsert => true", "scripted_upsert needs script"),
+    ("user => kim", "user and password must be given together"),
     ("data_stream => true index => i", "index and data_stream exclude each other"),
     ("data_stream => true action => index", "data streams take only the action create"),
     ("data_stream => true ilm_enabled => true", "ilm_enabled and data_stream exclude each other"),

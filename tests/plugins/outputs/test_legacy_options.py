@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 
 from ingestd.compiler.pipeline import inspect
+from ingestd.config.nodes import PluginBlock
 from ingestd.config.parser import parse
+from ingestd.plugins.options import read_options
+from ingestd.plugins.registry import find
 
 OUTPUTS = [  # settings of the output elasticsearch, part of the message, part of the advice
     ("document_type => log", "'document_type' has an effect with Elasticsearch 6 only", "leave it out"),
@@ -17,6 +22,7 @@ OUTPUTS = [  # settings of the output elasticsearch, part of the message, part o
     ("workers => 4", "'workers' of output 'elasticsearch' has no effect", "concurrency"),
     ("flush_size => 500", "'flush_size' of output", "batch.max_bytes"),
     ("validate_after_inactivity => 5", "'validate_after_inactivity' of output", "opened again"),
+    ("http_compression => false", "is called 'compression_level' now", "write compression_level => 0"),
     ("codec => json", "'codec' of output 'elasticsearch' has no effect", "leave it out"),
 ]
 
@@ -32,16 +38,45 @@ def test_a_warning_names_the_successor(settings: str, message: str, advice: str)
     assert text[finding.span.column - 1 :].startswith((name, value))
 
 
-PLUGINS = [  # a filter, the successor or advice
-    ("grok { singles => true }", "never an array"),
-    ('geoip { source => "a" lru_cache_size => 9 }', "cache_size"),
-    ('kv { trim => "x" }', "trim_value"),
+Section = Literal["input", "output"]
+VALUES: list[tuple[Section, str, str, Any]] = [  # section, plugin, the option that takes the value, its value
+    ("input", "http { port => 1 verify_mode => none }", "ssl_client_authentication", "none"),
+    ("input", "http { port => 1 verify_mode => peer }", "ssl_client_authentication", "optional"),
+    ("input", "http { port => 1 verify_mode => force_peer }", "ssl_client_authentication", "required"),
+    ("output", "elasticsearch { http_compression => true }", "compression_level", 1),
+    ("output", "elasticsearch { http_compression => false }", "compression_level", 0),
+    ("output", "opensearch { http_compression => true }", "compression_level", 1),
+    ("output", "opensearch { http_compression => 'false' }", "compression_level", 0),
 ]
 
 
-@pytest.mark.parametrize(("plugin", "advice"), PLUGINS, ids=[row[0].split()[0] for row in PLUGINS])
-def test_options_of_older_versions(plugin: str, advice: str) -> None:
-    [finding] = inspect(parse(f"filter {{ {plugin} }}", "test.conf", {}))
+@pytest.mark.parametrize(("section", "plugin", "name", "value"), VALUES, ids=[row[1] for row in VALUES])
+def test_the_successor_takes_the_value(section: Section, plugin: str, name: str, value: Any) -> None:
+    [node] = getattr(parse(f"{section} {{ {plugin} }}", "test.conf", {}), f"{section}s")
+    assert isinstance(node, PluginBlock)
+    spec = find(section, node.name)
+    assert spec is not None
+    options = read_options(spec.options, node.settings, node.name, node.span, [], legacy=spec.legacy)
+    assert getattr(options, name) == value
+
+
+def test_a_current_option_of_opensearch_needs_no_warning() -> None:
+    assert inspect(parse("input { stdin { } } output { opensearch { http_compression => true } }", "a.conf", {})) == []
+
+
+PLUGINS = [  # section, plugin, the successor or advice
+    ("filter", "grok { singles => true }", "never an array"),
+    ("filter", 'geoip { source => "a" lru_cache_size => 9 }', "cache_size"),
+    ("filter", 'kv { trim => "x" }', "trim_value"),
+    ("input", "http { port => 1 verify_mode => none }", "write ssl_client_authentication"),
+    ("output", "s3 { bucket => logs use_aws_bundled_ca => true }", "certificate authorities of the system"),
+]
+
+
+@pytest.mark.parametrize(("section", "plugin", "advice"), PLUGINS, ids=[row[1].split()[0] for row in PLUGINS])
+def test_options_of_older_versions(section: str, plugin: str, advice: str) -> None:
+    findings = inspect(parse(f"{section} {{ {plugin} }}", "test.conf", {}))
+    [finding] = [finding for finding in findings if "the option" in finding.message]
     assert finding.severity == "warning"
     assert advice in finding.hint
 
@@ -71,6 +106,15 @@ UNSUPPORTED = [  # section, plugin, options of Logstash's, part of the advice
     ("output", "http { url => 'http://a' http_method => post %s }", ("keystore", "keystore_type"), PEM[0]),
     ("output", "http { url => 'http://a' http_method => post %s }", ("truststore", "truststore_type"), PEM[1]),
     ("output", "kafka { topic_id => a %s }", ("jaas_path",), "sasl_jaas_config"),
+    (
+        *("input", "kafka { topics => a %s }"),
+        tuple(
+            f"schema_registry_ssl_{store}_{part}"
+            for store in ("keystore", "truststore")
+            for part in ("location", "password", "type")
+        ),
+        "let the sender write JSON",
+    ),
 ]
 
 

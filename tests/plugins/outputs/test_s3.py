@@ -254,21 +254,27 @@ async def test_by_size_alone_time_ends_nothing(tmp_path: Path, nobody: str) -> N
 
 WRONG = [  # options, part of the message
     ('bucket => "a/b"', "'a/b' is no name of a bucket"),
-    ('bucket => "b" endpoint => "minio:9000"', "endpoint is no URL"),
-    ('bucket => "b" access_key_id => "a"', "must be given together"),
-    ('bucket => "b" session_token => "a"', "session_token belongs to access_key_id"),
-    ('bucket => "b" additional_settings => { "use_accelerate_endpoint" => true }', "'use_accelerate_endpoint'"),
-    ('bucket => "b" size_file => 0', "above 0"),
-    ('bucket => "b" time_file => 0', "above 0"),
-    ('bucket => "b" max_local_bytes => 1000', "at least size_file"),
-    ('bucket => "b" upload_workers_count => 0', "1 or more"),
-    ('bucket => "b" ssekms_key_id => "k"', "ssekms_key_id has no effect"),
-    ('bucket => "b" canned_acl => "public-read"', "'public-read' is not offered"),
-    ('bucket => "b" temporary_directory => "tmp"', "must be absolute"),
-    ('bucket => "b" format => parquet codec => plain', "needs no codec"),
-    ('bucket => "b" format => parquet codec => json_lines { delimiter => "|" }', "columns, and needs no codec"),
-    ('bucket => "b" role_arn => "arn:x"', "role_arn"),
-    ('bucket => "b" aws_credentials_file => "/x"', "aws_credentials_file"),
+    ('bucket => "My_Bucket"', "Amazon S3 has no bucket named 'My_Bucket'"),
+    ('bucket => "My_Bucket" region => "eu-west-1" additional_settings => { force_path_style => true }', "'My_Bucket'"),
+    ('bucket => "ab"', "no bucket named 'ab'"),
+    ('bucket => "logs-"', "no bucket named 'logs-'"),
+    ('bucket => "a..b"', "no bucket named 'a..b'"),
+    ('bucket => "192.168.5.4"', "no bucket named '192.168.5.4'"),
+    ('bucket => "logs" endpoint => "minio:9000"', "endpoint is no URL"),
+    ('bucket => "logs" access_key_id => "a"', "must be given together"),
+    ('bucket => "logs" session_token => "a"', "session_token belongs to access_key_id"),
+    ('bucket => "logs" additional_settings => { "use_accelerate_endpoint" => true }', "'use_accelerate_endpoint'"),
+    ('bucket => "logs" size_file => 0', "above 0"),
+    ('bucket => "logs" time_file => 0', "above 0"),
+    ('bucket => "logs" max_local_bytes => 1000', "at least size_file"),
+    ('bucket => "logs" upload_workers_count => 0', "1 or more"),
+    ('bucket => "logs" ssekms_key_id => "k"', "ssekms_key_id has no effect"),
+    ('bucket => "logs" canned_acl => "public-read"', "'public-read' is not offered"),
+    ('bucket => "logs" temporary_directory => "tmp"', "must be absolute"),
+    ('bucket => "logs" format => parquet codec => plain', "needs no codec"),
+    ('bucket => "logs" format => parquet codec => json_lines { delimiter => "|" }', "columns, and needs no codec"),
+    ('bucket => "logs" role_arn => "arn:x"', "role_arn"),
+    ('bucket => "logs" aws_credentials_file => "/x"', "aws_credentials_file"),
 ]
 
 
@@ -276,6 +282,18 @@ WRONG = [  # options, part of the message
 def test_options_that_cannot_work(options: str, message: str) -> None:
     with pytest.raises(ConfigErrors, match=message):
         build(f"s3 {{ {options} }}")
+
+
+POSSIBLE = [
+    'bucket => "my.logs-2"',
+    'bucket => "My_Bucket" endpoint => "https://minio.example.org"',
+    'bucket => "My_Bucket" additional_settings => { force_path_style => true }',
+]
+
+
+@pytest.mark.parametrize("options", POSSIBLE)
+def test_names_of_buckets_that_are_possible(options: str) -> None:
+    build(f"s3 {{ {options} }}")
 
 
 def test_requests_go_where_the_options_say() -> None:
