@@ -407,7 +407,7 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "manage_template이 false가 아니면 데몬이 시작할 때 설치하며, 새 인덱스부터 적용됩니다.",
     ),
     "fields.ignored": (
-        "Find the events with so many keys and put those into one text field; the next day's index starts anew.",
+        "Find the events with so many keys and put those into one text field; the next day's index starts empty.",
         "키가 지나치게 많은 이벤트를 찾아 그 키들을 텍스트 필드 하나에 담으세요. 다음 날 인덱스는 새로 시작합니다.",
     ),
     "fields.rejected": (

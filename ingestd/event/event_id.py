@@ -67,7 +67,7 @@ def own_id(source: bytes, offset: int, version: str = "") -> str:
     Args:
         source: What the offset counts in, as a file of a host.
         offset: Where the event is in it: 0 or more.
-        version: Tells events at the same offset apart, as of a file that was written anew; hexadecimal.
+        version: Distinguishes events at the same offset, as of a file that was rewritten; hexadecimal.
     """
     digest = hashlib.blake2b(source, digest_size=10).hexdigest()
     return f"{_OWN}{digest}-{_OFFSET % offset}" + (f"-{version}" if version else "")

@@ -42,7 +42,7 @@ class GroupSync:
                 waiting, self._waiting = self._waiting, []
                 error = await self._try()
                 for future in waiting:
-                    _settle(future, error)
+                    _resolve(future, error)
         finally:
             self._running = False
             for future in (*waiting, *self._waiting):  # cancelled: the pipeline ends
@@ -56,7 +56,7 @@ class GroupSync:
         return None
 
 
-def _settle(future: asyncio.Future[None], error: OSError | None) -> None:
+def _resolve(future: asyncio.Future[None], error: OSError | None) -> None:
     if future.done():  # whoever waited has given up
         return
     if error is None:

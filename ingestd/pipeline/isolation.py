@@ -37,7 +37,7 @@ class OutputFailedError(Exception):
 
 
 Deliver = Callable[[list[Any], float], Awaitable[Sequence[Tally] | None]]
-"""Delivers payloads, in so many tries; returns what ``Output.deliver`` does, raises OutputFailedError."""
+"""Delivers payloads in up to this many attempts; returns what ``Output.deliver`` does, raises OutputFailedError."""
 
 
 async def try_to_deliver(built: BuiltOutput, payloads: list[Any], tries: float) -> Sequence[Tally] | None:

@@ -125,7 +125,7 @@ class RunningPipeline:
 
     @property
     def finite(self) -> bool:
-        """Whether every input ends by itself."""
+        """Whether every input ends on its own."""
         return all(built.input.finite for built in self._pipeline.inputs)
 
     @property

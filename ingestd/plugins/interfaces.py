@@ -345,21 +345,19 @@ class Output(Protocol[P]):
 
 @runtime_checkable
 class SkipsRepeats(Protocol):
-    """An output that can tell whether it has an event, at some cost."""
+    """An output that can look up whether it has an event, at some cost."""
 
     repeats: bool
     """Whether any event may be one that it has already: how far delivery came is not known."""
 
 
-class Placed(Protocol):
-    """A payload of ``HandsOver``. ``end``: the position in the journal after the record that it was made of."""
-
-    end: int
-
-
 @runtime_checkable
 class HandsOver(Protocol):
-    """An output that hands its events over to other pipelines. Its payloads are ``Placed``, and come in order."""
+    """An output that hands its events over to other pipelines.
+
+    Its payloads come in order. Their attribute ``end`` is the position in the journal after the record that a payload
+    was made of.
+    """
 
     @property
     def addresses(self) -> Sequence[str]:

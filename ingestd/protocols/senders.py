@@ -57,7 +57,7 @@ _HEADER_LINE, _HEADER_START = re.compile(rb"\r\n|" + _TOKEN + rb"+:"), re.compil
 
 
 def recognise(head: bytes, *, ended: bool = False) -> Sender | None:
-    """Return who sends a stream that starts with ``head``; None: more bytes are needed to tell.
+    """Return who sends a stream that starts with ``head``; None: more bytes are needed.
 
     Args:
         head: From the first byte on. More than ``MAX_HEAD_BYTES`` of it are not looked at.

@@ -1,5 +1,5 @@
 """The time zone of a store's days, remembered in the data folder: a daemon or a command that is started where there is
-no ``ingestd.toml`` must neither cut the days of a store anew nor read times in another zone.
+no ``ingestd.toml`` must neither change where a store's days start nor read times in another zone.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_requests_that_fail_are_sent_again(tmp_path: Path) -> None:
 
 
 def test_many_refused_documents_cost_few_requests(tmp_path: Path) -> None:
-    """They are written anew once, all in one request, and are dead letters then."""
+    """They are encoded again once, all in one request, and are dead letters then."""
     refused = dict.fromkeys(range(0, 100, 2), 400)
     with StubElasticsearch() as stub, daemon(tmp_path, stub) as running:
         stub.bulk_faults.extend([Fault(items=refused), Fault(items=dict.fromkeys(range(50), 400))])

@@ -1,4 +1,4 @@
-"""Events as columns, and the documents that they become: text as it came, additions appended, changes written anew."""
+"""Events as columns, and the documents that they become: text as it came, additions appended, changes rewritten."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_new_fields_of_some_whole_events() -> None:
 
 
 def test_fields_never_decoded_that_nest_too_deeply() -> None:
-    """A record that cannot be written anew keeps its text, as ``message`` if it says nothing without being read."""
+    """A record that cannot be rewritten keeps its text, as ``message`` if it says nothing without being read."""
     deep = b'"deep":' + b"[" * 900 + b"]" * 900
     raw, twice = b'{"a":1,' + deep + b"}", b'{"a":0,"a":1,' + deep + b"}"
     table = Table([raw[:-1], raw[:-1], twice[:-1]], [None] * 3, [0, 1, 2], {"a": (1,) * 3, "b": (ABSENT,) * 3})

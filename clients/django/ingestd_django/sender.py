@@ -60,11 +60,11 @@ class Sender:
 
     def __init__(self, address: Address, limits: Limits, report: Callable[[str], None]) -> None:
         self._address, self._limits, self._report = address, limits, report
-        self._start_anew()
+        self._reset()
         _all.add(self)
         _watch_termination()
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         """Start with nothing, as also a forked process does: what waits is its parent's."""
         self._pid = os.getpid()
         self._changed = threading.Condition()  # reentrant: a signal or the garbage collector may log in ``put``
@@ -155,7 +155,7 @@ class Sender:
                 spool.forget()
         if self._connection is not None:
             self._connection.close()
-        self._start_anew()
+        self._reset()
 
     def _waits(self) -> bool:
         return bool(self._memory) or self._spooled
@@ -209,9 +209,9 @@ class Sender:
             kept += 1
         if kept < len(documents):
             self.dropped += len(documents) - kept
-            self._tell(f"{self.dropped} records are lost: {reason}")
+            self._queue_report(f"{self.dropped} records are lost: {reason}")
 
-    def _tell(self, text: str) -> None:
+    def _queue_report(self, text: str) -> None:
         now = time.monotonic()
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
@@ -321,7 +321,9 @@ class Sender:
         with self._changed:
             self._ended = self._closed
             if away and not self._closed:
-                self._tell(f"{self._address} cannot be reached, records are kept in {self._limits.spool_dir}: {error}")
+                self._queue_report(
+                    f"{self._address} cannot be reached, records are kept in {self._limits.spool_dir}: {error}"
+                )
                 self._away = True
                 self._write_memory()
                 self._changed.notify_all()

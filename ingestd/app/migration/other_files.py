@@ -53,7 +53,7 @@ def _other_names(folder: Path) -> Iterator[Finding]:
 
 
 def _patterns(folder: Path, *, ecs: bool) -> Iterator[Finding]:
-    """Yield whether the patterns of a folder can be used, each file by itself."""
+    """Yield whether the patterns of a folder can be used, each file on its own."""
     for file in sorted(folder.glob("*")):
         if not file.is_file():
             continue

@@ -18,7 +18,7 @@ from ingestd.pipeline.audit import TO_PIPELINES, Account, IndexCount, accounts, 
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
 
-_SETTLE_S = 0.2
+_RETRY_S = 0.2
 """How long a write of the daemon may take before what it writes counts as missing."""
 
 _COLUMNS = ("received", "delivered", "duplicates", "dead", "dropped", "queued")
@@ -79,7 +79,7 @@ def audit(  # noqa: PLR0913 -- an argument for each option
         return
     try:
         # before the indices, which only grow
-        found = accounts(settings.data_dir, lambda: time.sleep(_SETTLE_S), settings.index_zone)
+        found = accounts(settings.data_dir, lambda: time.sleep(_RETRY_S), settings.index_zone)
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'the journal'}: {error.strerror}") from None
     indices = _index_counts(found, settings, url, day, deep=deep)

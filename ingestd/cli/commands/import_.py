@@ -55,7 +55,7 @@ class Charset(click.ParamType[str]):
     default=AUTO,
     show_default=True,
     help="How lines are decoded; auto: by the first lines of each file as JSON, as text, or, if there are both, each "
-    "line by itself. plain is the same as line.",
+    "line on its own. plain is the same as line.",
 )
 @click.option(
     "--charset",

@@ -23,7 +23,7 @@ from ingestd.journal.survey import Survey, look, survey
 from ingestd.settings import Settings
 from ingestd.units import counted, round_size
 
-_SETTLE_S = 0.2
+_RETRY_S = 0.2
 """How long a write in progress may take before its record counts as torn."""
 
 _worker_option = click.option("--worker", metavar="NAME", help="Only this worker's journal.  [default: all]")
@@ -41,7 +41,7 @@ def journal() -> None:
 def inspect_journal(settings: Settings, worker: str | None, as_json: bool) -> None:
     """Show what each worker's journal holds, and what is still waiting for each output."""
     with os_errors("the journal"):
-        found = [survey(folder, _settle) for folder in _folders(settings, worker)]
+        found = [survey(folder, _pause_before_retry) for folder in _folders(settings, worker)]
     if as_json:
         click.echo(dumps([_document(journal) for journal in found]))
         return
@@ -57,7 +57,7 @@ def verify(settings: Settings, worker: str | None) -> None:
     errors = 0
     for folder in _folders(settings, worker):
         with os_errors("the journal"):
-            found = survey(folder, _settle)
+            found = survey(folder, _pause_before_retry)
         for fault in found.faults:
             click.echo(f"{found.worker}: {fault}")
         errors += len(found.faults)
@@ -90,7 +90,7 @@ def _write_lines(settings: Settings, worker: str | None, output: IO[Any], *, wai
     for folder in _folders(settings, worker):
         with os_errors("the journal"):
             after = _lowest_position(folder) if waiting else 0
-            for item in look(folder, _settle):
+            for item in look(folder, _pause_before_retry):
                 if isinstance(item, Repair):
                     click.echo(f"{folder.name}: {item}", err=True)
                     errors += 1
@@ -100,8 +100,8 @@ def _write_lines(settings: Settings, worker: str | None, output: IO[Any], *, wai
     return errors
 
 
-def _settle() -> None:
-    time.sleep(_SETTLE_S)
+def _pause_before_retry() -> None:
+    time.sleep(_RETRY_S)
 
 
 def _folders(settings: Settings, worker: str | None) -> list[Path]:

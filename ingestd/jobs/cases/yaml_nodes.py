@@ -97,11 +97,6 @@ class Node:
         column: int = self._node.start_mark.column
         return column
 
-    @property
-    def is_block(self) -> bool:
-        """Whether it is a list or mapping over several lines, without brackets."""
-        return getattr(self._node, "flow_style", True) is False
-
     def error(self, message: str, hint: str = "") -> ConfigError:
         """Return an error at this place."""
         return ConfigError(message, self.span, hint)

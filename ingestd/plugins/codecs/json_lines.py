@@ -44,7 +44,7 @@ class JsonLinesCodec:
 
     @property
     def joins_streams(self) -> bool:
-        """Whether no record gets a field of its stream, and lines can be joined and told apart again."""
+        """Whether no record gets a field of its stream, and joined lines can be split again."""
         return not self.decoder.stream_fields and self.delimiter == LINE_FEED
 
     def decode(self, chunk: Chunk) -> Table:

@@ -32,7 +32,7 @@ def _touches(options: Options) -> Touch:
 def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Write the value of a field as JSON text. A missing field is skipped."""
     source, destination = options.source, target(options.target or options.source)
-    nested = len(source.path) > 1  # then null and missing cannot be told apart
+    nested = len(source.path) > 1  # then null and missing look the same
 
     def json_encode(table: Table, rows: Rows, received_ns: int) -> Rows:
         values = table.pick(table.values(source), rows)

@@ -2,7 +2,7 @@
 
 - ``[@metadata][_id]``, which Filebeat's processors `add_id` and `fingerprint` set, and clients may;
 - of a line of a file: the agent, the file and the offset, as in ``[agent][id]``, ``[log][file]`` and ``[log][offset]``,
-  or in ``beat``, ``source`` and ``offset`` of Filebeat 5 and 6. A file may be written anew, and the number of its inode
+  or in ``beat``, ``source`` and ``offset`` of Filebeat 5 and 6. A file may be rewritten, and the number of its inode
   is used again, so the time and the text of the event are part of the id as well.
 
 Other events get the id of their connection and their place in it.

@@ -1,7 +1,7 @@
 """What is known of the files that the input ``file`` reads, and the sincedb, where that is kept.
 
 A path may name one file today and another tomorrow, and a file may be emptied and written again. So what is read is a
-*generation* of a file: a device and an inode number, until the content starts anew. Each is a stream of its own, and
+*generation* of a file: a device and an inode number, until the content starts over. Each is a stream of its own, and
 the offset of an event is its place in the file. A generation is recognised by the bytes at its start and by those
 before the place that was read last: an inode number is used again, and a file that is emptied may grow beyond its old
 size.

@@ -167,7 +167,7 @@ class WatchedFile:
             self._mark_done(look)
 
     async def _read(self, size: int) -> bool:
-        """Read what there is; returns whether there is more. ``size``: where to stop, unless files are complete."""
+        """Read what is there; returns whether there is more. ``size``: where to stop, unless files are complete."""
         if self._reader is None:
             self._start()
         assert self._reader is not None  # noqa: S101 -- see above

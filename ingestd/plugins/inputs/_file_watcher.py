@@ -342,7 +342,7 @@ class FileWatcher:
         with contextlib.suppress(OSError):
             status = Path(path).stat()
             if key_of(status) == key:
-                log.info("a file was emptied or written anew; it is read from its start", path=readable_path(path))
+                log.info("a file was truncated or rewritten; it is read from its start", path=readable_path(path))
             self._seen(path, status)
 
     def _make_room(self, file: WatchedFile) -> None:

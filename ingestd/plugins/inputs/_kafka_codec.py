@@ -37,8 +37,8 @@ def line_of_record(value: bytes, place: Place, event_id: bytes | None) -> bytes:
         own = own_id(f"kafka/{topic}/{partition}".encode(), offset)
     else:
         own = own_id(b"kafka-id/" + event_id, 0)
-    told = "" if key is None else "=" + quote_from_bytes(key)
-    return line_of(value, f"{own},{topic},{partition},{offset},{timestamp_ms},{told}".encode())
+    encoded_key = "" if key is None else "=" + quote_from_bytes(key)
+    return line_of(value, f"{own},{topic},{partition},{offset},{timestamp_ms},{encoded_key}".encode())
 
 
 class KafkaCodec:

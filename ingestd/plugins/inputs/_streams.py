@@ -162,7 +162,7 @@ class LineStream:
         return self._flush_seconds if self._flush_seconds and self._messages.pending_bytes else None
 
     async def flush(self) -> None:
-        """Take what there is of the last message for all of it."""
+        """Treat what has arrived of the last message as all of it."""
         await self._messages.flush()
 
     async def feed(self, data: bytes | memoryview) -> None:

@@ -313,7 +313,7 @@ class ConnectionReader:
         return too_long or last or tcp_position.ends_after(self._sock, size)
 
     def _reject_pickles(self, data: bytes) -> int:
-        """Reject and consume ``data``: whole frames, or what there is of the last or of one that is too long.
+        """Reject and consume ``data``: whole frames, or what has arrived of the last or of one that is too long.
 
         Returns how many bytes were consumed: the rest waits until dead letters can be written.
         """
@@ -334,7 +334,7 @@ class ConnectionReader:
 
     def _collect(self, size: int) -> None:
         """Take the start of a long line out of the kernel's buffer; pause if that is not possible now."""
-        self._recognition.settle(Sender.LINES)  # what follows is not the start of a record
+        self._recognition.resolve(Sender.LINES)  # what follows is not the start of a record
         self._mark.delimiter, before = self._recognition.framing.delimiter, self._mark.state
         if before is PartialLine.NONE:
             self._mark.set(PartialLine.REJECTING if self._lines.exceeds(size) else PartialLine.COLLECTED)

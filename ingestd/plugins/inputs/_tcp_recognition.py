@@ -108,7 +108,7 @@ class Recognition:
         self.framing = lines
 
     def judge(self, head: bytes, offset: int, *, ended: bool) -> Sender | None:
-        """Return who sends, None if more bytes are needed to tell.
+        """Return who sends, None if more bytes are needed.
 
         Args:
             head: What waits to be read, the start of a record.
@@ -128,7 +128,7 @@ class Recognition:
         elif sender is not Sender.PICKLE and sender not in self._framings:
             sender = Sender.LINES
         if sender is not Sender.PROXY:
-            self.settle(sender)
+            self.resolve(sender)
         return sender
 
     def _has_line_of_text(self, head: bytes) -> bool:
@@ -143,8 +143,8 @@ class Recognition:
         self._first = offset + header.size
         return header
 
-    def settle(self, sender: Sender) -> None:
-        """Judge no more; ``sender`` is who sends, unless that is known."""
+    def resolve(self, sender: Sender) -> None:
+        """Stop guessing: ``sender`` is the sender, unless one is known already."""
         if self.sender is None:
             self.sender, self.framing = sender, self._framings.get(sender, self._lines)
             if sender is Sender.PICKLE:

@@ -118,7 +118,7 @@ class Wakeups:
         self._seems_full = full
         if full:
             self._set_low_water(self._longest)  # makes room for the longest line
-            self._sock.recv(1, socket.MSG_PEEK)  # makes the kernel tell the sender
+            self._sock.recv(1, socket.MSG_PEEK)  # makes the kernel announce the free space to the sender
             self._rest(_FULL_SECONDS)
         elif size > _GLANCE_BYTES:
             self._rest(seconds / _LOOK_SHARE * (1 + self._peek_buffer.resting))

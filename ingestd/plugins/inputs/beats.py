@@ -29,8 +29,8 @@ from ingestd.protocols.lumberjack import Decoder, Events, LumberjackError, Overs
 from ingestd.protocols.lumberjack_writer import ack_frame
 
 KEEP_ALIVE_SECONDS = 5.0
-"""How often a client that waits is told that its window is being worked on, as Logstash does; Beats give up after 30 s
-without an answer."""
+"""How often a waiting client gets a keep-alive while its window is processed, as Logstash does; Beats give up after
+30 s without an answer."""
 
 _READ_BYTES = 256 << 10
 _ROOM_SECONDS = 0.2
@@ -81,7 +81,7 @@ _LEGACY = {
     **TLS_LEGACY,
     "executor_threads": _NO_EFFECT,
     "event_loop_threads": _NO_EFFECT,
-    "congestion_threshold": ignored("clients that wait for a slow output are kept waiting, and told so"),
+    "congestion_threshold": ignored("clients that wait for a slow output get keep-alives"),
     "target_field_for_codec": refused("the codec is applied to message"),
     "ssl_peer_metadata": ignored("certificates of clients are checked; what is in them is not added to events"),
     "ssl_handshake_timeout": ignored("a client has 10 seconds for the handshake"),
@@ -111,7 +111,7 @@ class _Conversation:
         self._size = 0  # of them, as lines
         self._offset = 0  # in the stream, of what is not put yet
         self._ends: list[WindowEnd] = []  # of windows that are not acknowledged yet
-        self._told_at = 0.0  # on the loop's clock: when the client sent or was told something last
+        self._last_activity = 0.0  # on the loop's clock: when anything was last received from the client or sent to it
 
     async def run(self) -> None:
         """Return at the end of the connection; what came of a window is kept.
@@ -120,7 +120,7 @@ class _Conversation:
             ProtocolError: What came is not Lumberjack; windows before are acknowledged.
         """
         while data := await self._read():
-            self._told_at, error = asyncio.get_running_loop().time(), None
+            self._last_activity, error = asyncio.get_running_loop().time(), None
             try:
                 await self._take(data)
             except LumberjackError as reason:
@@ -134,7 +134,7 @@ class _Conversation:
     async def _read(self) -> bytes:
         """Return what has arrived; empty at the end.
 
-        A window is read although the sink has no room for it: only then can the client be told to wait.
+        A window is read although the sink has no room for it: only then can the client get keep-alives.
         """
         if self._decoder.waits_for_window and not await self._connection.more(paused=True):
             return b""
@@ -202,9 +202,9 @@ class _Conversation:
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(awaitable)
         try:
             while not task.done():
-                await asyncio.wait([task], timeout=max(self._told_at + KEEP_ALIVE_SECONDS - loop.time(), 0))
+                await asyncio.wait([task], timeout=max(self._last_activity + KEEP_ALIVE_SECONDS - loop.time(), 0))
                 if not task.done() and self._decoder.version == 2:
-                    self._told_at = loop.time()
+                    self._last_activity = loop.time()
                     await self._connection.send(ack_frame(0))
             task.result()
         finally:

@@ -70,7 +70,7 @@ class Options(HttpServerOptions):
     port: int = option(9200, "Port to listen on; 0 takes a free one.")
     version: str = option(
         "8.19.0",
-        "Version that clients are told. Beats want one that is not older than theirs, or "
+        "Version reported to clients. Beats want one that is not older than theirs, or "
         "`output.elasticsearch.allow_older_versions: true`; the Python client wants the same major version.",
     )
 

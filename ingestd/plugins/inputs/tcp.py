@@ -14,7 +14,7 @@ Clients that send something else than lines are recognised by their first bytes.
 With TLS (``ssl_enabled``), a line is decrypted before it can be stored, and the connection ends with the process that
 reads it. At a stop, a reload or an upgrade, a client sees the end of the stream; what it sends until it closes is taken
 in, but one that never looks is disconnected after two seconds. If a worker is killed, what it has decrypted and not
-stored yet is lost: the last lines of each client, as nothing tells the client that they did not arrive. Inputs whose
+stored yet is lost: the last lines of each client, as the client cannot know that they did not arrive. Inputs whose
 clients wait for an acknowledgement lose nothing then. Certificates can be replaced while the daemon runs: new
 connections use the new files.
 """

@@ -32,7 +32,7 @@ MAX_REQUESTS = 8
 _BAD_REQUEST = 400
 
 _ALL_REJECTED = 3
-"""So many rejected documents without a stored one in between are no accident."""
+"""After this many rejections in a row, with no document stored in between, it is a problem to report."""
 
 _TIMEOUTS = 3
 """After this many timeouts a request is sent in halves: it may be too large."""
@@ -174,7 +174,7 @@ class BulkSender:
                     await self._send_halves(attempt, rewritten=rewritten)
                     return
                 case Verdict.SPLIT:
-                    self._dead(attempt, 0, result.reason)
+                    self._dead_letter(attempt, 0, result.reason)
                     return
                 case Verdict.RETRY:
                     attempt = replace(attempt, asked=True)
@@ -209,13 +209,13 @@ class BulkSender:
 
     async def _request_now(self, attempt: _Attempt) -> _Reply:
         body = attempt.body()
-        begin = asyncio.get_running_loop().time()
+        start = asyncio.get_running_loop().time()
         try:
             answer = await self._client.bulk(body, pipeline=self._pipeline, document_type=self._connector.document_type)
         except ElasticUnavailable as error:
             self._limit.bad()
             return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
-        seconds = asyncio.get_running_loop().time() - begin
+        seconds = asyncio.get_running_loop().time() - start
         metrics.BULK_SECONDS.observe(seconds, self._name)
         metrics.BULK_BYTES.observe(body.size, self._name)
         result = parse_response(answer.status, answer.body, len(attempt))
@@ -245,18 +245,19 @@ class BulkSender:
         """
         again: list[int] = []
         documents: list[bytes] = []
-        for dead, (number, position) in zip(refused, attempt.locate(one.position for one in refused), strict=True):
+        located = attempt.locate(document.position for document in refused)
+        for rejected, (number, position) in zip(refused, located, strict=True):
             document = attempt.payloads[number].documents[position]
-            anew = document if rewritten or dead.status != _BAD_REQUEST else _rewritten(document)
-            if anew == document:
-                self._dead(attempt, dead.position, dead.reason)
+            encoded = document if rewritten or rejected.status != _BAD_REQUEST else _rewritten(document)
+            if encoded == document:
+                self._dead_letter(attempt, rejected.position, rejected.reason)
             else:
-                again.append(dead.position)
-                documents.append(anew)
+                again.append(rejected.position)
+                documents.append(encoded)
         if again:
             await self._send(attempt.pick(again).with_documents(documents), rewritten=True)
 
-    def _dead(self, attempt: _Attempt, position: int, reason: str) -> None:
+    def _dead_letter(self, attempt: _Attempt, position: int, reason: str) -> None:
         """Make a dead letter of a document."""
         [(number, at)] = attempt.locate([position])
         payload = attempt.payloads[number]

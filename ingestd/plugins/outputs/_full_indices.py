@@ -14,7 +14,7 @@ _MAX_INDICES = 50
 
 
 _MAX_QUIET_CHECKS = 120
-"""After so many checks without an event, an hour, an index does not count as being written any more."""
+"""After this many checks without an event, an hour, an index no longer counts as being written."""
 
 
 class FullIndices:

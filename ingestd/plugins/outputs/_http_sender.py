@@ -69,18 +69,18 @@ class HttpSender:
                 answer = await self._attempt(request)
                 if isinstance(answer, _Answer):
                     if 200 <= answer.status < 300 or answer.status in self._opts.ignorable_codes:
-                        return self._settled(key)
+                        return self._resolved(key)
                     problem, tries = f"the server answers {answer.status}: {answer.text}", 0
                     pause = self._pause(answer)
                     if pause is None:
-                        self._settled(key)
+                        self._resolved(key)
                         return await self._refused(request, answer.status, problem)
                 elif isinstance(answer, ValueError):
-                    return self._bury(request, f"no request can be made of the event: {answer}")
+                    return self._dead_letter(request, f"no request can be made of the event: {answer}")
                 else:
                     problem, tries, pause = _why(answer), self._opts.automatic_retries, 0.0
                 if not self._opts.retry_failed and attempt >= tries:
-                    return self._bury(request, problem)
+                    return self._dead_letter(request, problem)
                 self._failing.add(key)
                 self.outage.failed(output=self._plugin_id, error=problem)
                 await self._retry.wait(attempt, pause)
@@ -120,12 +120,12 @@ class HttpSender:
             return error
 
     def _pause(self, answer: _Answer) -> float | None:
-        """Return the least seconds to the next attempt; None: the events are refused."""
+        """Return the minimum delay before the next attempt in seconds; None: the events are refused."""
         if answer.status in self._opts.retryable_codes:
             return min(answer.retry_after, PAUSE_SECONDS)
         return PAUSE_SECONDS if answer.status in _SENT_WRONGLY or 300 <= answer.status < 400 else None
 
-    def _settled(self, key: int) -> int:
+    def _resolved(self, key: int) -> int:
         self._failing.discard(key)
         if not self._failing:
             self.outage.recovered(output=self._plugin_id)
@@ -134,10 +134,10 @@ class HttpSender:
     async def _refused(self, request: HttpRequest, status: int, reason: str) -> int:
         """Find the events that are refused alone, if the others may be good."""
         if status not in _SPLIT or len(request.ids) == 1:
-            return self._bury(request, reason)
+            return self._dead_letter(request, reason)
         return sum([await self.send(half) for half in request.halves()])
 
-    def _bury(self, request: HttpRequest, reason: str) -> int:
+    def _dead_letter(self, request: HttpRequest, reason: str) -> int:
         for document, event_id in zip(request.documents, request.ids, strict=True):
             self._dead_letters.add(
                 stage="output", reason=reason, raw=document, plugin=self._plugin_id, event_id=event_id

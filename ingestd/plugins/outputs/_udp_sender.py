@@ -95,7 +95,7 @@ class UdpSender:
                 if error.errno != errno.EMSGSIZE:
                     raise
                 too_long.add(position)
-                self._bury(datagram)
+                self._dead_letter(datagram)
             finally:
                 if position % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)
@@ -129,7 +129,7 @@ class UdpSender:
             if number := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(number, os.strerror(number))
 
-    def _bury(self, datagram: Datagram) -> None:
+    def _dead_letter(self, datagram: Datagram) -> None:
         self._dead_letters.add(
             stage="output",
             reason=f"the message is too long for a datagram: {len(datagram.data)} bytes",

@@ -185,9 +185,9 @@ class KafkaOutput:
         for number in numbers:
             record = delivery.records[number]
             headers: list[tuple[str, Any]] = [(ID_HEADER, record.event_id.encode()), *self._headers]
-            told = partial(self._told, delivery, number)
+            on_delivery = partial(self._on_delivery, delivery, number)
             try:
-                producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=told)
+                producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=on_delivery)
                 delivery.waiting += 1
             except BufferError:
                 break
@@ -197,8 +197,8 @@ class KafkaOutput:
         producer.poll(0 if count else _POLL_SECONDS)
         return count
 
-    def _told(self, delivery: _Delivery, number: int, error: Any, _message: Any) -> None:
-        """Take the report about one record."""
+    def _on_delivery(self, delivery: _Delivery, number: int, error: Any, _message: Any) -> None:
+        """Handle the delivery report of a record."""
         delivery.waiting -= 1
         if error is not None:
             self._failed(delivery, number, error)

@@ -196,11 +196,11 @@ class StoreOutput:
                     part.not_delivered(position, dead=False)
                 return
             except InvalidIndexError as error:
-                self._dead(part, str(error))
+                self._dead_letter(part, str(error))
                 return
             except DocumentsRejectedError as error:
                 refused = set(error.positions)
-                self._dead(part.pick(sorted(refused)), error.reason)
+                self._dead_letter(part.pick(sorted(refused)), error.reason)
                 part = part.pick([n for n in range(len(part.ids)) if n not in refused])
 
     async def _retried(self, action: Callable[[], T]) -> T:
@@ -217,7 +217,7 @@ class StoreOutput:
                 metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "disk")
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _dead(self, part: _Part, reason: str) -> None:
+    def _dead_letter(self, part: _Part, reason: str) -> None:
         """Make dead letters of all documents of ``part``."""
         for position, (document, event_id) in enumerate(zip(part.documents, part.ids, strict=True)):
             self._dead_letters.add(

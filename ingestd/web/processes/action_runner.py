@@ -25,8 +25,8 @@ _HANGS = ActionMessage(error="its process stopped responding and was killed; sta
 
 _CHECK_SECONDS = 5.0
 _SILENT_CHECKS = 12
-"""A process that writes nothing for so many checks hangs. One check counts once, however long the machine was suspended
-in it: the process was, too."""
+"""A process that writes nothing for this many checks is stuck. One check counts once, however long the machine was
+suspended in it: the process was, too."""
 
 
 class ActionRunner:

@@ -36,7 +36,7 @@ INDEX = "logstash-2026.11.22"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing changes while it looks: what does not add up need not be looked at again after a pause."""
-    monkeypatch.setattr(sys.modules[audit.callback.__module__], "_SETTLE_S", 0.0)
+    monkeypatch.setattr(sys.modules[audit.callback.__module__], "_RETRY_S", 0.0)
 
 
 def run(data_dir: Path, *arguments: str) -> Result:

@@ -28,7 +28,7 @@ def inspected(data_dir: Path) -> Any:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody writes: what is damaged need not be looked at again after a pause."""
-    monkeypatch.setattr("ingestd.cli.commands.journal._SETTLE_S", 0.0)
+    monkeypatch.setattr("ingestd.cli.commands.journal._RETRY_S", 0.0)
 
 
 @pytest.fixture
@@ -178,7 +178,9 @@ def test_a_write_that_is_under_way_is_no_damage(data_dir: Path, monkeypatch: pyt
     whole = path.read_bytes()
     for size in (len(whole) - 3, 20):
         path.write_bytes(whole[:size])
-        monkeypatch.setattr("ingestd.cli.commands.journal._settle", lambda: path.write_bytes(whole) and None)
+        monkeypatch.setattr(
+            "ingestd.cli.commands.journal._pause_before_retry", lambda: path.write_bytes(whole) and None
+        )
         assert inspected(data_dir)[0]["faults"] == []
         assert inspected(data_dir)[0]["records"] == 5
     path.write_bytes(whole[:-3])
@@ -190,7 +192,7 @@ def test_a_write_that_is_under_way_is_no_damage(data_dir: Path, monkeypatch: pyt
             journal.commit(name, journal.end)
         journal.close()
 
-    monkeypatch.setattr("ingestd.cli.commands.journal._settle", deliver)
+    monkeypatch.setattr("ingestd.cli.commands.journal._pause_before_retry", deliver)
     assert run(data_dir, "verify").exit_code == 0, "it was freed meanwhile"
 
 

@@ -315,7 +315,7 @@ def test_mistake_in_the_options_fails_at_start(settings: dict[str, Any], message
 
 
 def test_field_that_needs_no_change_keeps_its_identity() -> None:
-    """Else the record would be written anew for nothing."""
+    """Else the record would be rewritten for nothing."""
     text, items = "".join(["low", "er"]), ["x"]
     event = {"a": text, "b": items}
     build("mutate", lowercase=["a", "b"], strip=["a"], gsub=["a", "zz", "y"], merge={"b": "none"})(event)

@@ -49,7 +49,7 @@ def test_redact(case: Case) -> None:
 
 
 def test_value_without_anything_to_mask_keeps_its_identity() -> None:
-    """Else the record would be written anew for nothing."""
+    """Else the record would be rewritten for nothing."""
     value: dict[str, Any] = {"a": ["x", {"b": "y"}], "c": 1.5}
     event = {"message": value}
     build("redact")(event)

@@ -72,7 +72,7 @@ def test_urldecode(case: Case) -> None:
 
 
 def test_value_without_escapes_keeps_its_identity() -> None:
-    """Else the record would be written anew for nothing."""
+    """Else the record would be rewritten for nothing."""
     value: dict[str, Any] = {"a": ["x", {"b": "y"}], "c": 1.5}
     event = {"message": value}
     build("urldecode", plus_as_space=True)(event)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from elastic_transport import ApiResponseMeta, AsyncTransport, HttpHeaders, NodeConfig, TransportApiResponse
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig, TransportApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
@@ -28,7 +28,7 @@ def official_client(transport: Transport) -> AsyncElasticsearch:
     """Return a client that sends its requests over ``transport``."""
     urls = [node.host.url for node in transport.pool.nodes]
     adapter = _OfficialTransport(transport)
-    return AsyncElasticsearch(urls, transport_class=cast("type[AsyncTransport]", lambda *_nodes, **_settings: adapter))
+    return AsyncElasticsearch(urls, transport_class=cast("Any", lambda *_nodes, **_settings: adapter))
 
 
 class _OfficialTransport:

@@ -29,7 +29,7 @@ class OutOfMemoryError(UnreadableError):
 class DuckDBSession:
     """A DuckDB that may use ``memory_bytes`` and spills to ``scratch``.
 
-    After an error it is opened anew, as some errors leave it unusable; so its temporary tables are gone then.
+    After an error it is reopened, as some errors leave it unusable; so its temporary tables are gone then.
     """
 
     def __init__(self, scratch: Path, memory_bytes: int) -> None:

@@ -8,7 +8,7 @@ One process seals; writers and readers carry on meanwhile. For each index::
     4  replace the manifest                                 from here on the new file counts, the append logs do not
     5  unlink the append logs
 
-Merging small files, and writing files of older versions anew, takes the same steps with the files in place of the logs.
+Merging small files, and rewriting files of older versions, takes the same steps with the files in place of the logs.
 Killed between any two steps, the index is as it was before step 4 or as it is after it, and the next pass removes the
 leftovers. The same holds when the disk is full. A manifest that is damaged or missing is made from the sealed files
 that can be read. All steps work relative to the open folder, so none touches an index that was created again meanwhile.
@@ -136,7 +136,7 @@ class IndexSealer:
         self._raise_faults(before)
 
     def rewrite(self) -> Iterator[NewFile]:
-        """Write the files of format 1 anew, newest first.
+        """Rewrite the files of format 1, newest first.
 
         Raises:
             DamagedFilesError: A sealed file is damaged; the others were written all the same.
@@ -148,7 +148,7 @@ class IndexSealer:
         self._raise_faults(before)
 
     def _rewrite(self, before: Manifest, file: SealedFile) -> NewFile | None:
-        """Write a file anew; None: that failed because of the file itself, so it is left out for a while."""
+        """Rewrite a file; None: that failed because of the file itself, so it is left out for a while."""
         try:
             return self._merge(before, [file])
         except StoreFullError:
@@ -381,7 +381,7 @@ def _latest(file: SealedFile) -> int:
 def _of_similar_size(files: Sequence[SealedFile]) -> list[SealedFile]:
     """Return the smallest files, at least two, and each larger one that is no larger than those before it together.
 
-    So a file at least doubles whenever it is written anew: an event is not written again for each new small file.
+    So a file at least doubles whenever it is rewritten: an event is not written again for each new small file.
     """
     smallest = sorted(files, key=lambda file: file.bytes)
     count, size = 2, smallest[0].bytes + smallest[1].bytes

@@ -14,7 +14,7 @@
             sealed-00001.parquet                    sealed events
             sealed.json                             the manifest of sealed files: see ``manifest``
             origin.json                             the index's UUID: see ``index_folder``
-            damaged-sealed-00002.parquet                a file that could not be read when the manifest was made anew
+            damaged-sealed-00002.parquet                a file that could not be read when the manifest was rebuilt
             ids-w0-00001.txt                        the latest sealed ids of writer w0: see ``last_ids``
             own-ids.bin                             ids of events that may be sent again: see ``own_ids``
 

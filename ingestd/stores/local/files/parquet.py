@@ -191,7 +191,7 @@ class ParquetWriter:
         return [file_source(file, None if footer is None else footer.columns) for file, footer in footers]
 
     def _count_missing(self, sources: Sequence[str], others: Sequence[str], operator: str) -> int:
-        """Return how many documents are not among others. Only their values count, as sealing writes them anew."""
+        """Return how many documents are not among others. Only their values count, as sealing rewrites them."""
         for table, selected in (("wanted", sources), ("present", others)):
             self._run(f"CREATE OR REPLACE TEMP TABLE {table} (key BIGINT)")
             for source in selected:
@@ -241,7 +241,7 @@ class ParquetWriter:
         return self._write(sources, target, footer, WHOLE_DOCUMENTS, is_sorted=False)
 
     def merge(self, folder: Path, files: Sequence[SealedFile], target: Path, footer: Footer) -> SealedContent:
-        """Write the rows of sealed files, newest file first, to a new one; documents are divided anew if they must be.
+        """Write the rows of sealed files, newest file first, to a new one; documents are split again if they must be.
 
         Raises:
             StoreError: The disk fails, a file cannot be read, or the new one does not hold what they do.

@@ -95,7 +95,7 @@ def seal_once(
 ) -> list[NewFile]:
     """Seal and merge whatever is due, index by index, and remove what an earlier crash left.
 
-    If nothing is due, one file of an older version is written anew. ``stop`` ends the pass after the current file. An
+    If nothing is due, one file of an older version is rewritten. ``stop`` ends the pass after the current file. An
     index that fails does not hold up the others. Files in ``known_faults`` are not read again; those that turn out to
     be damaged are added. What failed is in ``retries``, and not tried again before its time.
 

@@ -153,7 +153,7 @@ def test_sealing_leaves_the_backup_current(site: BackedUpStore) -> None:
 
 
 def test_a_day_of_an_older_version(site: BackedUpStore) -> None:
-    """It is restored as it is, and then written anew as any other file of format 1; its backup stays current."""
+    """It is restored as it is, and then rewritten as any other file of format 1; its backup stays current."""
     with format_1.sealed():
         site.write(range(100))
         site.seal()
