@@ -14,7 +14,7 @@ from tools.grafana import FILE, text
 DASHBOARD = json.loads(FILE.read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
-QUERIES += [one["definition"] for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
+QUERIES += [variable["definition"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"]
 
 _METRIC = re.compile(r"\b(ingestd_[a-z0-9_]+)")
 _OURS_OF_PROMETHEUS = {"instance", "job"}

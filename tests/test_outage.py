@@ -8,12 +8,12 @@ from ingestd.logs import Outage
 
 
 def test_at_its_start_once_a_minute_and_at_its_end() -> None:
-    now, told = [1000.0], list[tuple[float, str, dict[str, Any]]]()
+    now, logged = [1000.0], list[tuple[float, str, dict[str, Any]]]()
 
-    def tell(sentence: str, **fields: Any) -> None:
-        told.append((now[0] - 1000, sentence, fields))
+    def write(sentence: str, **fields: Any) -> None:
+        logged.append((now[0] - 1000, sentence, fields))
 
-    outage = Outage(tell, "away", tell, "back", lambda: now[0])
+    outage = Outage(write, "away", write, "back", lambda: now[0])
     outage.recovered()
     for _ in range(1301):
         outage.failed(error="no")
@@ -23,7 +23,7 @@ def test_at_its_start_once_a_minute_and_at_its_end() -> None:
     outage.recovered()
     assert [*lasted, outage.ongoing] == [True, False]
     outage.failed()
-    assert [(round(at), sentence, fields) for at, sentence, fields in told] == [
+    assert [(round(at), sentence, fields) for at, sentence, fields in logged] == [
         (0, "away", {"error": "no"}),
         (60, "away", {"error": "no", "for_seconds": 60}),
         (120, "away", {"error": "no", "for_seconds": 120}),

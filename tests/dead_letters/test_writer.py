@@ -117,7 +117,7 @@ def test_what_may_not_wait_is_not_kept(tmp_path: Path) -> None:
     assert files.added == 2
 
 
-def test_what_could_never_be_written_is_told_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_could_never_be_written_is_logged_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "dead").write_text("a file, no folder")
     files = dead_letters(tmp_path / "dead")
     add(files, b"precious")

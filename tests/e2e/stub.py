@@ -1,4 +1,4 @@
-"""A small server that answers as Elasticsearch does, and fails in the ways it is told to."""
+"""A small server that answers as Elasticsearch does, and fails in the ways it is configured to."""
 
 from __future__ import annotations
 
@@ -98,11 +98,11 @@ class StubElasticsearch:
 
     def bulks(self) -> list[Request]:
         """Return the bulk requests that came."""
-        return [one for one in self.requests if one.path.startswith("/_bulk")]
+        return [request for request in self.requests if request.path.startswith("/_bulk")]
 
     def values(self, name: str) -> list[Any]:
         """Return a field of all documents, sorted."""
-        return sorted(one[name] for one in self.documents.values())
+        return sorted(document[name] for document in self.documents.values())
 
 
 class _Server(HttpServer):

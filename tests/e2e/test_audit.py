@@ -45,7 +45,7 @@ def test_workers_are_killed_while_stock_clients_log(tmp_path: Path) -> None:
     found = audited(daemon.data_dir)
     assert found["received"] == len(clients.numbers) == found["delivered"] + found["duplicates"]
     assert (found["dead"], found["dropped"], found["queued"], found["difference"]) == (0, 0, 0, 0)
-    assert sum(one["found"] for one in found["indices"]) == len(clients.numbers)
+    assert sum(index["found"] for index in found["indices"]) == len(clients.numbers)
 
 
 def test_everything_at_once_over_a_restart(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_everything_at_once_over_a_restart(tmp_path: Path) -> None:
     assert found["indices"] == []  # "web" is of no day
     everything = audited(daemon.data_dir)
     assert everything["indices"] == [{"index": "web", "delivered": 20, "found": 20, "missing": 0}]
-    [stdout] = [one for one in everything["outputs"] if one["output"] == "stdout_0"]
+    [stdout] = [entry for entry in everything["outputs"] if entry["output"] == "stdout_0"]
     assert (stdout["received"], stdout["delivered"], stdout["elsewhere"], stdout["dead"]) == (26, 2, 22, 2)
     [tail] = (daemon.data_dir / "indices" / "web").glob("tail-w0-*.ndjson")
     tail.write_bytes(b"".join(tail.read_bytes().splitlines(keepends=True)[:-3]))
@@ -157,7 +157,9 @@ def test_an_output_that_leaves_the_config_and_comes_back(tmp_path: Path) -> None
         def accounts() -> dict[str, tuple[int, bool]]:
             found = audited(daemon.data_dir)
             assert found["balanced"]
-            return {one["output"]: (one["delivered"], one.get("removed", False)) for one in found["outputs"]}
+            return {
+                output["output"]: (output["delivered"], output.get("removed", False)) for output in found["outputs"]
+            }
 
         file.write_text(text % (tcp, second))
         with Daemon(tmp_path, "-f", str(file), workers="1") as daemon:

@@ -1,4 +1,4 @@
-"""The input ``beats`` in a daemon: what clients of the Lumberjack protocol send comes out, with what they are told."""
+"""The input ``beats`` in a daemon: what clients of the Lumberjack protocol send comes out, and the replies."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ async def test_the_next_reader(
             reader.serve(theirs.dup(), StreamIds().new(), kept, server.closed.append)
             await asyncio.sleep(0.01)
             ours.sendall(data[max(cut, kept) :])
-            await eventually(lambda: [one["n"] for one in server.memory.documents] == events)
+            await eventually(lambda: [document["n"] for document in server.memory.documents] == events)
             assert len(server.letters.letters) == len(dead)
             if cut == len(data):
                 assert [letter["raw"] for letter in server.letters.letters] == dead

@@ -1,4 +1,4 @@
-"""What becomes of events when the server fails: a stub that fails as told, and the exact outcome."""
+"""What becomes of events when the server fails: a stub that fails as configured, and the exact outcome."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_many_refused_documents_cost_few_requests(tmp_path: Path) -> None:
         stub.bulk_faults.extend([Fault(items=refused), Fault(items=dict.fromkeys(range(50), 400))])
         running.send(event | {"@version": "1"} for event in EVENTS)  # nothing to add: they are sent as they came
         wait_until(lambda: len(running.dead_letters()) == 50, "the dead letters")
-    assert [one.count for one in stub.bulks()] == [100, 50]
+    assert [request.count for request in stub.bulks()] == [100, 50]
     assert stub.values("n") == NUMBERS[1::2]
     assert [json.loads(letter["refused"])["n"] for letter in running.dead_letters()] == NUMBERS[::2]
 
@@ -85,7 +85,7 @@ def test_only_the_refused_items_are_sent_again(tmp_path: Path) -> None:
         stub.bulk_faults.append(Fault(items={1: 429}))
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
-    assert [one.count for one in stub.bulks()] == [100, 3, 1]
+    assert [request.count for request in stub.bulks()] == [100, 3, 1]
     assert stub.values("n") == NUMBERS
     assert running.dead_letters() == []
 
@@ -109,7 +109,7 @@ def test_requests_that_take_too_long_are_split(tmp_path: Path) -> None:
         running.send(EVENTS)
         running.wait_for_delivery(100)
     assert stub.values("n") == NUMBERS
-    assert max(one.count for one in stub.bulks()) > 60 >= stub.bulks()[-1].count
+    assert max(request.count for request in stub.bulks()) > 60 >= stub.bulks()[-1].count
     assert running.dead_letters() == []
 
 
@@ -132,8 +132,8 @@ def test_no_document_goes_before_the_template(tmp_path: Path) -> None:
     with stub, daemon(tmp_path, stub, workers="1") as running:
         running.send(EVENTS)
         running.wait_for_metric("ingestd_delivered_events_total", 100)
-    asked = [one for one in stub.requests if not one.path.startswith("/_cat/")]  # for the names of indices
-    kinds = ["bulk" if one.path.startswith("/_bulk") else one.method for one in asked]
+    asked = [request for request in stub.requests if not request.path.startswith("/_cat/")]  # for the names of indices
+    kinds = ["bulk" if request.path.startswith("/_bulk") else request.method for request in asked]
     first = kinds.index("bulk")
     assert kinds[:first] == [*["GET"] * len(TEMPLATE_FAULTS), "GET", "GET", "PUT"]
     assert set(kinds[first:]) == {"bulk"}
@@ -178,9 +178,9 @@ def test_tls_and_password(certificate: tuple[Path, Path], tmp_path: Path) -> Non
             running.wait_for_metric("ingestd_delivered_events_total", 100)
         assert running.problems() == []
     assert stub.values("n") == NUMBERS
-    assert {one.headers["x-shop"] for one in stub.requests} == {"1"}
-    assert all(one.path.endswith("&pipeline=clean") for one in stub.bulks())
-    assert {one.headers["content-encoding"] for one in stub.bulks()} == {"gzip"}
+    assert {request.headers["x-shop"] for request in stub.requests} == {"1"}
+    assert all(request.path.endswith("&pipeline=clean") for request in stub.bulks())
+    assert {request.headers["content-encoding"] for request in stub.bulks()} == {"gzip"}
     assert "비밀" not in running.log_file.read_text()
 
 
@@ -195,16 +195,16 @@ def test_the_server_comes_late(tmp_path: Path) -> None:
             running.wait_for_metric("ingestd_delivered_events_total", 100)
     assert stub.values("n") == NUMBERS
     assert RETRIED not in {entry["message"] for entry in running.log()}
-    assert_told_once(running, "no answer yet; events are kept until there is one", "the server answers")
+    assert_logged_once(running, "no answer yet; events are kept until there is one", "the server answers")
 
 
-def assert_told_once(running: Daemon, begin: str, end: str) -> None:
+def assert_logged_once(running: Daemon, start: str, end: str) -> None:
     """However often it was tried: a line when it began, one a minute, one at its end."""
-    for sentence in (begin, end):
+    for sentence in (start, end):
         assert len([entry for entry in running.said(sentence) if "for_seconds" not in entry]) == 1
 
 
-def test_an_outage_is_told_once(tmp_path: Path) -> None:
+def test_an_outage_is_logged_once(tmp_path: Path) -> None:
     with StubElasticsearch() as stub, Gate(stub.url) as gate:
         gate.open()
         with Daemon(tmp_path, config=CONFIG % (gate.url, ""), workers="1") as running:
@@ -215,7 +215,7 @@ def test_an_outage_is_told_once(tmp_path: Path) -> None:
             wait_until(lambda: running.metric("ingestd_retried_requests_total") > 8, "many tries")
             gate.open()
             running.wait_for_delivery(100)
-    assert_told_once(running, RETRIED, "deliveries succeed again")
+    assert_logged_once(running, RETRIED, "deliveries succeed again")
     assert stub.values("n") == NUMBERS
 
 

@@ -59,7 +59,7 @@ def check_documents(documents: list[dict[str, Any]]) -> None:
 
 
 def check_access_lines(documents: list[dict[str, Any]]) -> None:
-    found = {one["request_path"]: one for one in documents}
+    found = {document["request_path"]: document for document in documents}
     assert len(documents) == len(REQUESTS)
     for target, status, word in REQUESTS:
         document = found[target]
@@ -70,7 +70,7 @@ def check_access_lines(documents: list[dict[str, Any]]) -> None:
 
 
 def check_error_lines(documents: list[dict[str, Any]]) -> None:
-    not_found, broken = sorted(documents, key=lambda one: one["status_code"])
+    not_found, broken = sorted(documents, key=lambda document: document["status_code"])
     assert (not_found["message"], not_found["level"]) == ("Not Found: /favicon.ico", "WARNING")
     assert (not_found["method"], not_found["request_path"], not_found["visit"]) == ("GET", "/favicon.ico", False)
     assert (broken["message"], broken["level"]) == ("Internal Server Error: /broken", "ERROR")
@@ -111,7 +111,7 @@ def test_into_a_search_server(clean_search_server: SearchServer, tmp_path: Path)
 
 
 def buckets(answer: Any, name: str) -> dict[Any, int]:
-    return {one["key"]: one["doc_count"] for one in answer["aggregations"][name]["buckets"]}
+    return {bucket["key"]: bucket["doc_count"] for bucket in answer["aggregations"][name]["buckets"]}
 
 
 def check_mappings(server: SearchServer) -> None:
@@ -145,15 +145,15 @@ def test_into_the_built_in_store(tmp_path: Path, version: str) -> None:
 
 def check_commands(data_dir: Path, documents: list[dict[str, Any]]) -> None:
     indices = json.loads(ingestd(data_dir, "indices", "--json"))
-    assert {one["index"]: one["events"] for one in indices} == Counter(index_of(one) for one in documents)
-    assert all(one["bytes"] > 0 for one in indices)
+    assert {item["index"]: item["events"] for item in indices} == Counter(index_of(item) for item in documents)
+    assert all(index["bytes"] > 0 for index in indices)
     codes = json.loads(ingestd(data_dir, "top", "status_code", "NOT visit:false", "--json"))
     assert {term["value"]: term["count"] for term in codes} == CODES
     top = json.loads(ingestd(data_dir, "top", "search_word", "--json"))
-    assert {one["value"]: one["count"] for one in top} == WORDS
+    assert {entry["value"]: entry["count"] for entry in top} == WORDS
     assert top[0] == {"value": SEOUL, "count": 2}
     warnings = [json.loads(line) for line in ingestd(data_dir, "search", "--level", "WARNING", "--json").splitlines()]
-    assert Counter(one["level"] for one in warnings) == {"WARNING": 2, "ERROR": 2}
-    assert [one for one in documents if one["level"] != "INFO"] == warnings  # the newest first
+    assert Counter(warning["level"] for warning in warnings) == {"WARNING": 2, "ERROR": 2}
+    assert [document for document in documents if document["level"] != "INFO"] == warnings  # the newest first
     [found] = ingestd(data_dir, "search", "주문 완료", "--json").splitlines()
     assert json.loads(found)["logger_name"] == "shop"

@@ -86,7 +86,7 @@ def test_refused_documents_and_their_neighbours(search_server: SearchServer, ind
     check_letters(daemon)
     found = [hit["_source"] for hit in hits(search_server, index)]
     assert len(found) == len(lines) - len(REFUSED)
-    assert sorted(one["n"] for one in found if "n" in one) == list(range(8))
+    assert sorted(document["n"] for document in found if "n" in document) == list(range(8))
     for _, expected in REWRITTEN:
         assert expected | {"@timestamp": STAMP, "@version": "1"} in found
 
@@ -134,7 +134,7 @@ def test_ids_routing_and_pipelines_of_the_config(
     }
     assert found["1"]["_version"] == 2
     letters = daemon.dead_letters()
-    reasons = {json.loads(one["refused"])["order"]: one.get("detail", one["reason"]) for one in letters}
+    reasons = {json.loads(letter["refused"])["order"]: letter.get("detail", letter["reason"]) for letter in letters}
     assert f"pipeline with id [{index_prefix}missing] does not exist" in reasons[4]
     assert "must be lowercase" in reasons[5]
     assert reasons[6] == f"the event lacks a field of its index name {index_prefix}%{{service}}-2026.11"

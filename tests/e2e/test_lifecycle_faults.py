@@ -297,7 +297,7 @@ def test_no_secret_can_be_read(site: Site) -> None:
     assert [path for path in stored if SECRET_KEY.encode() in path.read_bytes()] == []
 
 
-def test_wrong_credentials_in_a_file_are_told_in_a_sentence(site: Site, tmp_path: Path) -> None:
+def test_wrong_credentials_in_a_file_are_reported_in_a_sentence(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "credentials"
     file.write_text(f"aws_secret_access_key = {SECRET_KEY}\n")
     environ = environment(site.data) | {"AWS_SHARED_CREDENTIALS_FILE": str(file)}

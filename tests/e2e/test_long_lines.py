@@ -34,7 +34,7 @@ def long_line(number: int, size: int = LONG) -> bytes:
 
 def found(server: Server) -> list[tuple[int, int]]:
     """Return number and length of every event."""
-    return [(one["n"], len(one.get("text", ""))) for one in server.memory.documents]
+    return [(document["n"], len(document.get("text", ""))) for document in server.memory.documents]
 
 
 async def send(writer: asyncio.StreamWriter, data: bytes, steps: Callable[[], int]) -> None:
@@ -65,7 +65,7 @@ async def test_in_pieces(least: int) -> None:
 ENDS = [("with_line_end", b'"}\n'), ("without_line_end", b'"}')]
 
 
-@pytest.mark.parametrize("end", [one[1] for one in ENDS], ids=[one[0] for one in ENDS])
+@pytest.mark.parametrize("end", [case[1] for case in ENDS], ids=[case[0] for case in ENDS])
 async def test_the_client_goes_right_behind_it(end: bytes) -> None:
     async with serving() as server:
         for number in range(5):
@@ -278,7 +278,7 @@ def test_the_daemon_is_disturbed_in_the_middle(tmp_path: Path, disturb: Callable
         client.close()
         daemon.stop()
     output = ingestd(daemon.data_dir, "search", "--json", "--limit", "100").splitlines()
-    events = [json.loads(one) for one in output]
-    assert sorted((one["n"], len(one.get("text", ""))) for one in events) == [(0, 0), (1, LONG), (2, LONG)]
+    events = [json.loads(text) for text in output]
+    assert sorted((event["n"], len(event.get("text", ""))) for event in events) == [(0, 0), (1, LONG), (2, LONG)]
     assert daemon.dead_letters() == []
-    assert [one for one in daemon.problems() if "longer than the kernel buffers" in one["message"]] == []
+    assert [entry for entry in daemon.problems() if "longer than the kernel buffers" in entry["message"]] == []

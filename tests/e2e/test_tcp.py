@@ -162,7 +162,7 @@ async def test_many_clients_each_in_order() -> None:
         documents = await server.until(30 * 200)
     assert len(documents) == 30 * 200
     for name in range(30):
-        assert [one["n"] for one in documents if one["client"] == name] == list(range(200))
+        assert [document["n"] for document in documents if document["client"] == name] == list(range(200))
 
 
 @pytest.mark.parametrize("text", ["", "x" * 1500], ids=["few_lines_of_a_turn", "a_turn"])
@@ -283,7 +283,7 @@ async def test_text_lines_get_host_and_port() -> None:
         port = writer.get_extra_info("sockname")[1]
         writer.write("서울\r\nbye\n".encode())
         documents = await server.until(2)
-        assert [(one["message"], one["host"], one["port"]) for one in documents] == [
+        assert [(document["message"], document["host"], document["port"]) for document in documents] == [
             ("서울", "127.0.0.1", port),
             ("bye", "127.0.0.1", port),
         ]
@@ -295,7 +295,7 @@ async def test_a_bad_line_stops_nothing() -> None:
         writer = await server.connect()
         writer.write(line(1) + b"\xff\xfe not json\n\n[[[\n" + line(2))
         documents = await server.until(4)
-        assert [one.get("n", one.get("tags")) for one in documents] == [
+        assert [document.get("n", document.get("tags")) for document in documents] == [
             1,
             ["_jsonparsefailure"],
             ["_jsonparsefailure"],
@@ -489,7 +489,7 @@ KEPT = [  # id, bytes consumed by the reader before, bytes of the stream that ar
 ]
 
 
-@pytest.mark.parametrize(("consumed", "kept", "expected"), [one[1:] for one in KEPT], ids=[one[0] for one in KEPT])
+@pytest.mark.parametrize(("consumed", "kept", "expected"), [case[1:] for case in KEPT], ids=[case[0] for case in KEPT])
 async def test_who_reads_on_goes_on_where_it_is_right(consumed: int, kept: int, expected: list[int]) -> None:
     """Bytes that are kept already come no second time; a line has the same id whoever reads it."""
     ours, theirs = tcp_pair()
@@ -525,7 +525,7 @@ async def test_the_next_reader_is_woken_for_short_lines() -> None:
         documents = await second.until(2)
         ours.close()
     assert first.memory.documents == []
-    assert [(one["n"], one.get("text")) for one in documents] == [(1, text), (2, None)]
+    assert [(document["n"], document.get("text")) for document in documents] == [(1, text), (2, None)]
 
 
 async def test_who_is_not_read_is_not_idle() -> None:
@@ -562,7 +562,7 @@ async def test_a_stop_waits_for_room() -> None:
 
 
 async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFixture) -> None:
-    """The journal is full and stays so: all connections share one deadline, and what is lost is told."""
+    """The journal is full and stays so: all connections share one deadline, and what is lost is logged."""
     text = "x" * 980
     async with serving(queue_bytes=1, journal_bytes=10_000, shutdown_timeout=1.0) as server:
         server.memory.gate.clear()
@@ -581,11 +581,11 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
             writer.close()
     taken = server.memory.documents
     lost = [number for number in range(100) for _ in range(5 - numbers(taken).count(number))]
-    [record] = [one for one in caplog.records if one.levelname == "ERROR"]
-    told: dict[str, Any] = record.__dict__["fields"]
+    [record] = [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    logged: dict[str, Any] = record.__dict__["fields"]
     assert "it is lost" in record.message
-    assert told["connections"] == len(set(lost)) > 1
-    assert told["bytes"] == sum(len(line(number, text=text)) for number in lost)
+    assert logged["connections"] == len(set(lost)) > 1
+    assert logged["bytes"] == sum(len(line(number, text=text)) for number in lost)
 
 
 async def test_one_that_costs_much_leaves_the_others_their_turn() -> None:
@@ -654,7 +654,7 @@ LONG = [  # id, max_line_bytes, sizes of the lines; the buffer takes 64 KiB at a
 
 @pytest.mark.parametrize("crlf", [False, True], ids=["lf", "crlf"])
 @pytest.mark.parametrize("last", [True, False], ids=["ended", "half"])
-@pytest.mark.parametrize(("limit", "sizes"), [one[1:] for one in LONG], ids=[one[0] for one in LONG])
+@pytest.mark.parametrize(("limit", "sizes"), [case[1:] for case in LONG], ids=[case[0] for case in LONG])
 async def test_long_lines(limit: int, sizes: list[int], last: bool, crlf: bool) -> None:
     """Those within the limit come whole and in order, the others are dead letters; the same at any cut."""
     end = b"\r\n" if crlf else b"\n"
@@ -669,9 +669,9 @@ async def test_long_lines(limit: int, sizes: list[int], last: bool, crlf: bool) 
         writer.close()
         await writer.wait_closed()
         await eventually(lambda: server.closed == ["end"])
-    found = [(int(one["message"][0]), len(one["message"])) for one in server.memory.documents]
+    found = [(int(document["message"][0]), len(document["message"])) for document in server.memory.documents]
     assert found == [(number, size) for number, size in enumerate(sizes) if size <= limit]
-    letters = [(int(one["raw"][:1]), one["reason"]) for one in server.letters.letters]
+    letters = [(int(letter["raw"][:1]), letter["reason"]) for letter in server.letters.letters]
     assert [number for number, _ in letters] == [number for number, size in enumerate(sizes) if size > limit]
 
 
@@ -685,7 +685,7 @@ async def test_a_line_that_fits_into_no_buffer_ends_with_the_daemon() -> None:
         await server.stop()
         ours.close()
         theirs.close()
-    assert [len(one["message"]) for one in server.memory.documents] == [200_000]
+    assert [len(document["message"]) for document in server.memory.documents] == [200_000]
 
 
 async def test_a_client_that_resets_the_connection() -> None:
@@ -710,7 +710,7 @@ async def test_ids_differ_between_connections() -> None:
             writer.close()
         await server.until(6)
     assert len(set(server.memory.ids)) == 6
-    assert {one.rsplit("-")[-1] for one in server.memory.ids} == {"000000000000", "000000000009"}
+    assert {event_id.rsplit("-")[-1] for event_id in server.memory.ids} == {"000000000000", "000000000009"}
 
 
 async def test_a_connection_that_waits_for_room_does_not_wait_in_vain() -> None:

@@ -73,7 +73,10 @@ class Site:
     def numbers(self) -> list[int]:
         """Return the numbers of the lines that were delivered; python-logstash-async puts extra fields into one."""
         with self.stub.lock:
-            return sorted(one["n"] if "n" in one else one["extra"]["n"] for one in self.stub.documents.values())
+            return sorted(
+                document["n"] if "n" in document else document["extra"]["n"]
+                for document in self.stub.documents.values()
+            )
 
     def warnings(self, message: str) -> list[dict[str, Any]]:
         return self.daemon.said(message)

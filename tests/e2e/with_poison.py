@@ -16,7 +16,10 @@ def poison(owner: Any, name: str) -> None:
     sound = getattr(owner, name)
 
     def faulty(*arguments: Any, **options: Any) -> Any:
-        if any(b"poison" in (bytes(one) if isinstance(one, memoryview) else repr(one).encode()) for one in arguments):
+        if any(
+            b"poison" in (bytes(argument) if isinstance(argument, memoryview) else repr(argument).encode())
+            for argument in arguments
+        ):
             raise KeyError(name)
         return sound(*arguments, **options)
 

@@ -53,23 +53,23 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
             cwd=Path(__file__).parents[2],
         ) as writer:
             assert writer.stdout
-            told = [writer.stdout.readline()]
+            output = [writer.stdout.readline()]
             time.sleep(chance.random() * 0.2)
             writer.kill()
-            told += writer.stdout.readlines()
-        words = [line.split() for line in told if line.endswith(b"\n")]
+            output += writer.stdout.readlines()
+        words = [line.split() for line in output if line.endswith(b"\n")]
         number = max([int(count) for what, count in words if what == b"appended"], default=number)
         done = max([int(count) for what, count in words if what == b"committed"], default=committed)
         journal = Journal(tmp_path / "journal", max_bytes=1 << 26, segment_bytes=1 << 18)
-        assert all(one.kind == "torn" for one in journal.repairs)
+        assert all(repair.kind == "torn" for repair in journal.repairs)
         position, state = journal.committed("one")
         assert state is None or state["number"] >= done, "a kill loses no commit that returned"
         committed = state["number"] if state else 0
         left = chunks_of(everything(journal, position))
-        offsets = [one.offset for one in left]
+        offsets = [survivor.offset for survivor in left]
         assert offsets == list(range(committed, committed + len(left)))
         assert committed + len(left) >= number, "everything acknowledged is there"
-        assert all(int(one.data.split(b",")[0]) == one.offset for one in left)
+        assert all(int(survivor.data.split(b",")[0]) == survivor.offset for survivor in left)
         if left:
             assert journal.stream_ends()["c1"] >= left[-1].offset + len(left[-1].data)
         number = committed + len(left)
@@ -172,7 +172,7 @@ def test_a_torn_end_on_a_full_disk(tiny: Path) -> None:
     torn = path.read_bytes()
     fill_disk(tiny)
     journal = small(tiny / "journal")
-    assert [(one.kind, one.events) for one in journal.repairs] == [("torn", None), ("missing", 1)]
+    assert [(repair.kind, repair.events) for repair in journal.repairs] == [("torn", None), ("missing", 1)]
     assert journal.repairs[0].kept == ""
     assert path.read_bytes() == torn
     (tiny / "ballast").unlink()

@@ -39,7 +39,7 @@ def chain(records: list[Chunk], base: Position = BASE) -> tuple[bytes, list[int]
     """Return records one behind the other, and where each ends."""
     parts, end = encode(records, base)
     data, ends = b"".join(parts), [len(b"".join(parts[: number + 2])) for number in range(0, len(parts), 2)]
-    assert end == Position(base.offset + len(data), base.events + sum(one.frames or 1 for one in records))
+    assert end == Position(base.offset + len(data), base.events + sum(record.frames or 1 for record in records))
     return data, ends
 
 
@@ -47,8 +47,8 @@ def chain(records: list[Chunk], base: Position = BASE) -> tuple[bytes, list[int]
 def test_there_and_back(records: list[Chunk]) -> None:
     data, ends = chain(records)
     found = list(walk(data, 0, BASE))
-    assert [one.header.end.offset - BASE.offset for one in found if isinstance(one, Good)] == ends
-    assert [decode(memoryview(data), one.at, one.header) for one in found if isinstance(one, Good)] == records
+    assert [item.header.end.offset - BASE.offset for item in found if isinstance(item, Good)] == ends
+    assert [decode(memoryview(data), item.at, item.header) for item in found if isinstance(item, Good)] == records
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.data())
@@ -62,15 +62,15 @@ def test_one_flipped_byte_costs_one_record(records: list[Chunk], data: st.DataOb
     last = hurt == len(records) - 1
     events = None if last else records[hurt].frames or 1
     found = list(walk(bytes(flipped), 0, BASE))
-    assert [one for one in found if isinstance(one, Bad)] == [Bad(begin, ends[hurt] - begin, events)]
-    assert [decode(memoryview(flipped), one.at, one.header) for one in found if isinstance(one, Good)] == [
+    assert [item for item in found if isinstance(item, Bad)] == [Bad(begin, ends[hurt] - begin, events)]
+    assert [decode(memoryview(flipped), item.at, item.header) for item in found if isinstance(item, Good)] == [
         *records[:hurt],
         *records[hurt + 1 :],
     ]
 
 
 @given(RECORDS, st.binary(max_size=300))
-def test_garbage_is_told_from_records(one: Chunk, garbage: bytes) -> None:
+def test_garbage_is_no_record(one: Chunk, garbage: bytes) -> None:
     data = garbage + chain([one], Position(BASE.offset + len(garbage), 80))[0]
     *bad, good = walk(data, 0, BASE)
     assert isinstance(good, Good)

@@ -68,7 +68,7 @@ def test_reading_in_portions(make: Make, max_bytes: int) -> None:
     while entries := journal.read(position, max_bytes):
         seen += chunks_of(entries)
         position = entries[-1].end
-        assert len(entries) == 1 or sum(len(one.chunk.data) for one in entries) <= max_bytes
+        assert len(entries) == 1 or sum(len(entry.chunk.data) for entry in entries) <= max_bytes
     assert seen == records
     assert position == journal.end
 
@@ -390,7 +390,7 @@ def test_any_order_of_operations(tmp_path_factory: pytest.TempPathFactory, opera
     for what, number in operations:
         name = ("one", "two")[number % 2]
         if what == "append":
-            group = [chunk(appended + one, b"x" * (number % 3000)) for one in range(number % 4)]
+            group = [chunk(appended + offset, b"x" * (number % 3000)) for offset in range(number % 4)]
             disk.append(group)
             model += group
             appended += len(group)

@@ -48,7 +48,7 @@ def opened(folder: Path) -> tuple[list[Chunk], list[Repair]]:
     journal.consumers(["one"])
     journal.commit("one", end)
     journal.close()
-    assert all(str(one) for one in repairs)
+    assert all(str(repair) for repair in repairs)
     return records, repairs
 
 
@@ -71,9 +71,9 @@ def test_cut_off_at_every_byte(quick_path: Path, datas: list[bytes]) -> None:
         assert seen == records[:whole]
         rest = size - max([end for end in ends if end <= size], default=FILE_HEADER_BYTES)
         if 0 < size <= FILE_HEADER_BYTES - 1:
-            assert [(one.kind, one.size) for one in repairs] == [("torn", size)]
+            assert [(repair.kind, repair.size) for repair in repairs] == [("torn", size)]
         elif size and rest:
-            assert [(one.kind, one.offset, one.size) for one in repairs] == [("torn", size - rest, rest)]
+            assert [(repair.kind, repair.offset, repair.size) for repair in repairs] == [("torn", size - rest, rest)]
             assert (quick_path / repairs[0].kept).read_bytes() == good[size - rest : size]
             assert repairs[0].kept == f"{path.name}.torn-{size - rest}"
         else:
@@ -90,20 +90,22 @@ def test_every_byte_flipped(quick_path: Path, datas: list[bytes]) -> None:
         seen, repairs = opened(quick_path)
         if at < FILE_HEADER_BYTES:
             assert seen == records
-            assert [(one.kind, one.offset, one.size) for one in repairs] == [("damaged", 0, FILE_HEADER_BYTES)]
+            assert [(repair.kind, repair.offset, repair.size) for repair in repairs] == [
+                ("damaged", 0, FILE_HEADER_BYTES)
+            ]
             continue
         hurt = next(number for number in range(len(records)) if at < ends[number + 1])
         assert seen == records[:hurt] + records[hurt + 1 :]
         last = hurt == len(records) - 1
-        (told,) = repairs
-        assert told[:5] == (
+        (repair,) = repairs
+        assert repair[:5] == (
             "torn" if last else "damaged",
             path.name,
             ends[hurt],
             ends[hurt + 1] - ends[hurt],
             None if last else records[hurt].frames or 1,
         )
-        assert (quick_path / told.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
+        assert (quick_path / repair.kept).read_bytes()[at - ends[hurt]] == byte ^ (1 << at % 8)
 
 
 @random_cases(150)
@@ -113,7 +115,7 @@ def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
     folder = Path(tempfile.mkdtemp(dir=quick_path))
     sizes = data.draw(st.lists(st.integers(0, 3000), min_size=1, max_size=12))
     records, _ = written(folder, [bytes([65 + number]) * size for number, size in enumerate(sizes)])
-    before = [one for path in segments(folder) for one in _records_in(path)]
+    before = [record for path in segments(folder) for record in _records_in(path)]
     lost = set()
     for _ in range(data.draw(st.integers(1, 4))):
         if not (files := sorted(folder.iterdir())):
@@ -131,14 +133,14 @@ def test_any_damage(quick_path: Path, data: st.DataObject) -> None:
         if path.suffix == ".seg":
             lost.add(path.name)
     whole = {path.name for path in segments(folder)} - lost
-    kept = set().union(*({one.offset for one in _records_in(folder / name)} for name in whole))
+    kept = set().union(*({record.offset for record in _records_in(folder / name)} for name in whole))
     looked = list(look(folder, lambda: None))
     seen, repairs = opened(folder)
-    assert [one.entry.chunk for one in looked if isinstance(one, Found)] == seen, "from outside it looks the same"
+    assert [item.entry.chunk for item in looked if isinstance(item, Found)] == seen, "from outside it looks the same"
     kinds = {"torn", "damaged", "unreadable"}
-    assert [one[:5] for one in looked if one[0] in kinds] == [one[:5] for one in repairs if one.kind in kinds]
-    assert seen == [one for one in records if one in seen], "in order, none twice, none invented"
-    assert kept <= {one.offset for one in seen}
+    assert [item[:5] for item in looked if item[0] in kinds] == [item[:5] for item in repairs if item.kind in kinds]
+    assert seen == [record for record in records if record in seen], "in order, none twice, none invented"
+    assert kept <= {record.offset for record in seen}
     if not lost:
         assert seen == before
 
@@ -186,7 +188,7 @@ def test_the_oldest_segments_are_missing(tmp_path: Path) -> None:
     assert chunks_of(everything(journal, journal.committed("two")[0])) == records[3:]
     assert journal.committed("two")[0] == journal.committed("one")[0] == journal.start
     assert journal.pending("two").events == 3
-    assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 1), ("missing", 3)]
+    assert [(repair.kind, repair.events) for repair in journal.repairs] == [("missing", 1), ("missing", 3)]
     assert journal.repairs[1].size == gone
     journal.close()
 
@@ -198,7 +200,7 @@ def test_all_segments_are_missing(tmp_path: Path) -> None:
     journal = small(tmp_path)
     assert everything(journal) == []
     assert journal.pending("one").bytes == journal.pending("two").bytes == 0
-    assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 4), ("missing", 6)]
+    assert [(repair.kind, repair.events) for repair in journal.repairs] == [("missing", 4), ("missing", 6)]
     fill(journal, 1)
     assert journal.pending("two").events == 2
     journal.close()
@@ -238,7 +240,9 @@ def test_an_old_copy_of_a_segment_is_set_aside(tmp_path: Path) -> None:
     shutil.copy(first, tmp_path / "journal-00000009.seg")
     journal = small(tmp_path)
     assert chunks_of(everything(journal)) == records
-    assert [(one.kind, one.kept) for one in journal.repairs] == [("unreadable", "journal-00000009.seg.unreadable")]
+    assert [(repair.kind, repair.kept) for repair in journal.repairs] == [
+        ("unreadable", "journal-00000009.seg.unreadable")
+    ]
     fill(journal, 1)
     journal.close()
     assert segments(tmp_path)[-1].name == "journal-00000010.seg"
@@ -248,7 +252,7 @@ def test_positions_that_cannot_be_read(tmp_path: Path) -> None:
     records = many(tmp_path)
     (tmp_path / FILE_NAME).write_bytes(b"no positions" * 2000)
     journal = small(tmp_path)
-    assert [one.kind for one in journal.repairs] == ["positions"]
+    assert [repair.kind for repair in journal.repairs] == ["positions"]
     journal.consumers(["one"])
     assert chunks_of(everything(journal, journal.committed("one")[0])) == records
     journal.close()
@@ -258,7 +262,7 @@ def test_positions_that_are_not_there(tmp_path: Path) -> None:
     records = many(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     journal = small(tmp_path)
-    assert [one.kind for one in journal.repairs] == ["positions"]
+    assert [repair.kind for repair in journal.repairs] == ["positions"]
     journal.consumers(["one"])
     assert chunks_of(everything(journal, journal.committed("one")[0])) == records
     journal.close()
@@ -277,7 +281,7 @@ def test_a_consumer_beyond_the_end(tmp_path: Path) -> None:
     (path,) = segments(tmp_path)
     path.write_bytes(path.read_bytes()[: entries[4].end.offset])
     journal = small(tmp_path)
-    assert [(one.kind, one.events) for one in journal.repairs] == [("missing", 10)], "of the last five records"
+    assert [(repair.kind, repair.events) for repair in journal.repairs] == [("missing", 10)], "of the last five records"
     assert journal.end == journal.committed("one")[0] == end > entries[8].end
     more = fill(journal, 3, first=20)
     assert chunks_of(everything(journal, journal.committed("one")[0])) == more, "no position means two things"
@@ -312,7 +316,7 @@ def test_damage_while_the_journal_is_open(tmp_path: Path) -> None:
     path.write_bytes(content)
     for _ in range(2):
         assert chunks_of(everything(journal)) == records[:4] + records[5:9]
-    assert [(one.kind, one.events) for one in journal.repairs] == [("damaged", 2), ("torn", None)]
+    assert [(repair.kind, repair.events) for repair in journal.repairs] == [("damaged", 2), ("torn", None)]
     journal.commit("one", entries[8].end)
     more = fill(journal, 3, first=20)
     assert chunks_of(everything(journal, journal.committed("one")[0])) == more
@@ -349,7 +353,7 @@ def test_the_only_record_of_a_file_is_damaged_while_the_journal_is_open(tmp_path
     assert journal.pending("one").events == 1
     assert journal.read(journal.committed("one")[0], 1000) == []
     assert (journal.pending("one"), journal.committed("one")) == ((0, 0), (journal.end, {"n": 1}))
-    assert [one.kind for one in journal.repairs] == ["torn"]
+    assert [repair.kind for repair in journal.repairs] == ["torn"]
     journal.close()
 
 
@@ -396,7 +400,7 @@ def test_what_was_cut_off_is_kept(tmp_path: Path) -> None:
     last.write_bytes(last.read_bytes()[:-1])
     journal = small(tmp_path)
     assert not last.exists(), "it had no other record"
-    assert [str(one) for one in journal.repairs] == [
+    assert [str(repair) for repair in journal.repairs] == [
         f"the end of a journal file was cut off, as a crash leaves it ({last.name} at byte 32: "
         f"{journal.repairs[0].size} bytes); kept in {last.name}.torn-32",
         "a part of the journal is missing and was skipped (journal-00000005.seg at byte 3127: 3127 bytes, 1 events)",

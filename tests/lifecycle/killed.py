@@ -238,7 +238,7 @@ def in_child(function: Callable[[], None]) -> int:
     try:
         function()
         code = 0
-    except BaseException:  # noqa: BLE001 - told, then the child ends
+    except BaseException:  # noqa: BLE001 - printed, then the child ends
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stderr.flush()

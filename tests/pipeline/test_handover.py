@@ -149,7 +149,7 @@ class Pipelines:
     async def have_all(self, *addresses: str, last: int) -> None:
         """Return when the outputs of receivers have the event ``last``."""
         kept = [self.kept[address] for address in addresses]
-        await eventually(lambda: all(one.numbers[-1:] == [last] for one in kept))
+        await eventually(lambda: all(receiver.numbers[-1:] == [last] for receiver in kept))
 
     async def free_records(self, *addresses: str) -> int:
         """Let receivers read other events until those of the sender are freed; returns how many each of them reads."""

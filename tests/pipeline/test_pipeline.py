@@ -196,7 +196,7 @@ class Refusing(MemoryJournal):
 async def test_a_disk_that_refuses_is_asked_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not at every sync, and it is told once."""
+    """Not at every sync, and it is logged once."""
     monkeypatch.setattr(module, "_DISK_RETRY_SECONDS", 0.2)
     caplog.set_level("INFO")
     journal = Refusing()
@@ -214,8 +214,8 @@ async def test_a_disk_that_refuses_is_asked_now_and_then(
         journal.refuses = False
         await asyncio.wait_for(feeding, WAIT_SECONDS)
     assert len(one.output.documents) == 1
-    told = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
-    assert told == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
+    logged = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
+    assert logged == ["the journal cannot be written; inputs wait until it can", "the journal can be written again"]
 
 
 async def offer(one: Life, offset: int) -> None:

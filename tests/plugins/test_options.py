@@ -142,7 +142,7 @@ def test_error(settings: str, message: str, place: str, hint: str) -> None:
     assert source[error.span.column - 1 :].startswith(place)
 
 
-def test_all_errors_are_told() -> None:
+def test_all_errors_are_reported() -> None:
     options, errors, _ = read("count => x flag => 5 nope => 1")
     assert options is None
     assert len(errors) == 3

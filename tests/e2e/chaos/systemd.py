@@ -57,16 +57,16 @@ class Systemd:
                 return
             said = dict(line.split("=", 1) for line in data.decode().splitlines())
             with self._lock:
-                self._told(said, fds)
+                self._handle(said, fds)
 
-    def _told(self, said: dict[str, str], fds: list[int]) -> None:
+    def _handle(self, said: dict[str, str], fds: list[int]) -> None:
         name = said.get("FDNAME", "stored")
         if "FDSTORE" in said:
             self.stored += [(name, fd) for fd in fds]
         elif "FDSTOREREMOVE" in said:
-            for one in [one for one in self.stored if one[0] == name]:
-                self.stored.remove(one)
-                os.close(one[1])
+            for stored in [stored for stored in self.stored if stored[0] == name]:
+                self.stored.remove(stored)
+                os.close(stored[1])
         else:
             self.states += said
 
@@ -81,10 +81,14 @@ class Systemd:
         """Start a process in a group of its own with everything that is stored."""
         with self._lock:
             names, fds = [name for name, _ in self.stored], [fd for _, fd in self.stored]
-            told = {"NOTIFY_SOCKET": self.address, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)}
+            environment = {
+                "NOTIFY_SOCKET": self.address,
+                "LISTEN_FDS": str(len(fds)),
+                "LISTEN_FDNAMES": ":".join(names),
+            }
             return subprocess.Popen(
                 [sys.executable, "-c", _EXEC, ",".join(map(str, fds)), *command],
-                env=environ | told,
+                env=environ | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,

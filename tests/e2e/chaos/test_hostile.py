@@ -143,7 +143,7 @@ def test_idle_connections(tmp_path: Path) -> None:
         opened.close()
         wait_until(lambda: usage(daemon).descriptors <= before.descriptors + 8, "the descriptors to be closed")
     figure(idle=most, accepted_seconds=round(accepted, 1), served_seconds=round(seconds, 2))
-    figure(rss_mb=[round(one.rss / 1e6) for one in (before, after)])
+    figure(rss_mb=[round(sample.rss / 1e6) for sample in (before, after)])
     assert seconds < PROMPT_SECONDS
     assert after.rss - before.rss < MOST_RSS_GROWTH
     check_exactly(in_store(daemon.data_dir), range(1, EVENTS + 1))

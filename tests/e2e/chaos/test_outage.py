@@ -33,7 +33,7 @@ def test_more_than_memory_holds(tmp_path: Path) -> None:
             gate.open()
             wait_until(lambda: len(stub.documents) == EVENTS, "all events")
             after = usage(daemon)
-    figure(rss_mb=[round(one.rss / 1e6) for one in (before, silent, after)], queued_mb=round(sender.sent / 1e6))
+    figure(rss_mb=[round(sample.rss / 1e6) for sample in (before, silent, after)], queued_mb=round(sender.sent / 1e6))
     check_exactly(stub.values("n"), range(EVENTS))
     assert silent.rss - before.rss < MOST_RSS_GROWTH
     assert after.rss - before.rss < MOST_RSS_GROWTH

@@ -155,9 +155,9 @@ def test_a_real_server_that_comes_and_goes(
                 server.start()
             clients.finish()
         wait_for_nothing_queued(daemon, 600)
-        told = len(daemon.said("a delivery is tried again"))
+        logged = len(daemon.said("a delivery is tried again"))
         daemon.stop()
-    figure(outages=OUTAGES, told=told)
+    figure(outages=OUTAGES, logged=logged)
     check_exactly(in_server(server), clients.numbers)
     check_balance(daemon.data_dir, len(clients.numbers))
     assert daemon.dead_letters() == []

@@ -62,8 +62,8 @@ class _Passing(Background):
 def report(seen: list[Usage]) -> None:
     half = len(seen) // 2
     early, late = seen[:half], seen[half:]
-    rss = [round(max(one.rss for one in part) / 1e6) for part in (early, late)]
-    descriptors = [max(one.descriptors for one in part) for part in (early, late)]
+    rss = [round(max(sample.rss for sample in part) / 1e6) for part in (early, late)]
+    descriptors = [max(sample.descriptors for sample in part) for part in (early, late)]
     figure(rss_mb=rss, descriptors=descriptors)
-    assert max(one.rss for one in late) - max(one.rss for one in early) < MOST_RSS_GROWTH
+    assert max(sample.rss for sample in late) - max(sample.rss for sample in early) < MOST_RSS_GROWTH
     assert descriptors[1] - descriptors[0] <= MOST_MORE_DESCRIPTORS

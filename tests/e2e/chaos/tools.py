@@ -54,17 +54,17 @@ class Clients:
     @property
     def running(self) -> bool:
         """Whether one of them still logs."""
-        return any(one.poll() is None for one in self._processes)
+        return any(process.poll() is None for process in self._processes)
 
     def results(self) -> list[dict[str, Any]]:
         """Wait for all; return what each has noticed."""
-        return [json.loads(one.communicate(timeout=WAIT_SECONDS)[0]) for one in self._processes]
+        return [json.loads(process.communicate(timeout=WAIT_SECONDS)[0]) for process in self._processes]
 
     def finish(self) -> None:
         """Wait for all; none may have noticed anything but time."""
         said = self.results()
-        figure(longest_emit_ms=round(max(one["longest"] for one in said) * 1000, 1))
-        assert [(one["failures"], one["connections"]) for one in said] == [(0, 1)] * CLIENTS
+        figure(longest_emit_ms=round(max(client["longest"] for client in said) * 1000, 1))
+        assert [(client["failures"], client["connections"]) for client in said] == [(0, 1)] * CLIENTS
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +164,7 @@ def in_server(server: SearchServer, index: str = "logstash-*") -> list[int]:
     found: list[int] = []
     after: list[int] = []
     while True:
-        # ``_id`` alone may not be sorted by: two documents of the same number are told from each other by ``_doc``.
+        # ``_id`` alone may not be sorted by: two documents of the same number are distinguished by ``_doc``.
         body: dict[str, Any] = {"size": 10_000, "_source": False, "sort": [{"n": "asc"}], "docvalue_fields": ["n"]}
         if after:
             body["query"] = {"range": {"n": {"gt": after[0]}}}

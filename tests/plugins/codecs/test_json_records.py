@@ -52,7 +52,7 @@ def test_both_versions_give_the_same_event(text: str, extra: dict[str, Any], fai
     assert convert_version_0(old) == new
 
 
-def test_versions_are_told_apart_record_by_record() -> None:
+def test_versions_are_detected_record_by_record() -> None:
     old = b'{"@timestamp":"2026-11-22T10:00:00.000Z","@message":"m","@fields":{"levelname":"INFO"}}'
     new = b"{" + STAMP + b',"message":"n","level":"INFO"}'
     decoded = lines(old + b"\n" + new + b"\n", "level", "message")

@@ -89,7 +89,7 @@ def test_elapsed(settings: dict[str, Any], events: list[Event], last: list[Event
 def test_common_options() -> None:
     context = BuildContext(common_options=lambda event: add_tag(event, "seen"))
     elapsed = build_in(context, "elapsed", {**SETTINGS, "new_event_on_match": True})
-    events = [event for one in (at(0, "start"), at(1), at(2, "end")) for event in elapsed(one)]
+    events = [event for given in (at(0, "start"), at(1), at(2, "end")) for event in elapsed(given)]
     assert [event.get("tags", []).count("seen") for event in events] == [1, 0, 1, 1]
 
 

@@ -50,7 +50,7 @@ def received(running: Serving) -> bytes:
 
 
 async def acknowledged(client: Client, last: int) -> list[int]:
-    """Return what the client is told, up to the acknowledgement ``last``."""
+    """Return what the client receives, up to the acknowledgement ``last``."""
     reader, numbers = AckDecoder(), list[int]()
     while last not in numbers:
         data = await client.receive()

@@ -54,7 +54,7 @@ ZONES = [  # id, template, zone, time, index
 
 
 @pytest.mark.parametrize(
-    ("template", "zone", "time", "index"), [one[1:] for one in ZONES], ids=[one[0] for one in ZONES]
+    ("template", "zone", "time", "index"), [case[1:] for case in ZONES], ids=[case[0] for case in ZONES]
 )
 def test_time_zones(template: str, zone: str, time: str, index: str) -> None:
     event = {"@timestamp": time, "x": "a"}
@@ -71,7 +71,7 @@ def test_a_zone_that_is_none() -> None:
 def test_an_event_without_the_field_is_rejected() -> None:
     names, rejected = named([{"x": "a"}, {}, {"x": "b"}], "i-%{x}")
     assert names == ["i-a", "i-b"]
-    assert [(one.raw, one.event_id) for one in rejected] == [(b"{}", "o-000000000001")]
+    assert [(letter.raw, letter.event_id) for letter in rejected] == [(b"{}", "o-000000000001")]
     assert "lacks a field" in rejected[0].reason
 
 
@@ -102,7 +102,7 @@ def test_names_of_events(name: str, builtin: bool, server: bool) -> None:
     for check, good in ((check_index, builtin), (check_target, server)):
         names, rejected = named([{"x": name}, {"x": "good"}], "%{x}", check=check)
         assert names == [name] * good + ["good"]
-        assert [(one.event_id, one.index_name) for one in rejected] == [("o-000000000000", name)] * (not good)
+        assert [(letter.event_id, letter.index_name) for letter in rejected] == [("o-000000000000", name)] * (not good)
 
 
 OLD = at("2026-10-22T10:00:00.000Z", "2026-10-23T00:00:00.000Z", "2026-11-22T00:00:00.000Z", "2018-01-01T00:00:00.000Z")
@@ -132,7 +132,9 @@ def test_window_of_days(time: str, settings: dict[str, Any], why: str) -> None:
     names, rejected = named(at(time, "2026-11-22T10:00:00.000Z"), **settings)
     assert "logstash-2026.11.22" in names
     assert len(names) == 2 - bool(why)
-    assert [why in one.reason and "ingestd deadletters replay" in one.reason for one in rejected] == [True] * bool(why)
+    assert [why in letter.reason and "ingestd deadletters replay" in letter.reason for letter in rejected] == [
+        True
+    ] * bool(why)
 
 
 def test_8000_days_make_few_indices() -> None:
@@ -158,7 +160,7 @@ def test_events_older_than_retention_are_rejected_if_wanted() -> None:
     names, rejected = named(OLD, late="dead_letter")
     assert names == ["logstash-2026.10.23", "logstash-2026.11.22"]
     old = ["logstash-2026.10.22", "logstash-2018.01.01"]
-    assert [one.reason.partition(" is older")[0] for one in rejected] == old
+    assert [letter.reason.partition(" is older")[0] for letter in rejected] == old
 
 
 def test_without_retention_none_is_too_old() -> None:

@@ -38,15 +38,17 @@ class Server:
         ids = [line.split(b'"')[-2].decode() for line in b"".join(body).splitlines()[::2]]
         if len(ids) > self.max_documents:
             return BulkAnswer(413, b"")
-        found = [self.statuses.get(one, 201) for one in ids]
+        found = [self.statuses.get(document_id, 201) for document_id in ids]
         self.statuses = {one: 201 if status == 429 else status for one, status in self.statuses.items()}
-        items = ",".join(f'{{"create":{{"status":{one}}}}}' for one in found)
+        items = ",".join(f'{{"create":{{"status":{status}}}}}' for status in found)
         return BulkAnswer(200, f'{{"errors":true,"items":[{items}]}}'.encode())
 
 
 def payload(*ids: str) -> BulkPayload:
-    body = "".join(f'{{"create":{{"_index":"i{one[0]}","_id":"{one}"}}}}\n{{}}\n' for one in ids)
-    return BulkPayload(body.encode(), ids, [f"i{one[0]}" for one in ids])
+    body = "".join(
+        f'{{"create":{{"_index":"i{document_id[0]}","_id":"{document_id}"}}}}\n{{}}\n' for document_id in ids
+    )
+    return BulkPayload(body.encode(), ids, [f"i{document_id[0]}" for document_id in ids])
 
 
 PAYLOADS = [payload("a1", "a2"), payload(), payload("a3", "b1", "b2"), payload("b3")]
@@ -71,9 +73,9 @@ async def test_bulk(
     retry = Retry(0.001, 0.001)
     connector = Connector(client, "elasticsearch_0", retry, "", None)
     tallies = await BulkSender(client, "elasticsearch_0", letters, retry, connector).deliver(PAYLOADS)
-    assert [(one.delivered, one.duplicates, one.dead) for one in tallies] == expected
-    assert [sum(one.indices.values()) for one in tallies] == [one.delivered for one in tallies]
-    assert len(letters.letters) == sum(one.dead for one in tallies)
+    assert [(tally.delivered, tally.duplicates, tally.dead) for tally in tallies] == expected
+    assert [sum(tally.indices.values()) for tally in tallies] == [tally.delivered for tally in tallies]
+    assert len(letters.letters) == sum(tally.dead for tally in tallies)
 
 
 async def test_store(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_many_descriptors(ends: Ends, pipe: tuple[int, int]) -> None:
     assert kinds == [os.fstat(pipe[0]).st_ino] * 200
 
 
-def test_a_closed_peer_is_told_after_its_last_words(ends: Ends) -> None:
+def test_a_closed_peer_is_reported_after_its_last_words(ends: Ends) -> None:
     ours, theirs = ends
     theirs.send({"last": "words"})
     theirs.close()

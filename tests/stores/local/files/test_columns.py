@@ -293,6 +293,6 @@ def test_large_documents_are_divided_in_small_batches(monkeypatch: pytest.Monkey
     monkeypatch.setattr("ingestd.stores.local.files.column_table._BATCH_BYTES", 100)
     usual = '{"a":"x"}'
     odd = [f'{{"a":{number},"b":"{"y" * (number * 7 % 120)}"}}' for number in range(40)]
-    table = check([document for one in odd for document in (usual, one)], [usual])
+    table = check([document for other in odd for document in (usual, other)], [usual])
     assert table.columns == {"@timestamp": "VARCHAR", "a": "VARCHAR"}
     assert [rest is None for rest in table.rest()] == [True, False] * 40
