@@ -1,6 +1,6 @@
 """Where to continue after a broken statement; which ``}`` is missing.
 
-The shapes of tokens are enough to tell the braces of the config from others.
+The shapes of tokens are enough to distinguish the braces of the config from others.
 """
 
 from __future__ import annotations

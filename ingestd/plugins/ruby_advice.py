@@ -1,4 +1,4 @@
-"""The native filter for what the code of a filter ``ruby`` does, as far as its idioms tell."""
+"""Native filters that replace the code of a filter ``ruby``, found by its usual idioms."""
 
 from __future__ import annotations
 

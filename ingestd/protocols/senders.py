@@ -21,7 +21,7 @@ class Sender(StrEnum):
     """What a client speaks; the values are labels of metrics."""
 
     LINES = "lines"
-    """Nothing of the below: lines of text or of JSON, as far as anyone can tell."""
+    """None of those below: taken for lines of text or of JSON."""
     PICKLE = "pickle"
     """``logging.handlers.SocketHandler``: a length of 4 bytes and a pickle, again and again."""
     SYSLOG = "syslog"

@@ -13,6 +13,6 @@ def test_documents_are_those_of_the_default_pipeline() -> None:
     assert len(lines) > 400
     documents = reference.bulk_body(b"".join(lines)).split(b"\n")[1::2]
     expectations = [expected(line) for line in lines]
-    for one in expectations:
-        del one["client_ip"]
+    for document in expectations:
+        del document["client_ip"]
     assert [json.loads(document) for document in documents] == expectations

@@ -333,8 +333,8 @@ async def test_idle_connections_are_closed() -> None:
         busy.write(line(next(sent)))
         count = next(sent) + 1
         assert len(await server.until(count)) == count
-        for one in (busy, writer):
-            one.close()
+        for connection in (busy, writer):
+            connection.close()
 
 
 async def test_a_connection_is_not_idle_while_what_came_waits_to_be_read() -> None:
@@ -600,8 +600,8 @@ async def test_one_that_costs_much_leaves_the_others_their_turn() -> None:
         [place] = [place for place, document in enumerate(documents) if "n" in document]
         assert place < 25_000
         assert sum(document.get("message") == "x" for document in documents) == 30_000
-        for one in (writer, other):
-            one.close()
+        for connection in (writer, other):
+            connection.close()
 
 
 async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:

@@ -31,8 +31,8 @@ def small(folder: Path, max_bytes: int = 1 << 20, segment_bytes: int = 4096) -> 
 def fill(journal: RecordQueue, count: int, data: bytes = b"one\ntwo\n", first: int = 0) -> list[Chunk]:
     """Append ``count`` chunks, one a call."""
     chunks = [chunk(number, data) for number in range(first, first + count)]
-    for one in chunks:
-        journal.append([one])
+    for item in chunks:
+        journal.append([item])
     return chunks
 
 

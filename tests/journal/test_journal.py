@@ -44,8 +44,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         return made[-1]
 
     yield new
-    for one in made:
-        one.close()
+    for journal in made:
+        journal.close()
 
 
 def test_what_is_appended_is_read_at_once(make: Make) -> None:

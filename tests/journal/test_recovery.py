@@ -22,12 +22,12 @@ CASES = [[b"a\n", b"\xff" * 7, b"bb\nb\n"], [b"", b"", b""], [b"x" * 300, b"y\n"
 
 
 def written(folder: Path, datas: list[bytes]) -> tuple[list[Chunk], list[Entry]]:
-    """Make a journal of one segment with a consumer that stands behind the first record."""
+    """Make a journal of one segment with a consumer whose position is after the first record."""
     journal = small(folder)
     journal.consumers(["one"])
     records = [chunk(number, data) for number, data in enumerate(datas)]
-    for one in records:
-        journal.append([one])
+    for record in records:
+        journal.append([record])
     entries = everything(journal)
     journal.commit("one", entries[0].end, {"done": 1})
     journal.close()

@@ -23,7 +23,7 @@ def is_yaml(path: Path) -> bool:
 
 
 def read_dictionary(path: Path, max_chars: int | None = None) -> Dictionary:
-    """Return the entries of a file, whose format its extension tells; keys are texts, as they are written.
+    """Return the entries of a file, in the format that its extension names; keys are texts, as they are written.
 
     Args:
         path: A file ``*.yaml``, ``*.yml``, ``*.json`` or ``*.csv`` (two columns), in UTF-8.
