@@ -103,6 +103,15 @@ class LineServer:
             except OSError:
                 continue
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Take connections until the end of the block."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+
     def numbers(self) -> list[int]:
         """Return the values of ``n``, in order of arrival."""
         with self._lock:
@@ -251,11 +260,17 @@ def test_kills(tmp_path: Path) -> None:
 
     What comes twice is the same event: it has the same bytes, its time of receipt included.
     """
-    lines, collector = LineServer(receive_buffer_bytes=1 << 16), Collector()
+    lines, syslog = (LineServer(receive_buffer_bytes=1 << 16) for _ in range(2))
+    collector = Collector()
+    gates = [server.gate for server in (lines, syslog, collector)]
     config = f"""
         input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
         output {{
           tcp {{ host => "{HOST}" port => {lines.port} codec => json_lines reconnect_interval => 0.05 }}
+          syslog {{
+            host => "{HOST}" port => {syslog.port} protocol => tcp rfc => rfc5424 codec => json
+            reconnect_interval => 0.05
+          }}
           http {{
             url => "http://{HOST}:{collector.port}/in" http_method => post format => json_lines pool_max => 4
           }}
@@ -264,24 +279,20 @@ def test_kills(tmp_path: Path) -> None:
 
     @contextmanager
     def servers(*most: int) -> Iterator[None]:
-        """Both servers, each held up after so many events; at the end they read what their kernels have."""
-        for gate, events in zip((lines.gate, collector.gate), most, strict=False):
+        """All servers, each held up after so many events; at the end they read what their kernels have."""
+        for gate, events in zip(gates, most, strict=False):
             gate.close_after(events)
-        lines.start()
-        try:
-            with HttpServer(collector.handler, collector.port):
-                try:
-                    if most:
-                        wait_until(lambda: lines.gate.closed and collector.gate.closed, "both servers to be held up")
-                    yield
-                finally:
-                    for gate in (lines.gate, collector.gate):
-                        gate.open()
-        finally:
-            lines.stop()
+        with HttpServer(collector.handler, collector.port), lines.running(), syslog.running():
+            try:
+                if most:
+                    wait_until(lambda: all(gate.closed for gate in gates), "all servers to be held up")
+                yield
+            finally:
+                for gate in gates:
+                    gate.open()
 
-    def some() -> tuple[int, int]:
-        return random.randint(1, EVENTS // 8), random.randint(1, EVENTS // 8)
+    def some() -> list[int]:
+        return [random.randint(1, EVENTS // 8) for _ in gates]
 
     with Daemon(tmp_path, config=config) as daemon:
         daemon.send({"n": number, "text": "x" * 500} for number in range(EVENTS))
@@ -296,7 +307,7 @@ def test_kills(tmp_path: Path) -> None:
         with servers(*some()):
             daemon.kill_with_children()
     with servers(), Daemon(tmp_path, config=config):
-        for server in (lines, collector):
+        for server in (lines, syslog, collector):
             wait_until(lambda: len({*server.lines}) >= EVENTS, "all events")  # noqa: B023
-    for server in (lines, collector):
-        assert sorted(json.loads(line)["n"] for line in {*server.lines}) == [*range(EVENTS)]
+    for server in (lines, syslog, collector):
+        assert sorted(json.loads(line[line.index(b"{") :])["n"] for line in {*server.lines}) == [*range(EVENTS)]
