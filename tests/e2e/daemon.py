@@ -89,7 +89,7 @@ class Daemon:
         self.start()
 
     def start(self) -> None:
-        """Start the process: again, if an earlier one has ended; the log begins anew."""
+        """Start the process: again, if an earlier one has ended; the log starts empty."""
         self.log_file = self._folder / f"log-{time.monotonic_ns()}.ndjson"
         self._output_file = self.log_file.with_suffix(".out")
         with self.log_file.open("wb") as log, self._output_file.open("wb") as output:

@@ -98,7 +98,7 @@ async def test_headers_come_with_errors_too_and_name_no_version(url: str) -> Non
 
 @pytest.fixture
 def taken() -> Iterator[Address]:
-    """An address at which somebody else listens."""
+    """An address at which another process listens."""
     with socket.create_server(LOOPBACK) as other:
         yield Address(*other.getsockname())
 

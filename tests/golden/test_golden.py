@@ -1,6 +1,6 @@
 """The generated code of whole configs, compared as text.
 
-``UPDATE_GOLDEN=1 pytest tests/golden`` writes the files anew; look at the difference before you commit it.
+``UPDATE_GOLDEN=1 pytest tests/golden`` rewrites the files; look at the difference before you commit it.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class Replacing(Restoring):
 
 
 class Filling(Restoring):
-    """Writing a day anew, as a replay does."""
+    """Rewriting a day, as a replay does."""
 
     act = staticmethod(fill)
 

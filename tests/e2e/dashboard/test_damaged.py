@@ -54,7 +54,7 @@ def test_a_sealed_file(tmp_path: Path, visit: Open, fault: Callable[[Path], None
 
 @pytest.mark.parametrize("fault", [cut, garbage, Path.unlink])
 def test_a_manifest(tmp_path: Path, fault: Callable[[Path], None]) -> None:
-    """The daemon makes it anew, and meanwhile late events of that day are stored."""
+    """The daemon rebuilds it, and meanwhile late events of that day are stored."""
     fault(fill(tmp_path / "data") / "sealed.json")
     with Daemon(tmp_path, workers="1", retention_max_age="36500d") as daemon:
         daemon.send([{"@timestamp": "2026-11-22T12:00:00.000Z", "day": "22"}])

@@ -94,7 +94,7 @@ def test_search_word(case: Case) -> None:
     check("search_word", case)
 
 
-def test_words_of_stored_events_are_found_anew() -> None:
+def test_words_of_stored_events_are_found_again() -> None:
     search_word = build_in(BuildContext(again=True), "search_word", {})
     event = {"request_path": "/?q=A", "search_word": "A"}
     assert search_word(event)

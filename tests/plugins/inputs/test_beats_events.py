@@ -290,7 +290,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "agent": FILEBEAT | {"agent": {"id": "b2"}},
     "offset": FILEBEAT | {"log": FILEBEAT["log"] | {"offset": 1235}},  # type: ignore[operator]
     "inode": FILEBEAT | {"log": FILEBEAT["log"] | {"file": FILEBEAT["log"]["file"] | {"inode": "78"}}},  # type: ignore[operator, index]
-    "text_of_a_file_written_anew": FILEBEAT | {"message": "other"},
+    "text_of_a_rewritten_file": FILEBEAT | {"message": "other"},
     "time": FILEBEAT | {"@timestamp": "2026-11-22T10:00:00.001Z"},
 }
 

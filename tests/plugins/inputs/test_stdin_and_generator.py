@@ -21,7 +21,7 @@ from tests.waiting import WAIT_SECONDS, eventually
 
 
 class Sink:
-    """Keeps chunks; a ``tight`` one takes one at a time, and the next once somebody has waited for room."""
+    """Keeps chunks; a ``tight`` one takes one at a time, and the next once a caller has waited for room."""
 
     def __init__(self, *, tight: bool = False) -> None:
         self.chunks: list[Chunk] = []

@@ -81,7 +81,7 @@ def die_at(step: int, root: Path, policy: Policy) -> None:
 
 
 def seal_all(root: Path, policy: Policy) -> None:
-    """Seal until nothing is due: a pass writes at most one file of an older version anew."""
+    """Seal until nothing is due: a pass rewrites at most one file of an older version."""
     while seal_once(root, policy):
         pass
 

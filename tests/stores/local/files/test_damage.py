@@ -67,7 +67,7 @@ FAULTS: list[Callable[[Path], None]] = [cut, zeroed, garbage, empty, Path.unlink
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, another_name])
-def test_a_manifest_is_made_anew(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+def test_a_manifest_is_rebuilt(tmp_path: Path, fault: Callable[[Path], None]) -> None:
     folder = sealed_twice(tmp_path)
     before = manifest.load(folder)
     fault(folder / manifest.NAME)
@@ -95,7 +95,7 @@ def test_a_manifest_and_a_sealed_file(tmp_path: Path, fault: Callable[[Path], No
 
 
 @pytest.mark.parametrize("fault", [garbage, Path.unlink])
-def test_events_that_come_before_the_manifest_is_made_anew(tmp_path: Path, fault: Callable[[Path], None]) -> None:
+def test_events_that_come_before_the_manifest_is_rebuilt(tmp_path: Path, fault: Callable[[Path], None]) -> None:
     """Nothing shows the writer that its numbers were used before, as in an index that was restored."""
     folder = sealed_twice(tmp_path)
     seal_once(tmp_path, NOW)

@@ -363,7 +363,7 @@ def sealing(root: Path) -> Background:
     return Background(lambda: run(root, stop, interval_s=0, policy=JOIN), stop.set)
 
 
-def test_files_of_older_versions_are_written_anew(tmp_path: Path) -> None:
+def test_files_of_older_versions_are_rewritten(tmp_path: Path) -> None:
     with format_1.sealed():
         for at in range(3):
             append(tmp_path, *(event(number) for number in range(50 * at, 50 * at + 50)), prefix=f"{at}-")
@@ -394,7 +394,7 @@ def test_a_damaged_file_of_an_older_version_is_left_alone(tmp_path: Path) -> Non
     assert names(tmp_path)[1:] == ["sealed-00002.parquet", "sealed-00003.parquet", "sealed.json"]
 
 
-def test_queries_carry_on_while_files_are_written_anew(tmp_path: Path) -> None:
+def test_queries_carry_on_while_files_are_rewritten(tmp_path: Path) -> None:
     with format_1.sealed():
         for at in range(8):
             append(tmp_path, *(event(number) for number in range(100 * at, 100 * at + 100)), prefix=f"{at}-")

@@ -155,7 +155,7 @@ def test_files_of_all_versions_answer_together(
     of_all_kinds(root, found)
     with contextlib.closing(LocalStore(root)) as store:
         before = answers(store, condition, field)
-        while seal_once(root, NOW):  # which also writes the old file anew
+        while seal_once(root, NOW):  # which also rewrites the old file
             pass
         assert answers(store, condition, field) == before
     assert all(isinstance(file.columns, dict) for file in manifest.load(root / INDEX).files)
