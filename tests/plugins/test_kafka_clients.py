@@ -20,6 +20,8 @@ from tests.plugins.inputs.conversations import MemorySink
 from tests.waiting import WAIT_SECONDS, eventually
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
+pytestmark = pytest.mark.sampled(of="file")
+"""A group of consumers takes three seconds to form."""
 
 
 @pytest.fixture(scope="module")
