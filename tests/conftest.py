@@ -91,7 +91,7 @@ SECONDS = {
     "tests/e2e/test_long_lines.py": 20,
     "tests/e2e/test_delivery_faults.py": 20,
     "tests/e2e/": 8,
-    "tests/stores/local/files/test_sealer.py": 15,
+    "tests/stores/local/sealing/test_sealer.py": 15,
     "tests/stores/test_suite.py": 30,
     "tests/stores/": 5,
     "tests/web/processes/": 5,

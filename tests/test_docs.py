@@ -19,7 +19,7 @@ from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.recipes import CLIENT, CLIENT_LOGGER, Recipe, recipe, recipes
 from ingestd.settings import load_settings
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.clients.django.server import Server
 from tests.waiting import WAIT_SECONDS
 from tools.docgen import DOCS, PAGES

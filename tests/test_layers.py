@@ -31,6 +31,10 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+SUBLAYERS = {
+    "ingestd.stores.local": [{"index"}, {"duckdb"}, {"append_logs"}, {"sealing", "query"}, {"backup"}],
+}
+"""The layers within packages, as `LAYERS`: a package or module of the same level is not imported."""
 PURE = {
     "event",
     "metrics",
@@ -57,6 +61,11 @@ FILES = sorted(ROOT.rglob("*.py"))
 def package_of(module: str) -> str:
     """``ingestd.event.fields`` -> ``event``; the package's own ``__init__`` -> an empty string."""
     return (module + ".").split(".")[1]
+
+
+def part_of(module: str, package: str) -> str:
+    """``ingestd.stores.local.index.layout`` in ``ingestd.stores.local`` -> ``index``."""
+    return module.removeprefix(package + ".").partition(".")[0]
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -94,6 +103,22 @@ def test_layers(package: str) -> None:
         assert package in LEVEL, f"{package} has no layer: give it one in LAYERS"
         wrong = {other for other in used - {package, "__version__"} if LEVEL.get(other, 99) >= LEVEL[package]}
         assert not wrong, f"{path}: {package} may not import ingestd.{', ingestd.'.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("package", SUBLAYERS)
+def test_sublayers(package: str) -> None:
+    level = {part: number for number, parts in enumerate(SUBLAYERS[package]) for part in parts}
+    folder = ROOT.parent / package.replace(".", "/")
+    parts = {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"} - {
+        "__init__",
+        "__pycache__",
+    }
+    assert parts == level.keys(), "give each a layer in SUBLAYERS"
+    for part in parts:
+        for path in [*(folder / part).rglob("*.py"), *folder.glob(f"{part}.py")]:
+            used = {part_of(module, package) for module in imports(parse(path)) if module.startswith(package + ".")}
+            wrong = {other for other in used - {part} if level.get(other, -1) >= level[part]}
+            assert not wrong, f"{path}: {package}.{part} may not import {', '.join(sorted(wrong))} of {package}"
 
 
 @pytest.mark.parametrize("package", sorted(PURE))

@@ -60,13 +60,13 @@ class _Sealing:
         while not root.is_dir():
             if stop.wait(interval_s):
                 return
-        from ingestd.stores.local.files.sealer import Policy, run  # noqa: PLC0415
+        from ingestd.stores.local.sealing.sealer import Policy, run  # noqa: PLC0415
 
         run(root, stop, interval_s=interval_s, policy=Policy(idle_s=seal_after), on_errors=self._note)
 
     def problems(self) -> Sequence[str]:
         """Return why indices cannot be sealed, in sentences."""
-        from ingestd.stores.local.files.sealing_errors import sentences  # noqa: PLC0415
+        from ingestd.stores.local.sealing.sealing_errors import sentences  # noqa: PLC0415
 
         return sentences(self._errors)
 

@@ -15,8 +15,8 @@ from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.index_names import day_of
-from ingestd.stores.local.files.inspection import inspector
-from ingestd.stores.local.files.layout import index_folders, store_root
+from ingestd.stores.local.index.layout import index_folders, store_root
+from ingestd.stores.local.sealing.inspection import inspector
 from ingestd.stores.open import SERVER_OUTPUTS
 
 _CLOSED = "index_closed_exception"

@@ -21,7 +21,7 @@ from ingestd.geoip.database_folder import installed_database
 from ingestd.geoip.setup import has_package
 from ingestd.journal.folders import journal_folders
 from ingestd.journal.survey import newest_chunks
-from ingestd.stores.local.files.layout import append_logs_in, index_folders, store_root
+from ingestd.stores.local.index.layout import append_logs_in, index_folders, store_root
 
 SAMPLES = 200
 _MAX_FILES = 20_000  # of which the owners are looked at

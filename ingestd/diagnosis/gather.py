@@ -17,7 +17,7 @@ from ingestd.stores.backups import index_of
 from ingestd.stores.base import IndexInfo, LogStore, StoreError
 from ingestd.stores.elastic.server_state import SearchServer
 from ingestd.stores.local import store_root
-from ingestd.stores.local.files import sealing_errors
+from ingestd.stores.local.sealing import sealing_errors
 from ingestd.stores.open import open_backups
 
 

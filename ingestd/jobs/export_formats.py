@@ -13,8 +13,8 @@ from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.jobs.export_columns import Columns, getter, text, typed, unique
 from ingestd.stores.base import StoreError
-from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
-from ingestd.stores.local.files.layout import MAX_DOCUMENT_BYTES
+from ingestd.stores.local.duckdb.core import connect, load_duckdb
+from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES
 
 Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
 """``write(documents, target, fields, folder)``: no ``fields``: all that occur; ``folder``: for temporary files."""

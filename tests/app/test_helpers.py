@@ -19,7 +19,7 @@ def test_what_sealing_needs_is_imported_once_there_is_a_store(tmp_path: Path, st
         "stop.set()\n"
         f"flags = {{'data_dir': {str(tmp_path)!r}, 'schedule.cron': 'off'}}\n"
         "helpers(load_settings(environ={}, flags=flags))[0].run(stop)\n"
-        "print('ingestd.stores.local.files.sealer' in sys.modules)"
+        "print('ingestd.stores.local.sealing.sealer' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == str(store)

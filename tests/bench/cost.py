@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.layout import store_root
 from tests.bench import clients
 from tests.bench.cases import CASES
 from tests.bench.checking import check_stored

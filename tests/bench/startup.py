@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingestd.stores.local import LocalWriter
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index.layout import store_root
 from tests.bench.options import Options
 from tests.bench.processes import cpu_seconds
 from tests.bench.reference import Reference, ReferenceProcess

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ingestd.stores.local import LocalWriter
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index.layout import store_root
 from tests.bench.store_events import documents
 from tests.bench.store_queries import QUERIES
 from tests.bench.store_rate import RATE

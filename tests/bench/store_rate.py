@@ -18,8 +18,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ingestd.stores.local import LocalWriter
-from ingestd.stores.local.files.duckdb_core import load_duckdb
-from ingestd.stores.local.files.sealer import run
+from ingestd.stores.local.duckdb.core import load_duckdb
+from ingestd.stores.local.sealing.sealer import run
 from tests.bench.store_events import documents
 from tests.processes import peak_bytes
 

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from ingestd.stores.local.files.duckdb_core import load_duckdb
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.duckdb.core import load_duckdb
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.processes import peak_bytes
 
 POLICIES = {"seal": Policy(idle_s=0), "join": Policy(idle_s=0, quiet_s=0)}

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from ingestd.cli.main import main
 from ingestd.stores.base import StoreError
 from ingestd.stores.local import store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.cli.commands.test_audit import Worker
 from tests.random_cases import LONG, sampled
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, FAULTS, Fault, fill, folder_instead, garbage

@@ -16,7 +16,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.journal.folders import journal_folder
 from ingestd.journal.journal import Journal
 from ingestd.journal.survey import newest_chunks
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index.layout import store_root
 
 TODAY = dt.date(2026, 11, 22)
 RECEIVED_NS = 1_795_342_200 * 10**9  # 2026-11-22T10:10:00Z

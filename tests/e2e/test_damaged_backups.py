@@ -16,8 +16,8 @@ from ingestd.settings import load_settings
 from ingestd.stores.backups import BackupError, Repository, newest
 from ingestd.stores.local import store_root
 from ingestd.stores.local.backup.backups import LocalBackups
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.e2e.s3 import ACCESS_KEY, REGION, SECRET_KEY, emulated_s3
 from tests.stores.local.damage import AFTER, BEFORE, DAMAGED, EVENTS, fill, zeroed
 

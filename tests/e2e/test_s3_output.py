@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ingestd.plugins.outputs import s3 as module
-from ingestd.stores.local.files.duckdb_core import connect
+from ingestd.stores.local.duckdb.core import connect
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
 from tests.e2e.s3_gate import S3Gate

@@ -8,7 +8,7 @@ from ingestd.cli.main import main
 from ingestd.plugins.outputs.file import FileOutput
 from ingestd.plugins.outputs.stdout import Stdout
 from ingestd.stores.elastic.connection.client import ElasticClient
-from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.append_logs.writer import LocalWriter
 
 
 def poison(owner: Any, name: str) -> None:

@@ -27,7 +27,7 @@ from ingestd.lifecycle.state import State
 from ingestd.stores.backups import Repository
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.local.backup.backups import LocalBackups
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.object_store import ObjectStore
 
 _KILLED = 9

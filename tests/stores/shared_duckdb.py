@@ -14,8 +14,8 @@ from unittest import mock
 import duckdb
 import pytest
 
-from ingestd.stores.local.files import duckdb_session
-from ingestd.stores.local.files.duckdb_core import connect
+from ingestd.stores.local.duckdb import session as duckdb_session
+from ingestd.stores.local.duckdb.core import connect
 from ingestd.stores.local.query import statement
 from ingestd.stores.local.query.engine import Engine
 

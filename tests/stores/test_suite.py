@@ -10,8 +10,8 @@ from hypothesis import given
 
 from ingestd.stores import lucene
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import conditions as local_conditions
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
 from tests.random_cases import random_cases, sampled

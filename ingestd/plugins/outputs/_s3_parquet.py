@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ingestd.plugins.outputs._s3_segments import Piece, read_texts
 from ingestd.stores.base import DocumentsRejectedError, StoreError, StoreFullError
-from ingestd.stores.local.files.parquet import parquet_writer
-from ingestd.stores.local.files.sealed_content import Footer
-from ingestd.stores.local.files.writer import append_log_lines
+from ingestd.stores.local.append_logs.writer import append_log_lines
+from ingestd.stores.local.sealing.parquet import parquet_writer
+from ingestd.stores.local.sealing.sealed_content import Footer
 
 MEMORY_BYTES = 128 << 20
 """Limit for DuckDB's memory: a worker process makes one object at a time."""

@@ -26,8 +26,8 @@ from ingestd.plugins.outputs._index_check import index_warnings
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError
-from ingestd.stores.local.files.layout import store_root
-from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.append_logs.writer import LocalWriter
+from ingestd.stores.local.index.layout import store_root
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

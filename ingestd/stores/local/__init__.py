@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ingestd.stores.local.files.layout import store_root
-    from ingestd.stores.local.files.writer import LocalWriter
+    from ingestd.stores.local.append_logs.writer import LocalWriter
+    from ingestd.stores.local.index.layout import store_root
     from ingestd.stores.local.query.store import LocalStore
 
 __all__ = ["LocalStore", "LocalWriter", "store_root"]
 
-_MODULES = {"store_root": "files.layout", "LocalWriter": "files.writer", "LocalStore": "query.store"}
+_MODULES = {"store_root": "index.layout", "LocalWriter": "append_logs.writer", "LocalStore": "query.store"}
 
 
 def __getattr__(name: str) -> Any:

@@ -92,7 +92,7 @@ def _store_opener(setup: QueryProcessConfig) -> Callable[[], LogStore]:
     """Return the function that opens the store; its imports are done now."""
     if setup.server is None:
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415
-        from ingestd.stores.local.files.duckdb_core import load_duckdb  # noqa: PLC0415
+        from ingestd.stores.local.duckdb.core import load_duckdb  # noqa: PLC0415
 
         load_duckdb()  # in the query process only, and before the first query
         root = store_root(Path(setup.data_dir))

@@ -23,9 +23,9 @@ from ingestd.journal.journal import Journal
 from ingestd.lifecycle import build
 from ingestd.pipeline.ledger import Ledger
 from ingestd.settings import load_settings, remember_zone
-from ingestd.stores.local.files.layout import store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
-from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.append_logs.writer import LocalWriter
+from ingestd.stores.local.index.layout import store_root
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed_values
 
 NS = 1_795_341_600_000_000_000  # 2026-11-22

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.cli.reading import run
 from tests.random_cases import sampled
 

@@ -7,7 +7,7 @@ import pytest
 
 from ingestd.event.jsontext import dumps, loads
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
+from ingestd.stores.local.index.index_folder import IndexMetadata, write_metadata
 from tests.cli.reading import DOCUMENTS, run
 
 pytestmark = pytest.mark.usefixtures("seoul", "shared_duckdb")

@@ -11,9 +11,9 @@ import pytest
 from ingestd.plugins.outputs._s3_parquet import NotColumnsError, write_parquet
 from ingestd.plugins.outputs._s3_segments import Block, Header, read_index
 from ingestd.plugins.outputs._s3_spool import Spool
-from ingestd.stores.local.files.document_sources import file_source
-from ingestd.stores.local.files.duckdb_session import duckdb_session
-from ingestd.stores.local.files.parquet import parquet_writer
+from ingestd.stores.local.duckdb.session import duckdb_session
+from ingestd.stores.local.sealing.document_sources import file_source
+from ingestd.stores.local.sealing.parquet import parquet_writer
 
 TIME = '"@timestamp":"2026-11-22T10:00:00.000Z"'
 

@@ -12,7 +12,7 @@ import pytest
 from ingestd.event.batch import Batch
 from ingestd.event.event_id import own_id
 from ingestd.stores.local import LocalStore
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index.layout import store_root
 from ingestd.stores.query import Query
 from tests.dead_letters.memory import MemoryDeadLetters
 from tests.plugins.outputs.outputs import RECEIVED_NS, STAMP, batch, build, deliver

@@ -16,7 +16,7 @@ from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.client import BulkAnswer
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
-from ingestd.stores.local.files.layout import store_root
+from ingestd.stores.local.index.layout import store_root
 from tests.dead_letters.memory import MemoryDeadLetters
 from tests.plugins.outputs.outputs import batch, build
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingestd.stores.local import LocalWriter, store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 
 BEFORE, DAMAGED, AFTER = "logstash-2026.11.21", "logstash-2026.11.22", "logstash-2026.11.23"
 NOW = Policy(idle_s=0)

@@ -9,12 +9,12 @@ from unittest import mock
 
 import msgspec
 
-from ingestd.stores.local.files.document_columns import Columns
-from ingestd.stores.local.files.document_sources import log_source
-from ingestd.stores.local.files.duckdb_sql import extract, field_paths, literal, quoted_name
-from ingestd.stores.local.files.index_sealer import IndexSealer
-from ingestd.stores.local.files.parquet import ParquetWriter
-from ingestd.stores.local.files.sealed_content import Footer, SealedContent
+from ingestd.stores.local.duckdb.sql import extract, field_paths, literal, quoted_name
+from ingestd.stores.local.index.document_columns import Columns
+from ingestd.stores.local.sealing.document_sources import log_source
+from ingestd.stores.local.sealing.index_sealer import IndexSealer
+from ingestd.stores.local.sealing.parquet import ParquetWriter
+from ingestd.stores.local.sealing.sealed_content import Footer, SealedContent
 
 CORE_FIELDS = (
     *("level", "logger_name", "search_word", "method", "request_path", "status_code"),

@@ -24,7 +24,7 @@ from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
 from ingestd.stores.base import QueryMemoryError
 from ingestd.stores.local import store_root
-from ingestd.stores.local.files.index_folder import IndexMetadata, write_metadata
+from ingestd.stores.local.index.index_folder import IndexMetadata, write_metadata
 from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_calls import is_out_of_memory

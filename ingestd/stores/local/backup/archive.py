@@ -30,9 +30,9 @@ from ingestd.stores.backups import BackupError, Progress, Snapshot
 from ingestd.stores.base import disk_error
 from ingestd.stores.index_names import day_of, is_index
 from ingestd.stores.local.backup.hard_link_snapshot import SnapshotFile
-from ingestd.stores.local.files import manifest as manifest_file
-from ingestd.stores.local.files.layout import AppendLogName
-from ingestd.stores.local.files.manifest import is_sealed_name
+from ingestd.stores.local.index import manifest as manifest_file
+from ingestd.stores.local.index.layout import AppendLogName
+from ingestd.stores.local.index.manifest import is_sealed_name
 from ingestd.stores.object_store import ObjectStore
 
 T = TypeVar("T")

@@ -28,11 +28,12 @@ from ingestd.stores.backups import (
 )
 from ingestd.stores.base import disk_error
 from ingestd.stores.index_names import check_index
+from ingestd.stores.local.append_logs.writer import LocalWriter
 from ingestd.stores.local.backup import archive
 from ingestd.stores.local.backup.archive import BackupManifest, ProgressCounter, download, in_parallel, upload, verify
 from ingestd.stores.local.backup.checks import check_restored, check_source
 from ingestd.stores.local.backup.hard_link_snapshot import hard_link_snapshot, remove_stale_work_folders, work_folder
-from ingestd.stores.local.files.index_folder import (
+from ingestd.stores.local.index.index_folder import (
     IndexMetadata,
     ensure_metadata,
     new_uuid,
@@ -40,8 +41,7 @@ from ingestd.stores.local.files.index_folder import (
     replace_index,
     write_metadata,
 )
-from ingestd.stores.local.files.layout import index_folders, store_root
-from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.index.layout import index_folders, store_root
 from ingestd.stores.local.query.store import LocalStore
 from ingestd.stores.object_store import ObjectStore
 from ingestd.stores.query import Query

@@ -17,13 +17,13 @@ from ingestd.files import write_atomic
 from ingestd.logs import get_logger
 from ingestd.stores.backups import BackupError
 from ingestd.stores.base import StoreError, StoreFullError
+from ingestd.stores.local.append_logs.append_log import count_bytes
 from ingestd.stores.local.backup.archive import BackupManifest, NewerBackupError
 from ingestd.stores.local.backup.hard_link_snapshot import HardLinkSnapshot, SnapshotFile
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.append_log import count_bytes
-from ingestd.stores.local.files.manifest import DamagedManifestError, SealedFile, is_sealed_name
-from ingestd.stores.local.files.manifest_recovery import entry_of
-from ingestd.stores.local.files.parquet import parquet_writer
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.manifest import DamagedManifestError, SealedFile, is_sealed_name
+from ingestd.stores.local.sealing.manifest_recovery import entry_of
+from ingestd.stores.local.sealing.parquet import parquet_writer
 
 log = get_logger(__name__)
 

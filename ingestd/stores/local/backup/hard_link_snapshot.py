@@ -17,10 +17,11 @@ from pathlib import Path
 
 from ingestd.files import locked_folder
 from ingestd.stores.base import StoreError, disk_error
-from ingestd.stores.local.files import leftovers, manifest
-from ingestd.stores.local.files.append_log import end_of_lines
-from ingestd.stores.local.files.index_folder import undo_swap
-from ingestd.stores.local.files.parquet import parquet_writer
+from ingestd.stores.local.append_logs.append_log import end_of_lines
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.index_folder import undo_swap
+from ingestd.stores.local.sealing import leftovers
+from ingestd.stores.local.sealing.parquet import parquet_writer
 
 WORK_PREFIX = ".backup-"
 """Prefix of the names of folders that backups and restores work in; each is removed with its process."""

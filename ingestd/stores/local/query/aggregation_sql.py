@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
-from ingestd.stores.local.files.duckdb_sql import array_elements, literal
+from ingestd.stores.local.duckdb.sql import array_elements, literal
 from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import FileGroup

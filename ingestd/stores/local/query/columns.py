@@ -13,9 +13,9 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingestd.stores.local.files import column_sql
-from ingestd.stores.local.files.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
-from ingestd.stores.local.files.duckdb_sql import extract_one, field_paths, in_one, quoted_name
+from ingestd.stores.local.duckdb import column_sql
+from ingestd.stores.local.duckdb.sql import extract_one, field_paths, in_one, quoted_name
+from ingestd.stores.local.index.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
 from ingestd.stores.query import INDEX_FIELD
 
 ALWAYS, NEVER = "true", "false"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingestd.stores import words
-from ingestd.stores.local.files.duckdb_sql import (
+from ingestd.stores.local.duckdb.sql import (
     PLAIN,
     equals_any,
     extract,

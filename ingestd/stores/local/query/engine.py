@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, QueryTooLongError, StoreError
-from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
-from ingestd.stores.local.files.duckdb_sql import literal, pattern_literal
+from ingestd.stores.local.duckdb.core import connect, load_duckdb
+from ingestd.stores.local.duckdb.sql import literal, pattern_literal
 
 if TYPE_CHECKING:
     import duckdb

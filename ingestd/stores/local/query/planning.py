@@ -18,12 +18,12 @@ import orjson
 
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.stores.base import IndexInfo, StoreError, moment
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.append_log import count_bytes
-from ingestd.stores.local.files.index_folder import read_metadata
-from ingestd.stores.local.files.last_ids import numbers_in
-from ingestd.stores.local.files.layout import AppendLogName, IndexFolder
-from ingestd.stores.local.files.sealed_files import MISSING, KnownFaults, fault, log_fault
+from ingestd.stores.local.append_logs.append_log import count_bytes
+from ingestd.stores.local.append_logs.last_ids import numbers_in
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.index_folder import read_metadata
+from ingestd.stores.local.index.layout import AppendLogName, IndexFolder
+from ingestd.stores.local.index.sealed_files import MISSING, KnownFaults, fault, log_fault
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import SortKey, bound

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - building SQL is what this module is for
-"""The SQL of the built-in store's queries. All input from outside passes ``duckdb_sql.literal``.
+"""The SQL of the built-in store's queries. All input from outside passes ``duckdb.sql.literal``.
 
 A query reads groups of files of one kind. Rows of append logs have ``doc`` and ``id``; sealed files also have columns
 (``columns``), which are used if there is one for a field. Their documents may have to be made from these; that is part
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingestd.stores.local.files.duckdb_sql import (
+from ingestd.stores.local.duckdb.sql import (
     APPEND_LOG_ID,
     append_log_rows,
     extract,

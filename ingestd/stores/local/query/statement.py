@@ -29,8 +29,8 @@ from typing import Any
 
 from ingestd.event.fields import FieldError
 from ingestd.stores.base import StoreError
-from ingestd.stores.local.files.duckdb_core import connect, load_duckdb
-from ingestd.stores.local.files.duckdb_sql import quoted_name
+from ingestd.stores.local.duckdb.core import connect, load_duckdb
+from ingestd.stores.local.duckdb.sql import quoted_name
 from ingestd.stores.local.query.columns import INDEX_NAME, MISSING, SourceColumns
 from ingestd.stores.local.query.engine import QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.sql import ID_COLUMN, TIME_COLUMN, FileGroup

@@ -17,8 +17,8 @@ from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.base import Bucket, Hit, IndexInfo, StoreError, TopValue
-from ingestd.stores.local.files.index_folder import delete_index
-from ingestd.stores.local.files.layout import IndexFolder, index_folders
+from ingestd.stores.local.index.index_folder import delete_index
+from ingestd.stores.local.index.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql, statement, value_counts
 from ingestd.stores.local.query.dense_times import ROW_BYTES, dense_slices
 from ingestd.stores.local.query.engine import Engine, OtherColumnsError, QueryFailedError, QuerySession, VanishedError

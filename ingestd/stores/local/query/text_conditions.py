@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from ingestd.stores.local.files.duckdb_sql import PLAIN, array_elements, extract, field_paths, literal, may_contain
+from ingestd.stores.local.duckdb.sql import PLAIN, array_elements, extract, field_paths, literal, may_contain
 from ingestd.stores.local.query.columns import NEVER, SourceColumns
 from ingestd.stores.local.query.value_tests import ValueTest, in_document, joined, of_value, shortest
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern

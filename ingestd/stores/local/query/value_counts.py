@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingestd.stores.local.files.duckdb_sql import array_elements, extract_one, field_paths
+from ingestd.stores.local.duckdb.sql import array_elements, extract_one, field_paths
 from ingestd.stores.local.query.columns import NEVER, FieldColumn, SourceColumns
 from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup, events
 from ingestd.stores.query import Query

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ingestd.stores.local.files.duckdb_sql import array_elements, extract, field_paths
+from ingestd.stores.local.duckdb.sql import array_elements, extract, field_paths
 from ingestd.stores.local.query.columns import NEVER, SourceColumns
 
 _ELEMENT = "(e->>'$')"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ingestd.stores.local.files.duckdb_sql import extract, field_paths, in_one, quoted_name
+from ingestd.stores.local.duckdb.sql import extract, field_paths, in_one, quoted_name
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import FileGroup, events
 from ingestd.stores.query import Query

@@ -11,12 +11,12 @@ import pytest
 
 from ingestd.stores import lucene
 from ingestd.stores.backups import BackupError, Repository
+from ingestd.stores.local.append_logs.writer import LocalWriter
 from ingestd.stores.local.backup.backups import LocalBackups
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.layout import store_root
-from ingestd.stores.local.files.sealer import Policy, seal_once
-from ingestd.stores.local.files.writer import LocalWriter
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.layout import store_root
 from ingestd.stores.local.query.store import LocalStore
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Query
 from tests.stores.exact import exact
 from tests.stores.local import format_1

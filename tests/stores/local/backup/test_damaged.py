@@ -21,9 +21,9 @@ from ingestd.stores.local import LocalStore, store_root
 from ingestd.stores.local.backup import archive, backups
 from ingestd.stores.local.backup.archive import ArchivedFile, BackupManifest, NewerBackupError
 from ingestd.stores.local.backup.backups import LocalBackups
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.manifest import Manifest, SealedFile
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.index.manifest import Manifest, SealedFile
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from tests.stores.local.damage import (
     AFTER,
     BEFORE,

@@ -26,8 +26,8 @@ from ingestd.stores.aggregation import (
     Terms,
 )
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import aggregate
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Query
 from tests.random_cases import random_cases
 

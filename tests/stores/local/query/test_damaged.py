@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ingestd.cli.main import main
 from ingestd.stores.base import take_missing
 from ingestd.stores.local import LocalStore, store_root
-from ingestd.stores.local.files.duckdb_core import connect
+from ingestd.stores.local.duckdb.core import connect
 from ingestd.stores.local.query.engine import Engine, QueryFailedError
 from ingestd.stores.query import Query
 from tests.random_cases import sampled

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import store as module
 from ingestd.stores.local.query.dense_times import dense_slices
 from ingestd.stores.local.query.sql import bound
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Equal, Query
 from tests.random_cases import random_cases
 

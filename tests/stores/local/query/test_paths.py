@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Gap, Query, Text, Word, decoded
 from ingestd.stores.words import holds, words
 

@@ -5,7 +5,7 @@ import pytest
 
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.layout import IndexFolder
+from ingestd.stores.local.index.layout import IndexFolder
 from ingestd.stores.local.query import planning
 from ingestd.stores.local.query.planning import HEAVY_BYTES, LIGHT_BYTES, time_slices
 from ingestd.stores.query import Query

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from ingestd.stores.base import Bucket, Hit, QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.index_folder import replace_index
-from ingestd.stores.local.files.layout import IndexFolder, index_folders
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.index.index_folder import replace_index
+from ingestd.stores.local.index.layout import IndexFolder, index_folders
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.engine import Engine, QueryFailedError, QuerySession, VanishedError
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.query.store import read_documents
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Or, Query, Range, Text
 from tests.random_cases import random_cases
 from tests.threads import Background

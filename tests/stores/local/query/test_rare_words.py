@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query import store as module
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Not, Or, Query, Text, level_at_least
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")

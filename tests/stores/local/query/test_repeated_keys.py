@@ -14,7 +14,7 @@ from ingestd.event.jsontext import loads
 from ingestd.stores import lucene
 from ingestd.stores.base import TopValue
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Equal, Query
 from tests.random_cases import random_cases
 from tests.stores.exact import exact

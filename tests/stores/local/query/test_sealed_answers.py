@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ingestd.stores.base import LogStore
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files import manifest
-from ingestd.stores.local.files.sealer import Policy, seal_once
+from ingestd.stores.local.index import manifest
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Exists, Gap, Like, Not, Query, Range, Text
 from tests.random_cases import random_cases
 from tests.stores.exact import exact
@@ -117,7 +117,7 @@ def of_all_kinds(root: Path, found: list[str]) -> None:
         seal_once(root, NOW)
     append(root, found[third : 2 * third], "b")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingestd.stores.local.files.index_sealer.IndexSealer._of_format_1", lambda *_: [])
+        patch.setattr("ingestd.stores.local.sealing.index_sealer.IndexSealer._of_format_1", lambda *_: [])
         seal_once(root, NOW)
     append(root, found[2 * third :], "c")
 

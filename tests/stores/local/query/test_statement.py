@@ -19,10 +19,10 @@ import pytest
 
 from ingestd.stores.base import QueryMemoryError, QueryTimeoutError, StoreError
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files import parquet
-from ingestd.stores.local.files.sealer import Policy, seal_once
 from ingestd.stores.local.query.engine import Engine
 from ingestd.stores.local.query.statement import StatementError
+from ingestd.stores.local.sealing import parquet
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import INDEX_FIELD, Gap, Like, Query
 from tests.random_cases import sampled
 from tests.threads import Background

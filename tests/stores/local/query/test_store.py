@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ingestd.stores.base import IndexInfo, LogStore, StoreError, TopValue
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
-from ingestd.stores.local.files.sealer import Policy, seal_once
-from ingestd.stores.local.files.writer import _MAX_BYTES
+from ingestd.stores.local.append_logs.writer import _MAX_BYTES
 from ingestd.stores.local.query.planning import FileLister
+from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
 from tests.random_cases import random_cases, sampled
 from tests.threads import Background

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingestd.stores.local.files.duckdb_sql import literal
+from ingestd.stores.local.duckdb.sql import literal
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.conditions import sql_condition
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern, word_pattern

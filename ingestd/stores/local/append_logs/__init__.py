@@ -1,0 +1,1 @@
+"""Append logs: writing them, repairing them, and the ids of the documents in them."""

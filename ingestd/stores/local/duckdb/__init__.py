@@ -1,0 +1,1 @@
+"""DuckDB: its sessions, and the SQL of sealed files and their columns."""

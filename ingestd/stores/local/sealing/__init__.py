@@ -1,0 +1,1 @@
+"""Sealing: append logs become Parquet files, small Parquet files become larger ones."""
