@@ -32,6 +32,7 @@ LAYERS = [
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 SUBLAYERS = {
+    "ingestd.protocols": [{"framing"}, {"http", "records"}, {"certificates", "dns_messages"}],
     "ingestd.stores.local": [{"index"}, {"duckdb"}, {"append_logs"}, {"sealing", "query"}, {"backup"}],
 }
 """The layers within packages, as `LAYERS`: a package or module of the same level is not imported."""

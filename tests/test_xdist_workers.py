@@ -24,5 +24,5 @@ def test_a_module_that_cannot_be_imported_is_left_to_the_collection(
     monkeypatch.setattr(pytestconfig, "args", [str(Path(__file__).parent / "protocols")])
     for number in range(2):
         compile_a_share(pytestconfig, {"workerid": f"gw{number}", "workercount": 2})
-    assert "tests.protocols.test_lines" in imported
+    assert "tests.protocols.framing.test_lines" in imported
     assert len({*imported}) == len(imported)

@@ -20,7 +20,7 @@ from ingestd.plugins.inputs._file_content import Content, ContentError
 from ingestd.plugins.inputs._file_text import TextCleaner
 from ingestd.plugins.interfaces import Codec, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, find
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 
 AUTO = "auto"
 CODECS = (AUTO, "plain", "line", "json_lines")

@@ -14,7 +14,7 @@ from ingestd.event.chunk import HANDOVER, Chunk
 from ingestd.event.event_id import HANDED_OVER_ID, is_own_id, parse_event_id
 from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
-from ingestd.protocols.lines import LINE_FEED, whole_lines
+from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
 
 log = get_logger(__name__)
 

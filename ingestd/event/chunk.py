@@ -12,7 +12,7 @@ STREAM_FIELDS = frozenset({"host", "port", "proxy_host", "proxy_port", "sequence
 
 
 DATAGRAMS = "@datagrams"
-"""Name of the field of a stream whose lines are datagrams, each with its sender: ``ingestd.protocols.datagrams``."""
+"""Name of the field of a stream whose lines are datagrams, each with its sender: see `protocols.framing.datagrams`."""
 
 HANDOVER = "@"
 """What ids of streams start with that are events of another pipeline."""

@@ -30,8 +30,8 @@ from ingestd.journal.memory import MemoryJournal
 from ingestd.plugins.inputs._file_content import BLOCK_BYTES, Content, ContentError
 from ingestd.plugins.inputs._file_reader import FileReader
 from ingestd.plugins.interfaces import Sink, StopMode
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import LINE_FEED
 
 
 @dataclass(slots=True)

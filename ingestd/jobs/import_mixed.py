@@ -10,7 +10,7 @@ from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.table import Table
 from ingestd.plugins.interfaces import Codec
-from ingestd.protocols.lines import LINE_FEED, split_lines
+from ingestd.protocols.framing.lines import LINE_FEED, split_lines
 
 
 @dataclass(frozen=True, slots=True)

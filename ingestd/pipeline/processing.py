@@ -21,7 +21,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import START, Entry, Position
 from ingestd.logs import get_logger
 from ingestd.plugins.interfaces import Rejection, UndecodableError
-from ingestd.protocols.lines import split_lines
+from ingestd.protocols.framing.lines import split_lines
 
 log = get_logger(__name__)
 

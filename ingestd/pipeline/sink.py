@@ -13,7 +13,7 @@ from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.chunk import Chunk, Stream, handover_stream
 from ingestd.plugins.codecs._handed_over import mask_handed_over
 from ingestd.plugins.interfaces import HandedOver, Piece
-from ingestd.protocols.lines import count_lines
+from ingestd.protocols.framing.lines import count_lines
 
 if TYPE_CHECKING:
     from ingestd.pipeline.pipeline import RunningPipeline

@@ -12,8 +12,8 @@ from ingestd.event.chunk import Chunk, Stream
 from ingestd.event.table import Table
 from ingestd.event.tally import Tally
 from ingestd.journal.base import KeptStreams
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import LINE_FEED
 
 
 class Codec(Protocol):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingestd.protocols.lumberjack_writer import encode_window
+from ingestd.protocols.framing.lumberjack_writer import encode_window
 from tests.bench.cases import filter_config
 from tests.bench.checking import check_sink
 from tests.bench.clients import Clients, Start, shares

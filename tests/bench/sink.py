@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
-from ingestd.protocols.lines import count_line_ends
+from ingestd.protocols.framing.lines import count_line_ends
 
 _HEADER = struct.Struct("<QQ")
 """Before each body in the file: when it came, in nanoseconds of the monotonic clock, and its length."""

@@ -18,7 +18,7 @@ from ingestd.event.event_id import EventIds
 from ingestd.event.jsontext import MAX_DEPTH
 from ingestd.event.tally import Tally
 from ingestd.plugins.interfaces import UndecodableError
-from ingestd.protocols.message_pack import VALUES, value_ends
+from ingestd.protocols.framing.message_pack import VALUES, value_ends
 from tests.conformance.running import NOW, RECEIVED_NS, build
 
 GENERATED = {"@timestamp": NOW, "@version": "1"}

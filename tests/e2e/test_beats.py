@@ -14,7 +14,13 @@ import pytest
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import BeatsTransport
 
-from ingestd.protocols.lumberjack_writer import compressed_frame, data_frame, encode_window, json_frame, window_frame
+from ingestd.protocols.framing.lumberjack_writer import (
+    compressed_frame,
+    data_frame,
+    encode_window,
+    json_frame,
+    window_frame,
+)
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from ingestd.protocols.bulk import action_line
+from ingestd.protocols.http.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
 from ingestd.stores.elastic.backup.backups import ElasticBackups

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
+from ingestd.protocols.http.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError
 from ingestd.stores.elastic.connection.options import ElasticOptions

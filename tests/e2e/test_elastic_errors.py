@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ingestd.protocols.bulk import FILTER_PATH
+from ingestd.protocols.http.bulk import FILTER_PATH
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable

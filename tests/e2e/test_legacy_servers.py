@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.protocols.bulk import action_line
+from ingestd.protocols.http.bulk import action_line
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server

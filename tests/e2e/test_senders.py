@@ -23,7 +23,7 @@ from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.test_tcp import Server, numbers, serving
 from tests.processes import send_signal
-from tests.protocols.test_senders import V2_IPV4, V2_IPV6
+from tests.protocols.framing.test_senders import V2_IPV4, V2_IPV6
 from tests.waiting import WAIT_SECONDS, eventually, wait_until
 
 

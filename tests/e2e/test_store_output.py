@@ -8,7 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from ingestd.protocols.lumberjack_writer import encode_window
+from ingestd.protocols.framing.lumberjack_writer import encode_window
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all

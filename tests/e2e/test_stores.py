@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from ingestd.jobs.export import hits_by_day
-from ingestd.protocols.bulk import action_line
+from ingestd.protocols.http.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.aggregation import Aggregation, AggregationError, Metric, Terms
 from ingestd.stores.base import InvalidIndexError, LogStore, QueryTimeoutError, StoreError, TopValue

@@ -29,7 +29,7 @@ from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import Records, complete, receive_time
-from ingestd.protocols.lines import LINE_FEED, count_line_ends, split_texts
+from ingestd.protocols.framing.lines import LINE_FEED, count_line_ends, split_texts
 
 _DAY, _MILLISECONDS = len("2026-11-22"), len("2026-11-22T10:00:00.000Z")
 _MAX_DAYS = 10_000

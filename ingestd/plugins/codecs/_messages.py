@@ -1,7 +1,7 @@
 """Many whole messages in one chunk, for inputs that receive datagrams: each is decoded by the codec of the config.
 
-In the chunk they are lines: ``ingestd.protocols.datagrams``. Connections of the same input bring lines as well, one
-message each, all of the sender whom the stream names.
+In the chunk they are lines: ``ingestd.protocols.framing.datagrams``. Connections of the same input bring lines as well,
+a message each, all of the sender whom the stream names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ingestd.event.chunk import DATAGRAMS, Chunk
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Table
 from ingestd.plugins.interfaces import Codec, DecodesLines
-from ingestd.protocols.datagrams import datagram_of
+from ingestd.protocols.framing.datagrams import datagram_of
 
 _OF_CONNECTIONS = frozenset({DATAGRAMS, "host", "port"})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, OptionError, option
-from ingestd.protocols.lines import MAX_DELIMITER_BYTES
+from ingestd.protocols.framing.lines import MAX_DELIMITER_BYTES
 
 _ESCAPE = re.compile(rb"\\(?:([nrt0\\])|x([0-9a-fA-F]{2}))")
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}

@@ -10,7 +10,7 @@ import msgspec
 
 from ingestd.event.jsontext import MAX_DEPTH, mend
 from ingestd.event.timestamp import from_datetime
-from ingestd.protocols.message_pack import value_ends
+from ingestd.protocols.framing.message_pack import value_ends
 
 EVENT_TIME = 0
 """Type of the extension for a time in seconds and nanoseconds, of Fluentd's forward protocol."""

@@ -15,7 +15,7 @@ from ingestd.event.table import Table
 from ingestd.plugins.charsets import find_charset, text_decoder
 from ingestd.plugins.codecs._events import complete, receive_time
 from ingestd.plugins.registry import Touch
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 
 _DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 """Logstash's format."""

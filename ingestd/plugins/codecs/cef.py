@@ -28,8 +28,8 @@ from ingestd.plugins.codecs._options import (
 )
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
-from ingestd.protocols.cef import ECS, KEYS, CefRecord, header_text, parse_cef, value_text
-from ingestd.protocols.lines import LINE_FEED, split_texts
+from ingestd.protocols.framing.lines import LINE_FEED, split_texts
+from ingestd.protocols.records.cef import ECS, KEYS, CefRecord, header_text, parse_cef, value_text
 
 
 @dataclass(frozen=True, slots=True)

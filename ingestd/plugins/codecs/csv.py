@@ -31,7 +31,7 @@ from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.filters.csv import Options as FilterOptions
 from ingestd.plugins.filters.csv import build as build_filter
 from ingestd.plugins.registry import BuildContext, FilterFn, option, plugin
-from ingestd.protocols.lines import LINE_FEED, split_texts
+from ingestd.protocols.framing.lines import LINE_FEED, split_texts
 
 _ROW = FieldRef("[@metadata][row]")
 _MAX_STREAMS = 1000

@@ -20,7 +20,7 @@ from ingestd.plugins.codecs._events import Records, complete, receive_time
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.grouping import Grouping, LineGrouping
+from ingestd.protocols.framing.grouping import Grouping, LineGrouping
 
 _WITH_DOCUMENT = ("index", "create", "update")
 _ACTIONS = (*_WITH_DOCUMENT, "delete")

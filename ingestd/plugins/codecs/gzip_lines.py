@@ -18,9 +18,9 @@ from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext, plugin
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.gzip_members import GzipError, MemberGrouping, member_texts
-from ingestd.protocols.lines import count_line_ends
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.gzip_members import GzipError, MemberGrouping, member_texts
+from ingestd.protocols.framing.lines import count_line_ends
 
 _MAX_BYTES, _MAX_LINES = 64 << 20, 250_000
 """Of one message: a small one cannot fill the memory."""

@@ -21,7 +21,7 @@ from ingestd.plugins.codecs._options import (
 )
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 
 
 @dataclass(frozen=True, slots=True)

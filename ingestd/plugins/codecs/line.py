@@ -21,7 +21,7 @@ from ingestd.plugins.codecs._options import (
 from ingestd.plugins.codecs._text import TextDecoder, TextEncoder, format_reads
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.lines import LINE_FEED, split_texts
+from ingestd.protocols.framing.lines import LINE_FEED, split_texts
 
 
 @dataclass(frozen=True, slots=True)

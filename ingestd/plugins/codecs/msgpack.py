@@ -17,8 +17,8 @@ from ingestd.plugins.codecs._events import Records, complete, failed_message, re
 from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.message_pack import VALUES
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.message_pack import VALUES
 
 
 @dataclass(frozen=True, slots=True)

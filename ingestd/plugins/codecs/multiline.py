@@ -28,8 +28,8 @@ from ingestd.plugins.codecs._options import (
 from ingestd.plugins.codecs._text import TextDecoder
 from ingestd.plugins.ecs import uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin, required
-from ingestd.protocols.grouping import LineGrouping
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.grouping import LineGrouping
+from ingestd.protocols.framing.lines import LINE_FEED
 from ingestd.units import parse_size
 
 _TIMEOUT_S = 1.0

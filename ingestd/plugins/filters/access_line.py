@@ -2,7 +2,7 @@
 
 Not in Logstash. One record of each request is written by the server that answered it: its access line. Django's
 ``django.request`` logs some of the requests once more, with a reason; both have the path and the status, but only the
-access line is a visit. The forms of the lines are in ``ingestd/protocols/access_lines.py``.
+access line is a visit. The forms of the lines are in ``ingestd/protocols/records/access_lines.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
-from ingestd.protocols.access_lines import (
+from ingestd.protocols.records.access_lines import (
     AccessDetails,
     AccessLine,
     access_time,
@@ -27,7 +27,7 @@ from ingestd.protocols.access_lines import (
     parse_access_lines,
     unescaped,
 )
-from ingestd.protocols.access_records import FIELDS, MARKS, parse_access_record
+from ingestd.protocols.records.access_records import FIELDS, MARKS, parse_access_record
 
 _request_repr = re.compile(r"<(?:[AW]SGIRequest|[\w.]{1,100}\.Request): ([A-Z][A-Z-]{0,30}) (['\"])(/.*)\2>", re.DOTALL)
 

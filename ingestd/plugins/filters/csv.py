@@ -15,7 +15,7 @@ from ingestd.event.fields import Event, FieldError, FieldRef, add_tag
 from ingestd.plugins.csv_values import Convert, converter
 from ingestd.plugins.filters._targets import target
 from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugin, option
-from ingestd.protocols.csv_rows import CsvReader, Row
+from ingestd.protocols.records.csv_rows import CsvReader, Row
 
 _EMPTY_ROW_TAG = "_csvskippedemptyfield"
 _KEPT_COLUMNS = 4096  # a row with more must not stay in memory for ever

@@ -13,7 +13,7 @@ from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.plugins.filters._addresses import address_reader, first_address
 from ingestd.plugins.filters._times import line_timestamper
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
-from ingestd.protocols.log_records import FIELDS, clients_of, conform, time_of
+from ingestd.protocols.records.log_records import FIELDS, clients_of, conform, time_of
 
 _SIGNS = FIELDS - {"message", "@timestamp"}
 """What a line of text has none of."""

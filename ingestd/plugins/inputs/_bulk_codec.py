@@ -13,7 +13,7 @@ from ingestd.event.fields import Event
 from ingestd.event.table import Table
 from ingestd.plugins.codecs._json import JsonDecoder, encode_lines
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.bulk_requests import MetadataReader
+from ingestd.protocols.http.bulk_requests import MetadataReader
 
 
 class BulkCodec:

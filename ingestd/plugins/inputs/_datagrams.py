@@ -20,7 +20,7 @@ from ingestd.event.chunk import DATAGRAMS, Stream
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.datagrams import line_of
+from ingestd.protocols.framing.datagrams import line_of
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

@@ -8,8 +8,8 @@ from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._file_text import TextCleaner
 from ingestd.plugins.inputs._streams import MessageStream
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED, LineSplitter
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import LINE_FEED, LineSplitter
 
 
 class FileReader:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ingestd.plugins.inputs._file_copies import Sample
 from ingestd.plugins.inputs._file_discovery import Discovery
 from ingestd.plugins.inputs._file_watched import WatchedFile
-from ingestd.protocols.lines import LINE_FEED, whole_lines
+from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
 
 _LINE_SEARCH_BYTES = 1 << 16
 

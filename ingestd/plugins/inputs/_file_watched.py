@@ -20,7 +20,7 @@ from ingestd.plugins.inputs._file_content import Content
 from ingestd.plugins.inputs._file_reader import FileReader
 from ingestd.plugins.inputs._file_records import FileRecord, Key
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import Grouping
+from ingestd.protocols.framing.grouping import Grouping
 
 
 class ReplacedError(Exception):

@@ -14,7 +14,7 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.gelf import ChunkAssembler, GelfError, IncompleteMessage, uncompressed
+from ingestd.protocols.records.gelf import ChunkAssembler, GelfError, IncompleteMessage, uncompressed
 
 log = get_logger(__name__)
 

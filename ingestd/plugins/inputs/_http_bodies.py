@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ingestd.protocols.content_encodings import BodyTooLargeError, DamagedBodyError, UnknownEncodingError, decoded
-from ingestd.protocols.http1 import Head, RequestError, chunk_size
+from ingestd.protocols.http.content_encodings import BodyTooLargeError, DamagedBodyError, UnknownEncodingError, decoded
+from ingestd.protocols.http.http1 import Head, RequestError, chunk_size
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

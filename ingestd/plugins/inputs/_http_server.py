@@ -25,8 +25,8 @@ from ingestd.plugins.inputs._http_bodies import CONTINUE, BodyRoom, BusyError, U
 from ingestd.plugins.inputs._server import ServerInput, ServerOptions
 from ingestd.plugins.inputs._streams import put_runs
 from ingestd.plugins.registry import BuildContext, option
-from ingestd.protocols.http1 import END_OF_HEAD, MAX_HEAD_BYTES, Head, RequestError, answer, parse_head
-from ingestd.protocols.lines import EXCERPT_BYTES, LineSplitter
+from ingestd.protocols.framing.lines import EXCERPT_BYTES, LineSplitter
+from ingestd.protocols.http.http1 import END_OF_HEAD, MAX_HEAD_BYTES, Head, RequestError, answer, parse_head
 
 log = get_logger(__name__)
 

@@ -1,8 +1,8 @@
 """Decodes records of Kafka, many in one chunk.
 
-In the chunk they are lines, ``ingestd.protocols.datagrams``, with the id of each event and where it was in Kafka in
-front: ``b_9f86d081884c7d659a2f-0000000004d2,logs,0,1234,1796000000000,order-17``. Topics have no commas; the key, last,
-is percent-encoded.
+In the chunk they are lines, ``ingestd.protocols.framing.datagrams``, with the id of each event and where it was in
+Kafka in front: ``b_9f86d081884c7d659a2f-0000000004d2,logs,0,1234,1796000000000,order-17``. Topics have no commas; the
+key, last, is percent-encoded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ingestd.event.event_id import own_id, part_key
 from ingestd.event.fields import Event
 from ingestd.event.table import Table
 from ingestd.plugins.interfaces import Codec, DecodesLines
-from ingestd.protocols.datagrams import datagram_of, line_of
+from ingestd.protocols.framing.datagrams import datagram_of, line_of
 
 
 class Place(NamedTuple):

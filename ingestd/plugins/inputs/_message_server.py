@@ -14,7 +14,7 @@ from ingestd.plugins.inputs._tcp_recognition import Framings
 from ingestd.plugins.inputs._tls_messages import tls_messages
 from ingestd.plugins.interfaces import Codec, DatagramSocket, Input, Sink, SocketInput, StopMode
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.senders import Sender
 from ingestd.tasks import BackgroundTasks
 
 

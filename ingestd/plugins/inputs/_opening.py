@@ -15,8 +15,8 @@ from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._tcp_rejection import say_goodbye
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tls_protocol import TlsProtocol
-from ingestd.protocols.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
-from ingestd.protocols.senders import ANSWERS, MAX_HEAD_BYTES, Sender, recognise
+from ingestd.protocols.framing.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
+from ingestd.protocols.framing.senders import ANSWERS, MAX_HEAD_BYTES, Sender, recognise
 
 HANDSHAKE_SECONDS = 10.0
 """How long a client of a TLS port may take until TLS is set up: the default of Logstash's beats."""

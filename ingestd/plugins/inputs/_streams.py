@@ -9,8 +9,8 @@ import time
 from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, LineRun, LineSplitter, OversizedLine
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import EXCERPT_BYTES, LINE_FEED, LineRun, LineSplitter, OversizedLine
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -1,7 +1,7 @@
 """The fields of syslog messages: from their text, with the names of Logstash's input ``syslog``.
 
-Priorities, their labels and times are the same whether a message is parsed by ``ingestd.protocols.syslog`` or with a
-grok pattern of the config.
+Priorities, their labels and times are the same whether a message is parsed by ``ingestd.protocols.records.syslog`` or
+with a grok pattern of the config.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ingestd.plugins.filters import date as date_filter
 from ingestd.plugins.filters import grok as grok_filter
 from ingestd.plugins.filters._ruby import to_i
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, find
-from ingestd.protocols.syslog import DEFAULT_PRIORITY, MAX_PRIORITY, SyslogMessage, parse_syslog, priority
+from ingestd.protocols.records.syslog import DEFAULT_PRIORITY, MAX_PRIORITY, SyslogMessage, parse_syslog, priority
 
 FAILURE_TAG = "_grokparsefailure_sysloginput"
 _DATE_FAILURE_TAG = "_dateparsefailure"

@@ -11,8 +11,8 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._streams import reject_long_line
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, OversizedLine, split_lines
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import EXCERPT_BYTES, LINE_FEED, OversizedLine, split_lines
 
 log = get_logger(__name__)
 

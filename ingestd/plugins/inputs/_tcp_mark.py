@@ -10,7 +10,7 @@ import contextlib
 import enum
 import socket
 
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 
 
 class PartialLine(enum.IntEnum):

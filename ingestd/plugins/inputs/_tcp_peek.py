@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from ingestd.protocols.lines import LINE_FEED, count_line_ends, first_lines
+from ingestd.protocols.framing.lines import LINE_FEED, count_line_ends, first_lines
 
 _TURN_SECONDS = 0.005
 _FIRST_LINES = 1000

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.interfaces import Piece, Sink
-from ingestd.protocols.lines import count_line_ends
+from ingestd.protocols.framing.lines import count_line_ends
 from ingestd.tasks import BackgroundTasks
 
 _ROUND_SECONDS = 0.01

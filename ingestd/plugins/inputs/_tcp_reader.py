@@ -6,7 +6,7 @@ the socket says so, so that the next reader does not take the rest of such a lin
 
 The first bytes of a connection show whether its client sends lines. They are judged while they are in the kernel: until
 there is a verdict, nothing is taken; the next reader of the connection judges again. Lines of JSON or text never wait
-for it, as ``ingestd.protocols.senders.recognise`` always has a verdict on them.
+for it, as ``ingestd.protocols.framing.senders.recognise`` always has a verdict on them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ingestd.plugins.inputs._tcp_recognition import FRAMINGS, LINES, Framings, O
 from ingestd.plugins.inputs._tcp_senders import CLOSED, reject_pickles
 from ingestd.plugins.inputs._tcp_wakeups import Wakeups
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import EXCERPT_BYTES, LINE_FEED, torn_bytes
-from ingestd.protocols.pickles import PREFIX_BYTES, frame_bytes
-from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import EXCERPT_BYTES, LINE_FEED, torn_bytes
+from ingestd.protocols.framing.pickles import PREFIX_BYTES, frame_bytes
+from ingestd.protocols.framing.senders import MAX_HEAD_BYTES, Sender
 
 log = get_logger(__name__)
 

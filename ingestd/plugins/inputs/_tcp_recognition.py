@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingestd.event.chunk import Stream
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED, whole_lines
-from ingestd.protocols.pickles import whole_pickles
-from ingestd.protocols.proxy_header import ProxyHeader, parse_proxy_header
-from ingestd.protocols.senders import Sender, recognise
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
+from ingestd.protocols.framing.pickles import whole_pickles
+from ingestd.protocols.framing.proxy_header import ProxyHeader, parse_proxy_header
+from ingestd.protocols.framing.senders import Sender, recognise
 
 if TYPE_CHECKING:
     from ingestd.plugins.inputs._tcp_reader import ConnectionReader

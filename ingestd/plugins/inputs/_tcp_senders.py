@@ -1,6 +1,6 @@
 """Clients of the input ``tcp`` that speak something else than lines: what is logged, counted and answered.
 
-What becomes of their bytes, by ``ingestd.protocols.senders.Sender``:
+What becomes of their bytes, by ``ingestd.protocols.framing.senders.Sender``:
 
 - Pickles become dead letters, each with its bytes: they are never loaded, since loading one can run any code.
 - Lines of syslog are events, as any other lines. So are its messages and the JSON objects of GELF that NUL ends: NUL
@@ -20,8 +20,8 @@ from ingestd import metrics
 from ingestd.event.chunk import Stream
 from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.interfaces import Sink
-from ingestd.protocols.pickles import PREFIX_BYTES, split_pickles
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.pickles import PREFIX_BYTES, split_pickles
+from ingestd.protocols.framing.senders import Sender
 
 _PICKLED = "a pickle of Python's SocketHandler, which is never loaded: use logstash.TCPLogstashHandler instead"
 

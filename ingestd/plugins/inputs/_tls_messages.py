@@ -12,7 +12,7 @@ from ingestd.plugins.inputs._streams import LineStream
 from ingestd.plugins.inputs._tcp_recognition import Framings, Recognition
 from ingestd.plugins.inputs._tcp_senders import CLOSED
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.lines import EXCERPT_BYTES
+from ingestd.protocols.framing.lines import EXCERPT_BYTES
 
 
 def tls_messages(options: ServerOptions, context: BuildContext, framings: Framings, *, keep_alive: bool) -> ServerInput:

@@ -33,7 +33,7 @@ from ingestd.plugins.inputs._bulk_codec import BulkCodec
 from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpServerOptions, Reply, Request, parsed
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin
-from ingestd.protocols.bulk_requests import (
+from ingestd.protocols.http.bulk_requests import (
     Action,
     BulkError,
     TooManyLinesError,

@@ -42,7 +42,7 @@ from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, OptionWarning, option, plugin, required
 from ingestd.plugins.stream_fields import FieldNames
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

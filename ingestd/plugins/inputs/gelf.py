@@ -23,7 +23,7 @@ from ingestd.plugins.inputs._tcp_recognition import FRAMINGS
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import DatagramSocket, Input
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.senders import Sender
 
 _SENDER = FieldRef("source_host")
 

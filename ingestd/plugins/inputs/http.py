@@ -30,8 +30,8 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ignored, names, option, plugin
-from ingestd.protocols.json_bodies import json_lines
-from ingestd.protocols.lines import LINE_FEED, count_lines, split_lines
+from ingestd.protocols.framing.lines import LINE_FEED, count_lines, split_lines
+from ingestd.protocols.http.json_bodies import json_lines
 from ingestd.suggest import did_you_mean
 
 _OF_HOST_NAMES = frozenset({"punycode", "idna"})

@@ -31,7 +31,7 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.otlp import (
+from ingestd.protocols.http.otlp import (
     OtlpError,
     OtlpTooLargeError,
     ScopeLogs,

@@ -18,8 +18,8 @@ from ingestd.plugins.inputs._streams import LineStream, StreamIds
 from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, plugin
 from ingestd.plugins.stream_fields import FieldNames
-from ingestd.protocols.grouping import Grouping
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.grouping import Grouping
+from ingestd.protocols.framing.lines import LINE_FEED
 
 _READ_BYTES = 1 << 16
 

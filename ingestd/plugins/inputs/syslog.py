@@ -32,8 +32,8 @@ from ingestd.plugins.inputs._tcp_recognition import Framing, Framings, whole_to_
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import DatagramSocket, Input
 from ingestd.plugins.registry import BuildContext, Touch, option, plugin
-from ingestd.protocols.senders import Sender
-from ingestd.protocols.syslog import (
+from ingestd.protocols.framing.senders import Sender
+from ingestd.protocols.records.syslog import (
     frame_fault,
     frames_as_lines,
     message_of_line,

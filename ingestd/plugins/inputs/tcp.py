@@ -45,9 +45,9 @@ from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_w
 from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
 from ingestd.plugins.stream_fields import FieldNames
-from ingestd.protocols.lines import LINE_FEED
-from ingestd.protocols.proxy_header import ProxyHeader
-from ingestd.protocols.senders import ANSWERS, Sender
+from ingestd.protocols.framing.lines import LINE_FEED
+from ingestd.protocols.framing.proxy_header import ProxyHeader
+from ingestd.protocols.framing.senders import ANSWERS, Sender
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)

@@ -19,7 +19,7 @@ from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
-from ingestd.protocols.bulk import BulkResult, RejectedDocument, Verdict, parse_response
+from ingestd.protocols.http.bulk import BulkResult, RejectedDocument, Verdict, parse_response
 from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable

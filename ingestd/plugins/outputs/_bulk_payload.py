@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ingestd.protocols.bulk import bulk_body
+from ingestd.protocols.http.bulk import bulk_body
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from ingestd.plugins.interfaces import Rejection
 from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._data_stream import with_data_stream
 from ingestd.plugins.outputs._elastic_options import ACTIONS, Options
-from ingestd.protocols.bulk import action_line, bulk_body
+from ingestd.protocols.http.bulk import action_line, bulk_body
 
 _MAX_VERSION = 2**63 - 1
 _MAX_DIGITS = len(str(_MAX_VERSION))

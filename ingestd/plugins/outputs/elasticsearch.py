@@ -28,7 +28,7 @@ from ingestd.plugins.outputs._full_indices import FullIndices
 from ingestd.plugins.outputs._naming import Naming
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.registry import BuildContext, plugin
-from ingestd.protocols.bulk import ACTION_SUFFIX, action_prefix, spliced_body
+from ingestd.protocols.http.bulk import ACTION_SUFFIX, action_prefix, spliced_body
 from ingestd.stores.elastic.connection.client import ElasticClient, import_transport
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, ElasticUnavailable
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE

@@ -33,7 +33,7 @@ from ingestd.plugins.outputs._s3_segments import Block, Header
 from ingestd.plugins.outputs._s3_spool import Spool
 from ingestd.plugins.outputs._s3_uploads import Uploads
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, plugin
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 from ingestd.stores.backups import Repository
 from ingestd.stores.base import StoreError
 from ingestd.stores.object_store import ObjectStore, S3Access

@@ -34,7 +34,7 @@ from ingestd.plugins.outputs._udp_sender import UdpSender
 from ingestd.plugins.outputs.tcp import TcpOutput
 from ingestd.plugins.outputs.udp import UdpOutput
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, option, plugin, replaced, required
-from ingestd.protocols.syslog_writer import (
+from ingestd.protocols.records.syslog_writer import (
     NIL,
     Header,
     bsd_message,

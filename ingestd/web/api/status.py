@@ -14,7 +14,7 @@ from ingestd.event.jsontext import loads
 from ingestd.geoip.database_folder import installed_database
 from ingestd.geoip.setup import has_package, install_command
 from ingestd.plugins.inputs._tcp_senders import ADVICE
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.senders import Sender
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.dashboard_config import STARTED, DashboardConfig, PipelineInfo, PluginInfo

@@ -19,7 +19,7 @@ from ingestd.plugins.inputs._kafka_codec import Place, line_of_record
 from ingestd.plugins.inputs.http import frames
 from ingestd.plugins.interfaces import delimiter_of
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.datagrams import line_of
+from ingestd.protocols.framing.datagrams import line_of
 
 DELIMITERS = ["|", "\\0", "\\r\\n", "|END|", "\\x1e", "\\xff", "가"]
 

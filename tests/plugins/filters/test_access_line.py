@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch
 from ingestd.plugins.filters._ruby import inspect_text
-from ingestd.protocols.access_lines import parse_access_line, parse_access_lines
+from ingestd.protocols.records.access_lines import parse_access_line, parse_access_lines
 from tests.plugins.filters.tables import RECEIVED_NS, Case, build, check
 
 PATH = "/search?q=%EC%84%9C%EC%9A%B8"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestd.event.timestamp import from_epoch
-from ingestd.protocols.log_records import FIELDS
+from ingestd.protocols.records.log_records import FIELDS
 from tests.plugins.filters.tables import RECEIVED_NS, Case, build, check
 
 RECEIVED = from_epoch(RECEIVED_NS / 1e9)

@@ -21,7 +21,7 @@ from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Piece
-from ingestd.protocols.lines import LINE_FEED
+from ingestd.protocols.framing.lines import LINE_FEED
 
 
 class Stored:

@@ -15,7 +15,7 @@ from ingestd.plugins.inputs import beats
 from ingestd.plugins.inputs._beats_events import Enrichment
 from ingestd.plugins.inputs.beats import BeatsInput, Options
 from ingestd.plugins.registry import BuildContext, find
-from ingestd.protocols.lumberjack_writer import (
+from ingestd.protocols.framing.lumberjack_writer import (
     AckDecoder,
     ack_frame,
     compressed_frame,

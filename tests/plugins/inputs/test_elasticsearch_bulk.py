@@ -11,7 +11,7 @@ from ingestd.config.errors import ConfigErrors
 from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import EventIds
 from ingestd.plugins.interfaces import NamesEvents
-from ingestd.protocols import bulk_requests
+from ingestd.protocols.http import bulk_requests
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, built_input, serving_http
 

@@ -16,7 +16,7 @@ import pytest
 
 from ingestd.plugins.inputs._file_completion import CompletedAction
 from ingestd.plugins.inputs._file_discovery import Discovery
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.framing.grouping import LineGrouping
 from tests.plugins.inputs.file_site import FileSite
 from tests.random_cases import sampled
 

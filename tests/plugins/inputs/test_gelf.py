@@ -15,7 +15,7 @@ from ingestd.event.fields import Event
 from ingestd.plugins.inputs._gelf_datagrams import GelfDatagrams
 from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.datagrams import line_of
+from ingestd.protocols.framing.datagrams import line_of
 from tests.plugins.inputs.conversations import MemorySink
 
 RECEIVED = 1_796_000_000 * 10**9

@@ -6,8 +6,8 @@ import pytest
 
 from ingestd.plugins.inputs._tcp_recognition import FRAMINGS, Recognition
 from ingestd.plugins.inputs.syslog import _framings
-from ingestd.protocols.senders import Sender
-from ingestd.protocols.syslog import message_of_line
+from ingestd.protocols.framing.senders import Sender
+from ingestd.protocols.records.syslog import message_of_line
 
 CASES: list[tuple[str, bytes, Sender, list[bytes]]] = [  # id, stream, sender, messages
     ("lines", b"<1>a\n<1>b\n", Sender.SYSLOG, [b"<1>a", b"<1>b"]),

@@ -13,11 +13,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from ingestd.plugins.inputs import _http_server
 from ingestd.plugins.inputs._otlp_events import lines_of
-from ingestd.protocols import otlp
-from ingestd.protocols.otlp import LogRecord, ScopeLogs
+from ingestd.protocols.http import otlp
+from ingestd.protocols.http.otlp import LogRecord, ScopeLogs
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, serving_http
-from tests.protocols.test_otlp import as_json, encode
+from tests.protocols.http.test_otlp import as_json, encode
 
 CONFIG = "input { otlp { %s } } output { stdout { } }"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

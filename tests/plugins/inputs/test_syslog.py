@@ -16,7 +16,7 @@ from ingestd.event.chunk import DATAGRAMS, Chunk
 from ingestd.event.fields import Event
 from ingestd.event.timestamp import normalise
 from ingestd.plugins.registry import BuildContext
-from ingestd.protocols.datagrams import line_of
+from ingestd.protocols.framing.datagrams import line_of
 
 RECEIVED = int(datetime.datetime(2026, 11, 29, 12, tzinfo=datetime.UTC).timestamp()) * 10**9
 BSD = "Nov 29 10:00:00"

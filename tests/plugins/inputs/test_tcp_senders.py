@@ -6,7 +6,7 @@ import pytest
 
 from ingestd import metrics
 from ingestd.plugins.inputs._tcp_senders import ADVICE, SenderReports
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.senders import Sender
 
 
 def test_one_warning_an_hour_for_each_address_and_kind(caplog: pytest.LogCaptureFixture) -> None:

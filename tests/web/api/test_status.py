@@ -11,7 +11,7 @@ import pytest
 
 from ingestd import metrics, web
 from ingestd.plugins.inputs._tcp_senders import ADVICE
-from ingestd.protocols.senders import Sender
+from ingestd.protocols.framing.senders import Sender
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.status import BackgroundCount, Status, senders

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from ingestd.protocols.bulk import Verdict, action_line, bulk_body, parse_response
+from ingestd.protocols.http.bulk import Verdict, action_line, bulk_body, parse_response
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.client import ElasticClient, quote_part

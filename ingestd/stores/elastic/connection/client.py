@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
-from ingestd.protocols import bulk
+from ingestd.protocols.http import bulk
 from ingestd.stores.elastic.connection import sniffing
 from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.errors import ElasticResponseError, parse_body

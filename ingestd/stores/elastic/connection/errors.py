@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ingestd.protocols import bulk
+from ingestd.protocols.http import bulk
 
 
 class ElasticError(Exception):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
-from ingestd.protocols.proxy_header import MayBeProxyHeader, parse_proxy_header
+from ingestd.protocols.framing.proxy_header import MayBeProxyHeader, parse_proxy_header
 
 
 class Sender(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.grouping import LineGrouping
+from ingestd.protocols.framing.grouping import LineGrouping
 
 
 def grouping(*, following: bool = False, **limits: Any) -> LineGrouping:

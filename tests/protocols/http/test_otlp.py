@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from ingestd.protocols import otlp
-from ingestd.protocols.otlp import (
+from ingestd.protocols.http import otlp
+from ingestd.protocols.http.otlp import (
     LogRecord,
     OtlpError,
     ScopeLogs,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ingestd.protocols.access_lines import AccessDetails, AccessLine
+from ingestd.protocols.records.access_lines import AccessDetails, AccessLine
 
 FIELDS = frozenset(
     [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingestd.protocols.pickles import split_pickles, whole_pickles
-from ingestd.protocols.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
-from ingestd.protocols.senders import MAX_HEAD_BYTES, Sender, recognise
+from ingestd.protocols.framing.pickles import split_pickles, whole_pickles
+from ingestd.protocols.framing.proxy_header import MayBeProxyHeader, ProxyHeader, parse_proxy_header
+from ingestd.protocols.framing.senders import MAX_HEAD_BYTES, Sender, recognise
 
 RECORD = logging.makeLogRecord(
     {"name": "shop", "msg": "서울 %s", "args": ("x",), "levelno": 30, "levelname": "WARNING"}

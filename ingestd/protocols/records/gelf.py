@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ingestd.protocols.gzip_members import GzipError, inflated
+from ingestd.protocols.framing.gzip_members import GzipError, inflated
 
 MAX_CHUNKS = 128
 _CHUNK, _HEADER_BYTES = b"\x1e\x0f", 12

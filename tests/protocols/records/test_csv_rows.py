@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.csv_rows import CsvError, CsvReader, Row
+from ingestd.protocols.records.csv_rows import CsvError, CsvReader, Row
 
 CASES: list[tuple[str, str, Row | None]] = [
     ("plain", "a,b c,d", ["a", "b c", "d"]),

@@ -7,7 +7,7 @@ import io
 import zlib
 from itertools import pairwise
 
-from ingestd.protocols.lines import torn_bytes
+from ingestd.protocols.framing.lines import torn_bytes
 
 _MAGIC = b"\x1f\x8b\x08"
 _PIECE_BYTES, _TEXT_BYTES = 1 << 14, 1 << 18

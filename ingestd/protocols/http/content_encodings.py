@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import zstandard
 
-from ingestd.protocols.gzip_members import GzipError, TooLongError, inflated
+from ingestd.protocols.framing.gzip_members import GzipError, TooLongError, inflated
 
 ENCODINGS = ("gzip", "deflate", "zstd", "identity")
 """What ``decoded`` knows, for the header ``Accept-Encoding`` of an answer."""

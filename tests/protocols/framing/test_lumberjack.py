@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.lumberjack import (
+from ingestd.protocols.framing.lumberjack import (
     EXCERPT_BYTES,
     Decoder,
     Events,
@@ -17,7 +17,7 @@ from ingestd.protocols.lumberjack import (
     OversizedEvent,
     WindowEnd,
 )
-from ingestd.protocols.lumberjack_writer import (
+from ingestd.protocols.framing.lumberjack_writer import (
     AckDecoder,
     ack_frame,
     compressed_frame,

@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from ingestd.protocols import bulk_requests
-from ingestd.protocols.bulk_requests import (
+from ingestd.protocols.http import bulk_requests
+from ingestd.protocols.http.bulk_requests import (
     Action,
     BulkError,
     MetadataReader,

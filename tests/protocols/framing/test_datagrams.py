@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.datagrams import datagram_of, line_of
+from ingestd.protocols.framing.datagrams import datagram_of, line_of
 
 
 @given(

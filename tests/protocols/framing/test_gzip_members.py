@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.gzip_members import GzipError, MemberGrouping, inflated, member_texts
+from ingestd.protocols.framing.gzip_members import GzipError, MemberGrouping, inflated, member_texts
 
 MANY = gzip.compress(b"") * 50_000
 """1 MB. Time that grows with the square of the number of members would be seconds."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.gelf import ChunkAssembler, GelfError, uncompressed
+from ingestd.protocols.records.gelf import ChunkAssembler, GelfError, uncompressed
 
 
 def chunk(number: int, count: int, data: bytes, message_id: bytes = b"12345678") -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingestd.protocols.syslog import (
+from ingestd.protocols.records.syslog import (
     FrameError,
     SyslogMessage,
     frame_end,

@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ingestd.display import readable_backslashes
-from ingestd.protocols.log_prefixes import header_end, is_log_prefix
-from ingestd.protocols.raw_requests import encode_raw_paths, percent_escapes, readable_quotes, writes_escapes
+from ingestd.protocols.records.log_prefixes import header_end, is_log_prefix
+from ingestd.protocols.records.raw_requests import encode_raw_paths, percent_escapes, readable_quotes, writes_escapes
 
 
 class AccessDetails(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.protocols.access_lines import parse_access_line
+from ingestd.protocols.records.access_lines import parse_access_line
 
 CASES = [  # id, line
     ("channels", "HTTP GET /search?q=서울 200 [0.01, 127.0.0.1:52122]"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.bulk import (
+from ingestd.protocols.http.bulk import (
     ACTION_SUFFIX,
     MAX_REASON_CHARS,
     BulkResult,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.json_bodies import JsonLines, json_lines
+from ingestd.protocols.http.json_bodies import JsonLines, json_lines
 
 CASES: list[tuple[str, bytes, JsonLines | None]] = [
     ("object", b'{"a":1}', JsonLines(b'{"a":1}', 1)),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ingestd.protocols.syslog import DEFAULT_PRIORITY, MAX_PRIORITY
+from ingestd.protocols.records.syslog import DEFAULT_PRIORITY, MAX_PRIORITY
 
 _FACILITIES: Sequence[Sequence[str]] = (
     ("kernel", "kern"),

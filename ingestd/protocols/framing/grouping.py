@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
-from ingestd.protocols.lines import LINE_FEED, whole_lines
+from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
 
 _KNOWN_LINES, _KNOWN_BYTES = 1024, 1024
 """How many lines are remembered, and how long they may be: 1 MB."""

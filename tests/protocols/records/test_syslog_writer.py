@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.syslog import SyslogMessage, parse_syslog
-from ingestd.protocols.syslog_writer import (
+from ingestd.protocols.records.syslog import SyslogMessage, parse_syslog
+from ingestd.protocols.records.syslog_writer import (
     Header,
     bsd_message,
     escaped,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.http1 import Head, RequestError, answer, chunk_size, parse_head
+from ingestd.protocols.http.http1 import Head, RequestError, answer, chunk_size, parse_head
 
 
 def head(*lines: str, first: str = "POST /a?b=c HTTP/1.1") -> bytes:

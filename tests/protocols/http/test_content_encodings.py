@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.content_encodings import (
+from ingestd.protocols.http.content_encodings import (
     BodyTooLargeError,
     DamagedBodyError,
     UnknownEncodingError,

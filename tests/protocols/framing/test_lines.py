@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.lines import (
+from ingestd.protocols.framing.lines import (
     LineRun,
     LineSplitter,
     OversizedLine,

@@ -1,0 +1,1 @@
+"""Framing: where records start and end in streams and datagrams, and who sends them."""
