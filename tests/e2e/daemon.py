@@ -28,6 +28,9 @@ from tests.waiting import WAIT_SECONDS, wait_until
 _SHUTDOWN_TIMEOUT = "4m"
 """On a busy machine it takes long to deliver at the end what a test has sent."""
 
+_QUERY_TIMEOUT = "4m"
+"""Queries have a low priority: beside many processes their own takes long just to start."""
+
 _reserved: list[socket.socket] = []
 
 
@@ -84,7 +87,7 @@ class Daemon:
         command = [sys.executable, "-m", "ingestd", "run", "--port", "0", "--http", "127.0.0.1:0"]
         command += ["--log-format", "json", *arguments]
         self._command = [*command, "-e", config] if config else command
-        settings = {"shutdown_timeout": _SHUTDOWN_TIMEOUT} | settings
+        settings = {"shutdown_timeout": _SHUTDOWN_TIMEOUT, "query_timeout": _QUERY_TIMEOUT} | settings
         self._settings = {f"INGESTD_{name.upper()}": value for name, value in settings.items()}
         self.start()
 

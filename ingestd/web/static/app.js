@@ -101,8 +101,20 @@ function schedule() {
     timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
 }
 
+/** Ask whether the store is empty before the queries are answered: the setup is then there at once. */
+async function setupIfEmpty() {
+  try {
+    const { indices } = await ask("indices");
+    if (!indices.some((index) => index.events > 0) && shownTab === "logs") setup();
+  } catch {
+    // The queries report what is wrong.
+  }
+}
+
 /** The store is empty: show the setup, and wait for the first event. */
 function setup() {
+  if (shownTab === "setup") return;
+  running?.abort();
   const waiting = createSetup({
     onFirst() {
       shownTab = null;
@@ -165,4 +177,5 @@ subscribe((state, before) => {
 });
 show(current());
 refresh();
+setupIfEmpty();
 setTimeout(watchHealth, 1500);

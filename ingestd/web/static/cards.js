@@ -12,7 +12,7 @@ export function card(title, note, ...content) {
   );
 }
 
-/** Return a table: `columns` are [title, class, value of a row]. */
+/** Return a table, on a phone a card for each row: `columns` are [title, class, value of a row]. */
 export function table(title, columns, rows) {
   return h(
     "div",
@@ -37,7 +37,7 @@ export function table(title, columns, rows) {
           h(
             "tr",
             {},
-            columns.map(([, kind, value]) => h("td", { class: kind }, value(row))),
+            columns.map(([name, kind, value]) => h("td", { class: kind, data: { label: name } }, value(row))),
           ),
         ),
       ),

@@ -51,6 +51,18 @@ const kept = (children) =>
 
 const keyOf = (element) => element.dataset.key ?? element.textContent;
 
+/**
+ * Return the content of a control whose name for screen readers says more than is seen: `sentence` is the name,
+ * with HERE where the visible `content` is.
+ */
+export function named(sentence, ...content) {
+  const [before, after] = sentence.split(HERE);
+  const unseen = (text) => (text ? h("span", { class: "sr-only" }, text) : null);
+  return [unseen(before), content, unseen(after)];
+}
+
+export const HERE = "\u0000";
+
 /** Announce a text to screen readers. */
 export function announce(text) {
   let region = document.getElementById("announcer");

@@ -95,7 +95,9 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     // From where the search result ends, so that no event is missed.
     if (question.state.live && listed === question) tail.follow(question.q, question.until);
     await Promise.all([...tops, over]);
-    if (!signal.aborted && (await over) === 0) await nothing(question, signal);
+    const total = await over;
+    if (total !== null) element.classList.toggle("empty", total === 0 && !question.state.live);
+    if (!signal.aborted && total === 0) await nothing(question, signal);
   }
 
   /** Show the loaded events differently: other columns, with stack traces. */

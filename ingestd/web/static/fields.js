@@ -4,8 +4,9 @@ import { h, put } from "./dom.js";
 import { number, percent, plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { flatten, tools } from "./record.js";
+import { tools } from "./record.js";
 import { current, toggleIn } from "./state.js";
+import { flatten } from "./values.js";
 
 const VALUES = 5;
 

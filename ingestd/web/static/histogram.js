@@ -1,6 +1,6 @@
 /** Events over time, stacked by level. Drag, click or use the keys to zoom in. */
 
-import { h, put, svg } from "./dom.js";
+import { HERE, h, named, put, svg } from "./dom.js";
 import { compact, duration, number } from "./format.js";
 import { t } from "./i18n.js";
 import { LEVELS, OTHER, gather, levelClass } from "./levels.js";
@@ -10,7 +10,8 @@ const HEIGHT = 168,
   TOP = 10,
   BOTTOM = 22,
   LEFT = 44,
-  RIGHT = 4;
+  RIGHT = 4,
+  GAP = 12;
 const STACK = [OTHER, ...LEVELS];
 
 /**
@@ -116,10 +117,20 @@ export function createHistogram({ onRange, onLevel }) {
     brush.setAttribute("width", Math.max(1, right - left));
     brush.classList.toggle("selecting", Boolean(mark.selecting));
     const bars = view.bars.slice(view.bars.indexOf(first), view.bars.indexOf(last) + 1);
-    showTip(bars, (left + right) / 2);
+    showTip(bars, left, right);
   }
 
-  function showTip(bars, middle) {
+  // Beside what is pointed at, or above the chart if neither side has the room: it never covers it.
+  function placeTip(left, right) {
+    const width = stage.clientWidth,
+      own = tip.offsetWidth;
+    const beside = right + GAP + own <= width ? right + GAP : left - GAP - own;
+    tip.classList.toggle("above", beside < 0);
+    const middle = Math.min(Math.max((left + right - own) / 2, 0), width - own);
+    tip.style.left = `${beside < 0 ? middle : beside}px`;
+  }
+
+  function showTip(bars, left, right) {
     const sums = {};
     for (const bar of bars)
       for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
@@ -140,8 +151,7 @@ export function createHistogram({ onRange, onLevel }) {
           )
         : h("p", { class: "muted" }, t("chart.none")),
     );
-    const half = tip.offsetWidth / 2;
-    tip.style.left = `${Math.max(half, Math.min(middle, stage.clientWidth - half))}px`;
+    placeTip(left, right);
     stage.setAttribute("aria-valuenow", String(mark.to));
     stage.setAttribute(
       "aria-valuetext",
@@ -219,19 +229,18 @@ export function createHistogram({ onRange, onLevel }) {
 const levelName = (level) => (level === OTHER ? t("level.OTHER") : level);
 
 function legendItem(level, count, onLevel) {
-  const content = [h("span", { class: `swatch ${levelClass(level)}` }), levelName(level), h("b", {}, compact(count))];
+  const content = [
+    h("span", { class: `swatch ${levelClass(level)}` }),
+    h("span", {}, levelName(level)),
+    " ",
+    h("b", {}, compact(count)),
+  ];
   if (level === OTHER) return h("span", { class: "legend-item" }, content);
   const label = t("chart.only", { level });
   return h(
     "button",
-    {
-      type: "button",
-      class: "legend-item",
-      title: label,
-      "aria-label": `${level} ${number(count)}: ${label}`,
-      on: { click: () => onLevel(level) },
-    },
-    content,
+    { type: "button", class: "legend-item", title: label, on: { click: () => onLevel(level) } },
+    named(`${HERE}: ${label}`, content),
   );
 }
 

@@ -42,14 +42,3 @@ export function compose(state, more = []) {
 }
 
 const leading = (text) => text.length - text.trimStart().length;
-
-/** Return the words of a query to highlight in messages: without a field, not negated. */
-export function freeWords(q) {
-  const bare = q
-    .replace(/(?:\bNOT\s+|[-!])?[\w@.\\[\]]+:(?:[<>]=?)?(?:"(?:\\.|[^"\\])*"|\([^)]*\)|[[{][^\]}]*[\]}]|\S+)/g, " ")
-    .replace(/(?:\bNOT\s+|(?<=^|\s)[-!])(?:"(?:\\.|[^"\\])*"|\S+)/g, " ");
-  const words = bare.match(/"(?:\\.|[^"\\])*"|[^\s()"*?]+/g) ?? [];
-  return words
-    .map((word) => word.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1"))
-    .filter((word) => word && !["AND", "OR", "NOT", "TO", "&&", "||"].includes(word));
-}

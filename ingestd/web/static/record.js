@@ -6,61 +6,13 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, toggleIn } from "./state.js";
 import { showAround } from "./timepicker.js";
+import { stackBlock, stackOf } from "./stack.js";
+import { zonedText } from "./time.js";
 import { createTrace } from "./trace.js";
+import { flatten } from "./values.js";
 
-/**
- * Return `[path, values]` for each leaf of an event, in its order; objects are flattened (`geoip.country_code2`).
- *
- * An array of plain values yields those values; one with objects yields its JSON.
- */
-export function flatten(event, prefix = "") {
-  return Object.entries(event).flatMap(([key, value]) => {
-    const path = prefix + key;
-    if (Array.isArray(value))
-      return [
-        [path, value.some((part) => part !== null && typeof part === "object") ? [JSON.stringify(value)] : value],
-      ];
-    if (value !== null && typeof value === "object") return flatten(value, `${path}.`);
-    return [[path, [value]]];
-  });
-}
-
-/** Return the first value at a path of `flatten`, or undefined. */
-export function valueAt(event, path) {
-  if (path in event) return event[path];
-  const dot = path.indexOf(".");
-  for (let at = dot; at > 0; at = path.indexOf(".", at + 1)) {
-    const inner = event[path.slice(0, at)];
-    if (inner !== null && typeof inner === "object") {
-      const found = valueAt(inner, path.slice(at + 1));
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
-}
-
-const STACKS = ["stack_trace", "error.stack_trace", "exc_info", "exc_text", "traceback"];
-
-/** Return the stack trace of an event, or "". */
-export function stackOf(event) {
-  const found = STACKS.map((path) => valueAt(event, path)).find((value) => typeof value === "string" && value.trim());
-  return found ? found.replace(/\s+$/, "") : "";
-}
-
-/** Return a block with a stack trace. Its last line, the error message, is highlighted. */
-export function stackBlock(text) {
-  const lines = text.split("\n");
-  const last = lines.pop();
-  return h(
-    "pre",
-    { class: "stack", tabindex: "0", role: "group", "aria-label": t("record.stack") },
-    lines.length ? `${lines.join("\n")}\n` : "",
-    h("b", {}, last),
-  );
-}
-
-/** Return the expanded record of a hit. */
-export function record(hit) {
+/** Return the expanded record of a hit. `mark(text, path)`: marks the matches of the query. */
+export function record(hit, mark) {
   const stack = stackOf(hit.event);
   const json = JSON.stringify(hit.event, null, 2);
   const time = new Date(hit.event["@timestamp"]);
@@ -74,7 +26,7 @@ export function record(hit) {
   const fields = h(
     "dl",
     { class: "fields-list" },
-    flatten(hit.event).map(([path, values]) => field(path, values)),
+    flatten(hit.event).map(([path, values]) => field(path, values, mark)),
   );
   const raw = h(
     "pre",
@@ -105,7 +57,7 @@ export function record(hit) {
   return h(
     "div",
     { class: "record" },
-    stack ? stackBlock(stack) : null,
+    stack ? stackBlock(stack, mark) : null,
     h(
       "div",
       { class: "record-bar" },
@@ -127,7 +79,7 @@ export function record(hit) {
   );
 }
 
-function field(path, values) {
+function field(path, values, mark) {
   const scalar = values.filter((value) => value !== null && value !== "");
   return h(
     "div",
@@ -143,7 +95,7 @@ function field(path, values) {
           h(
             "span",
             { class: "field-value" },
-            h("span", { class: "field-text" }, plain(value)),
+            fieldText(path, value, mark),
             scalar.includes(value) && String(value).length <= 1000 ? tools(path, value) : null,
           ),
         ),
@@ -164,6 +116,12 @@ function field(path, values) {
           ),
     ),
   );
+}
+
+/** The value, as it was stored; the time of the event as in its row, with the zone. */
+function fieldText(path, value, mark) {
+  const time = path === "@timestamp" ? zonedText(new Date(value)) : "";
+  return h("span", { class: "field-text", title: time ? value : null }, time || mark(plain(value), path));
 }
 
 /** Return the buttons that filter a value in and out. */

@@ -1,14 +1,16 @@
 /** The events: a row for each, newest first, which expands to the whole event. */
 
 import { h, put } from "./dom.js";
-import { plain, readable, readableMessage } from "./format.js";
+import { number, plain, readable, readableMessage } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass, levelOf } from "./levels.js";
-import { freeWords } from "./query.js";
-import { record, stackBlock, stackOf, tools, valueAt } from "./record.js";
+import { marker } from "./marks.js";
+import { record, tools } from "./record.js";
+import { exceptionOf, stackBlock, stackOf } from "./stack.js";
 import { toggleIn, update } from "./state.js";
 import { dayText, preciseText } from "./time.js";
+import { valueAt } from "./values.js";
 
 /** Longer messages are only shown in full when expanded. */
 const LINE = 400;
@@ -47,12 +49,12 @@ export function createTable() {
     foot,
   );
   let state = null,
-    words = [],
+    mark = marker({ q: "" }),
     day = "";
 
   function show(hits, next) {
     state = next;
-    words = freeWords(state.q);
+    mark = marker(state);
     traces.checked = state.traces;
     day = "";
     put(head, header(state.cols));
@@ -72,7 +74,7 @@ export function createTable() {
           h(
             "tr",
             { class: `trace ${levelClass(levelOf(hit.event))}` },
-            h("td", { colspan: columns() }, stackBlock(stack)),
+            h("td", { colspan: columns() }, stackBlock(stack, mark)),
           ),
         );
     }
@@ -107,7 +109,7 @@ export function createTable() {
     let detail = null;
     function toggle() {
       if (detail) detail.remove();
-      detail = detail ? null : h("tr", { class: "detail" }, h("td", { colspan: columns() }, record(hit)));
+      detail = detail ? null : h("tr", { class: "detail" }, h("td", { colspan: columns() }, record(hit, mark)));
       if (detail) line.after(detail);
       open.setAttribute("aria-expanded", String(Boolean(detail)));
       line.classList.toggle("opened", Boolean(detail));
@@ -120,18 +122,21 @@ export function createTable() {
     return line;
   }
 
+  // The first line of the message, and the exception of its stack trace.
   function messageCell(event) {
-    const text = readableMessage(plain(event.message ?? event.event?.original ?? event), event);
-    const line = text.length > LINE ? `${text.slice(0, LINE)}…` : text;
-    const stack = !state.traces && stackOf(event);
+    const text = readableMessage(plain(event.message ?? event.event?.original ?? event), event).trim();
+    const stack = state.traces ? "" : stackOf(event);
+    const [first, ...more] = text.split(/\s*[\r\n]\s*/);
+    const line = first.length > LINE ? `${first.slice(0, LINE)}…` : first;
     return h(
       "td",
       { class: "cell-message" },
       h(
         "div",
         { class: "message" },
-        marked(line.replace(/\s+/g, " ")),
-        stack ? h("span", { class: "has-stack" }, stack.split("\n").pop().slice(0, 160)) : null,
+        mark(line, "message"),
+        stack ? h("span", { class: "has-stack" }, mark(exceptionOf(stack).slice(0, 160))) : null,
+        more.length && !stack ? h("span", { class: "more-lines" }, t("table.lines", { n: number(more.length) })) : null,
       ),
     );
   }
@@ -146,17 +151,13 @@ export function createTable() {
       h(
         "div",
         { class: "message" },
-        path === "message" ? marked(readableMessage(plain(value), event)) : readable(plain(value)).slice(0, LINE),
+        mark(
+          path === "message" ? readableMessage(plain(value), event) : readable(plain(value)).slice(0, LINE),
+          path,
+        ),
         scalar && path !== "message" ? tools(path, value) : null,
       ),
     );
-  }
-
-  // Highlight the search words.
-  function marked(text) {
-    if (!words.length) return text;
-    const pattern = new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "gi");
-    return text.split(pattern).map((part, place) => (place % 2 ? h("mark", {}, part) : part));
   }
 
   return {

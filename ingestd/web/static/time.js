@@ -117,6 +117,15 @@ export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : fullDay.fo
 export const preciseText = (date) =>
   `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 
+/** Return a time with its day and zone: "2026-11-22 14:03:21.250 +09:00"; "" for none. */
+export function zonedText(date) {
+  if (Number.isNaN(date.getTime())) return "";
+  const minutes = Math.round(zoneSeconds(date) / 60);
+  const ahead = Math.abs(minutes);
+  const zone = `${minutes < 0 ? "-" : "+"}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`;
+  return `${day(date)} ${preciseText(date)} ${zone}`;
+}
+
 const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
 

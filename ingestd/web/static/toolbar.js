@@ -1,6 +1,6 @@
 /** Everything that makes up the query: query box, time, refresh, live, minimum level, quick views, filters. */
 
-import { h, popup, put } from "./dom.js";
+import { HERE, h, named, popup, put } from "./dom.js";
 import { duration, plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -162,14 +162,16 @@ function chip(filter) {
       {
         type: "button",
         class: "chip-text",
-        "aria-label": t("filters.flip", { text }),
         title: t("filters.flip", { text }),
         on: { click: flip },
       },
-      filter.not ? h("b", {}, t("filters.not"), " ") : null,
-      h("span", { class: "chip-field" }, filter.field),
-      " ",
-      plain(filter.value),
+      named(
+        t("filters.flip", { text: HERE }),
+        filter.not ? h("b", {}, t("filters.not"), " ") : null,
+        h("span", { class: "chip-field" }, `${filter.field}:`),
+        " ",
+        plain(filter.value),
+      ),
     ),
     h(
       "button",

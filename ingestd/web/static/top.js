@@ -1,7 +1,7 @@
 /** A panel with the most frequent values of a field: click one to include or exclude it. */
 
 import { aborted, ask } from "./api.js";
-import { h, put } from "./dom.js";
+import { HERE, h, named, put } from "./dom.js";
 import { compact, number } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -115,11 +115,11 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
           data: { key: `in ${text}` },
           type: "button",
           title: `${text} · ${number(count)}`,
-          "aria-label": `${t("top.in", { field: title, value: text })} (${number(count)})`,
           on: { click: pick },
         },
         bar,
-        h("span", { class: "top-value" }, text),
+        named(t("top.in", { field: title, value: HERE }), h("span", { class: "top-value" }, text)),
+        " ",
         h("span", { class: "top-count" }, compact(count)),
       ),
       onPick

@@ -13,6 +13,10 @@ ZONE = ZoneInfo("Asia/Seoul")
 """Where the browser of the tests is, so that "14:00" is not the server's."""
 
 TRACE = """Traceback (most recent call last):
+  File "/srv/shop/venv/lib/python3.13/site-packages/django/core/handlers/exception.py", line 42, in inner
+    response = get_response(request)
+  File "/srv/shop/venv/lib/python3.13/site-packages/django/core/handlers/base.py", line 253, in _get_response
+    response = wrapped_callback(request, *callback_args, **callback_kwargs)
   File "/srv/shop/orders/views.py", line 88, in checkout
     total = sum(item.price for item in cart.items)
 TypeError: unsupported operand type(s) for *: 'NoneType' and 'int'"""

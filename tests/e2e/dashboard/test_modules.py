@@ -41,13 +41,40 @@ QUERIES = [  # id, state, query text, characters before the user's own
     ("path", {"filters": [{"field": "p", "value": "/a b", "path": True}]}, '(p:"/a b" OR p:\\/a\\ b\\?*)', 0),
     ("field", {"filters": [{"field": "my field:x", "value": True}]}, "my\\ field\\:x:true", 0),
 ]  # fmt: skip
-WORDS = [  # id, query, words looked for in messages
-    ("one", "서울", ["서울"]),
-    ("phrase", '"not found" OR timeout', ["not found", "timeout"]),
-    ("fields_are_not", 'level:ERROR AND search_word:"서울 맛집" AND cart', ["cart"]),
-    ("negated_are_not", "cart NOT checkout -basket", ["cart"]),
-    ("ranges_are_not", "status_code:[500 TO 599] AND x", ["x"]),
-    ("marks", "(time*)", ["time"]),
+MARKS = [  # id, state, path and text of a field, what is marked in it
+    ("one", {"q": "서울"}, "message", "GET /search?q=서울 맛집", ["서울"]),
+    ("within_a_word", {"q": "ell"}, "message", "Hello", ["ell"]),
+    ("case", {"q": "TimeOut"}, "message", "timeout, Timeout", ["timeout", "Timeout"]),
+    ("phrase", {"q": '"not found" OR timeout'}, "message", "Not  Found: /x, timeout", ["Not  Found", "timeout"]),
+    ("field_is_elsewhere", {"q": "level:ERROR AND cart"}, "message", "ERROR in cart", ["cart"]),
+    ("field", {"q": 'search_word:"서울 맛집"'}, "search_word", "서울 맛집", ["서울 맛집"]),
+    ("group", {"q": "status_code:(404 OR 500 NOT 200)"}, "status_code", "404 200", ["404"]),
+    ("negated_are_not", {"q": "cart NOT checkout -basket"}, "message", "checkout cart basket", ["cart"]),
+    ("ranges_are_not", {"q": "status_code:[500 TO 599] AND x"}, "status_code", "500 x", ["x"]),
+    ("wildcard", {"q": "(tim?out*)"}, "message", "a timeout", ["timeout"]),
+    ("inner_wildcard", {"q": "request_path:\\/a*z"}, "request_path", "/abcz", ["/abcz"]),
+    ("regular", {"q": "/fo+(o|x)/"}, "message", "a foox", ["foox"]),
+    ("escaped", {"q": "a\\:b"}, "message", "x a:b", ["a:b"]),
+    ("signs", {"q": "foo-bar[1]"}, "message", "foo-bar[1]", ["foo-bar[1]"]),
+    ("longest_first", {"q": "time timeout"}, "message", "timeout", ["timeout"]),
+    ("filter", {"q": "", "filters": [{"field": "w", "value": "제주"}]}, "w", "제주", ["제주"]),
+    ("filter_out", {"q": "", "filters": [{"field": "w", "value": "제주", "not": True}]}, "w", "제주", []),
+    ("malformed", {"q": "/(/ x"}, "message", "x (", ["x"]),
+    ("nothing", {"q": ""}, "message", "x", []),
+]
+LIBRARY = '  File "/usr/lib/python3.13/threading.py", line 1, in run\n    self.go()\n'
+OWN = '  File "/srv/shop/views.py", line 88, in checkout\n    total()\n    ~~~~~^^\n'
+HEAD = "Traceback (most recent call last):\n"
+STACKS = [  # id, stack trace, frames that are folded, the exception
+    ("own", f"{HEAD}{OWN}ValueError: no", [], "ValueError: no"),
+    ("one", f"{HEAD}{LIBRARY}{OWN}ValueError: no", [1], "ValueError: no"),
+    ("between", f"{HEAD}{LIBRARY}{LIBRARY}{OWN}{LIBRARY}KeyError: 'a'", [2, 1], "KeyError: 'a'"),
+    ("only_libraries", f"{HEAD}{LIBRARY}KeyError: 'a'", [], "KeyError: 'a'"),
+    ("frozen", f'{HEAD}  File "<frozen runpy>", line 1, in x\n{OWN}OSError', [1], "OSError"),
+    ("lines", f"{HEAD}{OWN}ValueError: first\nsecond line", [], "ValueError: first"),
+    ("chained", f"{HEAD}{OWN}KeyError: 1\n\nDuring handling:\n\n{HEAD}{LIBRARY}{OWN}E: 2", [1], "E: 2"),
+    ("windows", f'{HEAD}  File "C:\\py\\site-packages\\x.py", line 1, in x\n{OWN}E: 2', [1], "E: 2"),
+    ("java", "java.lang.Error: no\n\tat a.B.c(B.java:1)", [], "java.lang.Error: no"),
 ]
 FILTERS = [
     {"field": "a=b", "value": "x", "not": False, "path": False},
@@ -96,15 +123,40 @@ class TestModules:
         )
         assert found == {name: [text, shift] for name, _, text, shift in QUERIES}
 
-    def test_words_to_mark(self, site: Site, visit: Open) -> None:
+    def test_marks(self, site: Site, visit: Open) -> None:
         found = visit(site.url).page.evaluate(
             """async (cases) => {
-                const { freeWords } = await import("./static/query.js");
-                return Object.fromEntries(Object.entries(cases).map(([name, [q]]) => [name, freeWords(q)]));
+                const { marker } = await import("./static/marks.js");
+                const { h } = await import("./static/dom.js");
+                const marked = ([state, path, text]) => {
+                    const shown = h("p", {}, marker(state)(text, path));
+                    if (shown.textContent !== text) throw new Error(shown.textContent);
+                    return [...shown.querySelectorAll("mark")].map((mark) => mark.textContent);
+                };
+                return Object.fromEntries(Object.entries(cases).map(([name, [...given]]) => [name, marked(given)]));
             }""",
-            table(WORDS),
+            table(MARKS),
         )
-        assert found == {name: words for name, _, words in WORDS}
+        assert found == {name: marks for name, *_, marks in MARKS}
+
+    def test_stack_traces(self, site: Site, visit: Open) -> None:
+        found = visit(site.url).page.evaluate(
+            """async (cases) => {
+                const { exceptionOf, stackBlock, stackOf } = await import("./static/stack.js");
+                const read = ([text]) => {
+                    const block = stackBlock(stackOf({ exc_info: text }));
+                    const buttons = [...block.querySelectorAll("button")];
+                    const folded = buttons.map((button) => parseInt(button.textContent, 10));
+                    for (const button of buttons) button.nextSibling.remove();
+                    for (const button of buttons) button.remove();
+                    return [folded, block.querySelector("b").textContent.trim(), block.textContent.trim() === text];
+                };
+                return Object.fromEntries(Object.entries(cases).map(([name, given]) => [name, read(given)]));
+            }""",
+            table(STACKS),
+        )
+        for name, _, folded, exception in STACKS:
+            assert (name, found[name]) == (name, [folded, exception, True])
 
     def test_the_address_brings_every_state_back(self, site: Site, visit: Open) -> None:
         state = {

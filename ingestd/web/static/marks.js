@@ -1,0 +1,82 @@
+/** Marks in the shown text what a query looks for. */
+
+import { h } from "./dom.js";
+
+const TERM =
+  /(?<not>\bNOT\s+|(?<=^|[\s(])[-!])?(?:(?<field>(?:\\.|[\w@.-])+):(?:[<>]=?[^\s()]*|[[{][^\]}]*[\]}]|\((?<group>[^()]*)\)|(?<value>"(?:\\.|[^"\\])*"|\/(?:\\.|[^/\\])+\/|(?:\\.|[^\s()"])+))|(?<free>"(?:\\.|[^"\\])*"|\/(?:\\.|[^/\\])+\/|(?:\\.|[^\s()":])+))/gu;
+const OPERATORS = new Set(["AND", "OR", "NOT", "TO", "&&", "||", "!", "-", "+", "*"]);
+const SEPARATOR = "[^\\p{L}\\p{N}]+";
+
+/**
+ * Return `(text, path) => nodes`: the text of a field with its matches in `mark` elements.
+ *
+ * Words without a field are marked everywhere, others in their field only; what is excluded, and ranges, are not.
+ */
+export function marker({ q, filters = [] }) {
+  const terms = termsOf(q);
+  for (const { field, value, not } of filters) if (!not) terms.push({ field, pattern: literal(String(value)) });
+  const byPath = new Map();
+  return (text, path = "") => {
+    if (!byPath.has(path)) byPath.set(path, patternOf(terms.filter(({ field }) => !field || field === path)));
+    const pattern = byPath.get(path);
+    if (!pattern || !text) return text;
+    return text.split(pattern).map((part, place) => (place % 2 ? h("mark", {}, part) : part));
+  };
+}
+
+/** Return what a query looks for: `[{field, pattern}]`, the field is "" for words that may be anywhere. */
+export function termsOf(q) {
+  const found = [];
+  for (const { groups } of q.matchAll(TERM)) {
+    if (groups.not) continue;
+    const field = (groups.field ?? "").replace(/\\(.)/g, "$1");
+    const values = groups.group === undefined ? [groups.value ?? groups.free] : inGroup(groups.group);
+    for (const value of values) {
+      const pattern = value && !OPERATORS.has(value) ? patternText(value) : "";
+      if (pattern) found.push({ field, pattern });
+    }
+  }
+  return found;
+}
+
+/** Return the values of a group, `a OR "b c" NOT d`, without those that are excluded. */
+const inGroup = (text) => [...text.matchAll(TERM)].filter(({ groups }) => !groups.not).map(({ groups }) => groups.free);
+
+function patternText(value) {
+  if (value.length > 2 && value.startsWith("/") && value.endsWith("/")) return regular(value.slice(1, -1));
+  if (value.startsWith('"')) return phrase(value.slice(1, -1).replace(/\\(.)/g, "$1"));
+  const bare = value.replace(/^[+-]/, "").replace(/(?:[~^][\d.]*)$/, "");
+  return bare.replace(/\\(.)|([*?])|([\s\S])/gu, (_, escaped, wildcard, char) => {
+    if (wildcard) return wildcard === "*" ? "[^\\s]*?" : "[^\\s]";
+    return literal(escaped ?? char);
+  });
+}
+
+/** Words in their order, whatever is between them. */
+const phrase = (text) =>
+  text
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(Boolean)
+    .join(SEPARATOR) || literal(text);
+
+function regular(text) {
+  try {
+    new RegExp(text, "u");
+    return `(?:${text.replace(/\((?!\?)/g, "(?:")})`;
+  } catch {
+    return "";
+  }
+}
+
+const literal = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+
+function patternOf(terms) {
+  if (!terms.length) return null;
+  // The longest first: of two that start at one place it is marked in full.
+  const patterns = [...new Set(terms.map(({ pattern }) => pattern))].sort((a, b) => b.length - a.length);
+  try {
+    return new RegExp(`(${patterns.join("|")})`, "giu");
+  } catch {
+    return null;
+  }
+}

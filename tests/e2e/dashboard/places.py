@@ -1,0 +1,65 @@
+"""The places of the page: each tab in its states, popup and dialog. A new tab needs one here, or a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import expect
+
+from tests.e2e.dashboard.browser import Dashboard
+
+
+def nothing(_: Dashboard) -> None:
+    pass
+
+
+def picker(page: Dashboard) -> None:
+    page.page.locator(".button.range").click()
+
+
+def unfolded(page: Dashboard) -> None:
+    page.page.locator("tr.row.lv-error .open").first.click()
+    if page.page.locator("details.sidebar:not([open])").count():
+        page.page.locator("details.sidebar summary").click()
+    page.page.locator(".field-name").first.click()
+
+
+def why(page: Dashboard) -> None:
+    unfolded(page)
+    page.page.locator("[data-view='trace']").click()
+    expect(page.page.locator(".steps-table, .steps .notice").first).to_be_visible()
+
+
+def wrong(page: Dashboard) -> None:
+    page.ask('level:"x')
+    expect(page.page.locator(".query-error")).to_be_visible()
+
+
+def question(page: Dashboard) -> None:
+    page.page.locator(".row-buttons .button:last-child").first.click()
+    expect(page.page.locator("dialog[open]")).to_be_visible()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place: the state in the address, and what is done there before it is looked at."""
+
+    name: str
+    state: str
+    act: Callable[[Dashboard], None] = nothing
+
+
+PLACES = [
+    Place("logs", "range=30d"),
+    Place("warnings", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22"),
+    Place("event", "range=30d&cols=status_code&charts=level", unfolded),
+    Place("why", "range=30d", why),
+    Place("picker", "", picker),
+    Place("wrong", "", wrong),
+    Place("live", "live=1"),
+    Place("none", "q=nothinglikethis"),
+    Place("visitors", "tab=visitors&range=30d&country=KR"),
+    Place("status", "tab=status"),
+    Place("question", "tab=status", question),
+]

@@ -1,0 +1,87 @@
+"""Every place of the page, wide and on a phone, in both languages: it fits, and can be touched."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import ViewportSize
+
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.places import PLACES, Place
+
+LOCALES = {"en": "en-US", "ko": "ko-KR"}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+NARROWEST: ViewportSize = {"width": 360, "height": 740}
+TARGET_PX = 40
+
+SMALL = """least => {
+    const small = [];
+    const top = document.querySelector("dialog[open]") ?? document;
+    for (const node of top.querySelectorAll("button, a[href], input, select, summary, [role=option]")) {
+        const target = node.closest("label") ?? node;
+        const box = target.getBoundingClientRect();
+        if (!target.checkVisibility({ visibilityProperty: true }) || box.right <= 0) continue;
+        if (box.width < least - 0.5 || box.height < least - 0.5)
+            small.push(`${node.outerHTML.slice(0, 100)}: ${Math.round(box.width)}x${Math.round(box.height)}`);
+    }
+    return small;
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(local_site: Site) -> Site:
+    return local_site
+
+
+def go(page: Dashboard, place: Place) -> None:
+    """Load a place as if nothing had been open before."""
+    page.page.goto("about:blank")
+    page.open(place.state)
+    place.act(page)
+
+
+def overflow(page: Dashboard) -> list[str]:
+    """Return what reaches beyond the right edge, if the page can be scrolled there."""
+    found: list[str] = page.page.evaluate(
+        """() => {
+            const page = document.documentElement;
+            if (page.scrollWidth <= page.clientWidth) return [];
+            const scrolls = (node) => getComputedStyle(node).overflowX !== "visible";
+            const cut = (node) => node !== page && (scrolls(node) || cut(node.parentNode));
+            return [...document.body.querySelectorAll("*")]
+                .filter((node) => node.getBoundingClientRect().right > page.clientWidth + 1 && !cut(node.parentNode))
+                .map((node) => `${node.outerHTML.slice(0, 100)}: beyond the edge`)
+                .concat("the page scrolls sideways");
+        }"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("language", [*LOCALES])
+class TestPlaces:
+    def test_wide(self, site: Site, visit: Open, language: str) -> None:
+        page = visit(site.url, locale=LOCALES[language])
+        wrong = {}
+        for place in PLACES:
+            go(page, place)
+            page.shot(f"{place.name}-1440-{language}")
+            wrong[place.name] = overflow(page)
+        assert wrong == {place.name: [] for place in PLACES}
+
+    def test_phone(self, site: Site, visit: Open, language: str) -> None:
+        page = visit(site.url, locale=LOCALES[language], viewport=PHONE)
+        wrong = {}
+        for place in PLACES:
+            go(page, place)
+            page.shot(f"{place.name}-390-{language}")
+            page.page.set_viewport_size(NARROWEST)
+            wrong[place.name] = overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
+            page.page.set_viewport_size(PHONE)
+        assert wrong == {place.name: [] for place in PLACES}
+
+
+def test_no_tab_is_forgotten(site: Site, visit: Open) -> None:
+    tabs = visit(site.url).page.locator(".tab").evaluate_all("tabs => tabs.map(tab => tab.dataset.tab)")
+    assert {parse_qs(place.state).get("tab", ["logs"])[0] for place in PLACES} == set(tabs)
