@@ -13,7 +13,7 @@ from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
 from ingestd.supervisor.connections.sockets import is_path
 from ingestd.units import Address
 
-_EVERY_HOST = "0.0.0.0"  # noqa: S104 -- only compared
+_EVERY_IPV4, _EVERY_HOST = "0.0.0.0", "::"  # noqa: S104 -- only compared
 
 
 class _Place(NamedTuple):
@@ -80,8 +80,16 @@ def _places_of(plugin: Input) -> Iterator[_Place]:
 
 
 def _overlap(place: _Place, other: _Place) -> bool:
-    same = (place.network, place.port) == (other.network, other.port)
-    return same and (place.host == other.host or (place.port > 0 and _EVERY_HOST in (place.host, other.host)))
+    if (place.network, place.port) != (other.network, other.port):
+        return False
+    return place.host == other.host or (
+        place.port > 0 and (_covers(place.host, other.host) or _covers(other.host, place.host))
+    )
+
+
+def _covers(every: str, host: str) -> bool:
+    """Return whether the addresses of a host are among those of another: ``::`` has those of IPv4 as well, ipv6(7)."""
+    return every == _EVERY_HOST or (every == _EVERY_IPV4 and ":" not in host)
 
 
 def _span(step: Step, option: str) -> Span:
