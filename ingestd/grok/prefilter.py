@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ingestd.grok.charset import CharExpr, CharSet
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax.charset import CharExpr, CharSet
+from ingestd.grok.syntax.nodes import (
     Alternation,
     Anchor,
     Assertion,

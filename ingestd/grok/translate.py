@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ingestd.grok import charset
-from ingestd.grok.charset import CharExpr, CharSet, UnicodeProperty
 from ingestd.grok.errors import PatternError
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.charset import CharExpr, CharSet, UnicodeProperty
+from ingestd.grok.syntax.nodes import (
     Alternation,
     Anchor,
     Assertion,
@@ -33,7 +33,7 @@ from ingestd.grok.nodes import (
     Special,
     width,
 )
-from ingestd.grok.parser import parse
+from ingestd.grok.syntax.parser import parse
 
 # Ruby: ^ does not match after the last newline of the text, Python's does.
 _GUARDED_LINE_START = r"^(?!(?<=\n)\Z)"

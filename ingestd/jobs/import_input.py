@@ -5,7 +5,7 @@ for the next import, if the file was changed within the last minute, is not comp
 JSON object.
 
 The position of each file keeps lines from being read twice; where it is not enough (a killed import, ``--again``),
-``import_stored`` skips what is stored by its id. ``ingestd.app.file_import`` uses both.
+``import_stored`` skips what is stored by its id. ``ingestd.app.jobs.file_import`` uses both.
 """
 
 from __future__ import annotations

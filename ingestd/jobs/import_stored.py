@@ -2,7 +2,7 @@
 
 The output itself checks only the last megabytes, for what a crash may have left. A file that is imported again needs
 more, and so does a file whose import was killed, if other files were imported since. Usually the positions of
-``import_input`` suffice; ``ingestd.app.file_import`` uses both.
+``import_input`` suffice; ``ingestd.app.jobs.file_import`` uses both.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ UNNEEDED = ("ingestd.stores.local", "ingestd.stores.query", "ingestd.supervisor.
 
 def test_a_config_without_a_store_loads_none() -> None:
     code = (
-        "import sys, ingestd.cli.commands.run, ingestd.app.direct\n"
+        "import sys, ingestd.cli.commands.run, ingestd.app.jobs.direct\n"
         "from ingestd.plugins.registry import find\n"
         "for kind, name in ('input', 'stdin'), ('filter', 'useragent'), ('output', 'stdout'): find(kind, name)\n"
         f"print(*[name for name in sys.modules if name.startswith({UNNEEDED!r})])"

@@ -14,9 +14,9 @@ from ingestd.grok.compile import Capture, compile_grok, compile_regex
 from ingestd.grok.engine import max_fast_length
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, missing_paths, parse_patterns
-from ingestd.grok.nodes import ParsedRegex
-from ingestd.grok.parser import parse
 from ingestd.grok.proof.safety import Safety, analyse
+from ingestd.grok.syntax.nodes import ParsedRegex
+from ingestd.grok.syntax.parser import parse
 
 LIBRARY = load_library()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.app.file_import_inputs import codec_of_lines
+from ingestd.app.jobs.file_import_inputs import codec_of_lines
 from ingestd.event.chunk import Chunk
 from ingestd.jobs.import_mixed import MixedCodec
 from ingestd.plugins.codecs import json_lines, line

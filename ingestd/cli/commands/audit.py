@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from ingestd.cli.common import tables
-from ingestd.cli.common.fleet_report import audit_fleet, index_table
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.times import Day
+from ingestd.cli.daemons.fleet_report import audit_fleet, index_table
 from ingestd.event.jsontext import dumps
 from ingestd.pipeline.audit import TO_PIPELINES, Account, IndexCount, accounts, accounts_document, of_day
 from ingestd.settings import Settings

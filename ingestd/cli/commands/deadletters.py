@@ -172,7 +172,7 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
 
     Exit codes: 0 all were delivered; 1 some failed again or could not be sent; 2 wrong usage.
     """
-    from ingestd.app.dead_letter_replay import replay_dead_letters  # noqa: PLC0415 -- the other commands need no pipeline
+    from ingestd.app.jobs.dead_letter_replay import replay_dead_letters  # noqa: PLC0415 -- the other commands need no pipeline
     from ingestd.supervisor.logs import set_up_logging  # noqa: PLC0415
 
     set_up_logging(settings.log_format, settings.log_level)

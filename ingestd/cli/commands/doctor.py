@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from ingestd.cli.common.daemon_metrics import DaemonCounts, daemon_counts
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import coloured, write, write_text
+from ingestd.cli.daemons.daemon_metrics import DaemonCounts, daemon_counts
 from ingestd.diagnosis.checks import diagnose
 from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_healthy
 from ingestd.diagnosis.gather import Scope, gather

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import msgspec
 
-from ingestd.app.file_import import ImportResult, import_files
-from ingestd.app.file_import_inputs import AUTO, CODECS, ImportOptions
+from ingestd.app.jobs.file_import import ImportResult, import_files
+from ingestd.app.jobs.file_import_inputs import AUTO, CODECS, ImportOptions
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.old_days import announce_old_days

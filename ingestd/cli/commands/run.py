@@ -79,7 +79,7 @@ def run(
 
             code = run_daemon(settings, configs, load_settings_again, load, helpers(settings))
         else:
-            from ingestd.app.direct import run_here  # noqa: PLC0415
+            from ingestd.app.jobs.direct import run_here  # noqa: PLC0415
 
             code = run_here(settings, configs)
     except ConfigErrors as errors:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ingestd.grok import charset
-from ingestd.grok.charset import LAST, CharSet
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.charset import LAST, CharSet
+from ingestd.grok.syntax.nodes import (
     Alternation,
     AtomicGroup,
     CaptureGroup,

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from ingestd.grok import charset
-from ingestd.grok.charset import CharSet
-from ingestd.grok.nodes import (
+from ingestd.grok.proof.alphabet import Alphabet, chars_of, charsets_of
+from ingestd.grok.proof.tails import consumes_what_it_reads, tail_start
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.charset import CharSet
+from ingestd.grok.syntax.nodes import (
     Alternation,
     Anchor,
     Assertion,
@@ -29,8 +31,6 @@ from ingestd.grok.nodes import (
     Sequence,
     Special,
 )
-from ingestd.grok.proof.alphabet import Alphabet, chars_of, charsets_of
-from ingestd.grok.proof.tails import consumes_what_it_reads, tail_start
 
 MAX_STATES = 3_000
 MAX_EDGES = 30_000

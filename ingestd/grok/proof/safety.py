@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ingestd.grok.nodes import ParsedRegex
 from ingestd.grok.proof.ambiguity import Ambiguity, Bridge
 from ingestd.grok.proof.automaton import Automaton, TooComplexError, build
+from ingestd.grok.syntax.nodes import ParsedRegex
 
 
 class AttackPiece(NamedTuple):

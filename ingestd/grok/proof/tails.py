@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ingestd.grok import charset
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.nodes import (
     Alternation,
     Anchor,
     Assertion,

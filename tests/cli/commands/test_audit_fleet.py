@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.audit import audit
-from ingestd.cli.common.fleet import Daemon
+from ingestd.cli.daemons.fleet import Daemon
 
 NOTHING: dict[str, Any] = {"duplicates": 0, "dead": 0, "dropped": 0, "queued": 0, "difference": 0, "balanced": True}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ingestd.grok import charset
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.nodes import (
     Alternation,
     Anchor,
     Assertion,
@@ -18,7 +18,7 @@ from ingestd.grok.nodes import (
     Repeat,
     Sequence,
 )
-from ingestd.grok.parser import parse
+from ingestd.grok.syntax.parser import parse
 
 Next = Callable[[int], bool]
 LIMIT = 80_000

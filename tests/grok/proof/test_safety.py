@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ingestd.grok.compile import compile_grok
 from ingestd.grok.library import load_library
-from ingestd.grok.parser import parse
 from ingestd.grok.proof.safety import Safety, analyse
+from ingestd.grok.syntax.parser import parse
 from tests.grok.proof.backtracker import LIMIT, Backtracker
 from tests.random_cases import random_cases
 

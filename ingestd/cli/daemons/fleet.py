@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 import click
 import msgspec
 
-from ingestd.cli.common.daemon_metrics import bearer
+from ingestd.cli.daemons.daemon_metrics import bearer
 from ingestd.pipeline.fleet import Fleet, KafkaOffsets, Node, NodeAccounts, add_up, topics_of
 
 _PORT = 9600

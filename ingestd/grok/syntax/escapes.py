@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ingestd.grok import charset
-from ingestd.grok.charset import CharExpr, UnicodeProperty
 from ingestd.grok.errors import PatternError
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.charset import CharExpr, UnicodeProperty
 
 _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 _ASCII_SETS = {"d": charset.DIGIT, "w": charset.WORD, "s": charset.SPACE, "h": charset.HEX}

@@ -13,7 +13,7 @@ import click
 import uvloop
 
 from ingestd.app.assemble import Configs, compile_all, config_version, dead_letter_writer
-from ingestd.app.file_import_outputs import ImportOutputs
+from ingestd.app.jobs.file_import_outputs import ImportOutputs
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader

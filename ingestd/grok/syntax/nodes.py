@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal, NamedTuple, TypeAlias
 
-from ingestd.grok.charset import CharExpr
+from ingestd.grok.syntax.charset import CharExpr
 
 
 class Anchor(Enum):

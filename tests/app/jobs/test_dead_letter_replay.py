@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.app.dead_letter_replay import replay_dead_letters
+from ingestd.app.jobs.dead_letter_replay import replay_dead_letters
 from ingestd.config.parser import parse_string
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader, dead_letters_folder

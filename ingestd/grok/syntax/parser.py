@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ingestd.grok import charset
-from ingestd.grok.brackets import parse_brackets
 from ingestd.grok.errors import PatternError
-from ingestd.grok.escapes import read_escape
-from ingestd.grok.nodes import (
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.brackets import parse_brackets
+from ingestd.grok.syntax.escapes import read_escape
+from ingestd.grok.syntax.nodes import (
     EMPTY,
     Alternation,
     Anchor,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ingestd.grok import charset
-from ingestd.grok.charset import CharExpr
 from ingestd.grok.errors import PatternError
-from ingestd.grok.escapes import read_escape
+from ingestd.grok.syntax import charset
+from ingestd.grok.syntax.charset import CharExpr
+from ingestd.grok.syntax.escapes import read_escape
 
 _POSIX = re.compile(r"\[:(\^?)([A-Za-z]{1,20}):\]")
 _MAX_DEPTH = 50

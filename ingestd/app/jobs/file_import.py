@@ -12,8 +12,8 @@ import uvloop
 
 from ingestd.app.addresses import refuse_addresses
 from ingestd.app.assemble import check_store_outputs, config_version, dead_letter_writer
-from ingestd.app.file_import_inputs import ImportOptions, file_inputs
-from ingestd.app.file_import_outputs import ImportOutputs
+from ingestd.app.jobs.file_import_inputs import ImportOptions, file_inputs
+from ingestd.app.jobs.file_import_outputs import ImportOutputs
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.nodes import Config
 from ingestd.dead_letters.pipeline import PipelineDeadLetters

@@ -26,7 +26,7 @@ def audit_fleet(hosts: Sequence[str], settings: Settings, url: str | None, *, as
         click.ClickException: A daemon, Kafka or the server does not answer.
         SystemExit: Something is missing.
     """
-    from ingestd.cli.common.fleet import ask_fleet  # noqa: PLC0415 -- imports the HTTP client
+    from ingestd.cli.daemons.fleet import ask_fleet  # noqa: PLC0415 -- imports the HTTP client
     from ingestd.web.auth.access import AccessError, load_access  # noqa: PLC0415
 
     try:

@@ -1,0 +1,1 @@
+"""Assembles the jobs: import, standard input, replay of dead letters."""

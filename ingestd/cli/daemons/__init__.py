@@ -1,0 +1,1 @@
+"""Asking daemons, this one or a fleet: what they have counted."""

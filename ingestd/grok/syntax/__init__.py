@@ -1,0 +1,1 @@
+"""The syntax of regular expressions: parsing them to nodes."""
