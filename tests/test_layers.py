@@ -32,7 +32,7 @@ LAYERS = [
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 SUBLAYERS = {
-    "ingestd.protocols": [{"framing"}, {"http", "records"}],
+    "ingestd.protocols": [{"framing"}, {"http", "otlp", "records"}],
     "ingestd.grok": [{"errors"}, {"syntax"}, {"proof"}],
     "ingestd.stores": [{"words", "query"}, {"lucene"}, {"*"}, {"elastic", "local"}, {"open"}],
     "ingestd.stores.local": [{"index"}, {"duckdb"}, {"append_logs"}, {"sealing", "query"}, {"backup"}],
@@ -40,6 +40,9 @@ SUBLAYERS = {
     "ingestd.cli": [{"common"}, {"daemons"}, {"commands"}],
 }
 """The layers within packages, as `LAYERS`; modules that are not named are above all others, or where the ``*`` is."""
+MAX_LINES, MAX_MODULES = 400, 15
+"""Of a module; of a package, except those that have a module for each plugin or command."""
+
 PURE = {
     "event",
     "metrics",
@@ -125,6 +128,15 @@ def test_sublayers(package: str) -> None:
         if part not in level:
             wrong -= used - level.keys()
         assert not wrong, f"{path} may not import {', '.join(sorted(wrong))} of {package}"
+
+
+def test_sizes() -> None:
+    """A reader finds a module in a package, and a function in a module."""
+    longest = max(FILES, key=lambda path: path.read_text("utf-8").count("\n"))
+    assert longest.read_text("utf-8").count("\n") <= MAX_LINES, f"{longest} is too long: split it"
+    for folder in {path.parent for path in FILES} - {ROOT / "cli" / "commands", *(ROOT / "plugins").iterdir()}:
+        modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+        assert len(modules) <= MAX_MODULES, f"{folder} has too many modules: {len(modules)}"
 
 
 @pytest.mark.parametrize("package", sorted(PURE))

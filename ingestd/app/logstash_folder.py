@@ -15,7 +15,7 @@ from ingestd.app.logstash_settings import KNOWN, READ, Verdict, no_effect
 from ingestd.config.variables import UndefinedVariableError, substitute
 from ingestd.names import MAIN, check_pipeline_names, valid_name
 from ingestd.settings import SettingsError
-from ingestd.settings.declared import ECS_MODES
+from ingestd.settings.kinds import ECS_MODES
 
 SETTINGS_FILE, PIPELINES_FILE = "logstash.yml", "pipelines.yml"
 ECS = "pipeline.ecs_compatibility"

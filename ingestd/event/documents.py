@@ -1,4 +1,4 @@
-"""The documents of records: their text without what filters changed, and the text of what they added.
+"""The documents of records: their text without what filters changed, the text of what they added, or both decoded.
 
 A value that is ``UNSET`` is none: see ``table.ABSENT``.
 """
@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ingestd.event.fields import Event
-from ingestd.event.jsontext import dumps, without_member
+from ingestd.event.jsontext import NotJsonError, dumps, loads, without_member
 
 
 def cut_member(records: list[bytes], positions: Sequence[int], name: str) -> list[int]:
@@ -35,6 +35,37 @@ def document(event: Event) -> bytes:
         event = event.copy()
         del event["@metadata"]
     return b"%b" % dumps(event)
+
+
+def patched(raw: bytes, event: Event, decoded: Event) -> Event:
+    """Return a record with all its fields.
+
+    Args:
+        raw: Its text, without the last brace.
+        event: Its fields that were decoded, as filters left them.
+        decoded: The same, as they were decoded.
+    """
+    try:
+        full: Event = loads(raw + b"}")
+    except NotJsonError:  # a field that was not decoded before is nested too deeply
+        full = decoded | {"message": (raw + b"}").decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
+    for name in decoded.keys() - event.keys():
+        full.pop(name, None)
+    full.update(event)
+    return full
+
+
+def set_all(events: Sequence[Event], name: str, column: Sequence[Any]) -> None:
+    """Set a field in events, or remove it where ``column`` has ``UNSET``."""
+    if UnsetType not in {*map(type, column)}:
+        for event, value in zip(events, column, strict=True):
+            event[name] = value
+        return
+    for event, value in zip(events, column, strict=True):
+        if value is UNSET:
+            event.pop(name, None)
+        else:
+            event[name] = value
 
 
 def encode_additions(names: tuple[str, ...], columns: Sequence[Sequence[Any]]) -> list[bytes]:

@@ -20,10 +20,9 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from ingestd.event.documents import cut_member, document, encode_additions
+from ingestd.event.documents import cut_member, document, encode_additions, patched, set_all
 from ingestd.event.event_id import Key, copy_key
 from ingestd.event.fields import Event, FieldRef, add_tag
-from ingestd.event.jsontext import NotJsonError, loads
 
 ABSENT: Final[Literal[msgspec.UnsetType.UNSET]] = msgspec.UNSET
 """In a column: the event does not have the field. (A field may be null, which is ``None``.)"""
@@ -238,7 +237,7 @@ class Table:
         events: list[Event] = [self.events[row].copy() for row in rows]  # type: ignore[union-attr]
         for name, column in self._columns.items():
             if column is not self._decoded[name]:
-                _set_all(events, name, self.pick(column, rows))
+                set_all(events, name, self.pick(column, rows))
         return events
 
     def put_back(self, rows: Rows, events: Sequence[Event], names: Collection[str]) -> None:
@@ -301,7 +300,7 @@ class Table:
         self._names_in_wholes = None
         for name, column in self._columns.items():
             if column is not self._decoded[name]:
-                _set_all(self.events, name, column)  # type: ignore[arg-type]
+                set_all(self.events, name, column)  # type: ignore[arg-type]
         self._columns.clear()
         self._decoded.clear()
         self._owned.clear()
@@ -338,7 +337,10 @@ class Table:
     def whole(self, row: int) -> Event:
         """Return an event with all its fields, those never decoded included."""
         raw = self.raws[row]
-        return self.event(row) if raw is None else self._patched(raw, row)
+        if raw is None:
+            return self.event(row)
+        decoded = {name: column[row] for name, column in self._decoded.items() if column[row] is not ABSENT}
+        return patched(raw, self.event(row), decoded)
 
     def documents(self, rows: Rows) -> list[bytes]:
         """Return events as JSON objects without line ends, without ``@metadata``."""
@@ -380,33 +382,8 @@ class Table:
                 added[name] = new
         return tuple(added), [*added.values()], changed
 
-    def _patched(self, raw: bytes, row: int) -> Event:
-        event = self.event(row)
-        decoded = {name: column[row] for name, column in self._decoded.items() if column[row] is not ABSENT}
-        try:
-            full: Event = loads(raw + b"}")
-        except NotJsonError:  # a field that was not decoded before is nested too deeply
-            full = decoded | {"message": (raw + b"}").decode("utf-8", "replace"), "tags": ["_jsonparsefailure"]}
-        for name in decoded.keys() - event.keys():
-            full.pop(name, None)
-        full.update(event)
-        return full
-
 
 def is_absent(column: Column) -> bool:
     """Return whether no event has the field of ``column``."""
     # Counting what is identical is fast, comparing other values is not.
     return not column or (column[0] is ABSENT and column[-1] is ABSENT and column.count(ABSENT) == len(column))
-
-
-def _set_all(events: Sequence[Event], name: str, column: Column) -> None:
-    """Set a field in events, or remove it where ``column`` has ``ABSENT``."""
-    if msgspec.UnsetType not in {*map(type, column)}:
-        for event, value in zip(events, column, strict=True):
-            event[name] = value
-        return
-    for event, value in zip(events, column, strict=True):
-        if value is ABSENT:
-            event.pop(name, None)
-        else:
-            event[name] = value

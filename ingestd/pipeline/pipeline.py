@@ -7,7 +7,6 @@ output holds up another, and memory stays bounded however long one is away.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
@@ -21,7 +20,7 @@ from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, JournalSizeLimitError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
 from ingestd.pipeline.delivery import Delivery, OutputGoneError
-from ingestd.pipeline.group_sync import GroupSync
+from ingestd.pipeline.journal_sync import JournalSync
 from ingestd.pipeline.processing import Processed, Processing, join_entries, split_chunk
 from ingestd.pipeline.sink import PipelineSink
 from ingestd.pipeline.stall import Stall
@@ -83,7 +82,7 @@ class RunningPipeline:
             batches_of = partial(self._batches_of, route)
             delivery = deliver(output, *parts, batches_of=batches_of)
             self._deliveries.append((route, delivery))
-        self._group_sync = GroupSync(self._sync_received, self._tasks)
+        self._sync = JournalSync(name, journal, dead_letters, self._tasks)
         self._sync_interval = settings.journal.sync_interval
         self._sinks = {built.step.plugin_id: PipelineSink(self, built, dead_letters) for built in pipeline.inputs}
         for sink in self._sinks.values():
@@ -100,11 +99,6 @@ class RunningPipeline:
         self._retry_at = 0.0  # on the loop's clock: when to try a full or failing disk again
         text = "the journal cannot be written; inputs wait until it can"
         self._journal_outage = Outage(log.error, text, log.info, "the journal can be written again")
-        text = "the journal cannot be forced to the disk"
-        self._sync_outage = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
-
-        text = "events are not acknowledged, as they may not be on the disk; their senders send them again"
-        self._refused_outage = Outage(log.error, text, log.info, "events are acknowledged again")
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -359,14 +353,7 @@ class RunningPipeline:
         """Sync the journal at its interval, which also frees what is delivered."""
         while True:
             await asyncio.sleep(self._sync_interval)
-            if self._dead_letters.unsynced:
-                with contextlib.suppress(OSError):  # logged there
-                    await asyncio.to_thread(self._dead_letters.sync)
-            try:
-                await asyncio.to_thread(self.journal.sync)
-                self._sync_outage.recovered(pipeline=self.name)
-            except JournalError as error:
-                self._sync_outage.failed(pipeline=self.name, error=error)
+            await self._sync.sync_all()
             self._resume_inputs()
 
     def _resume_inputs(self) -> None:
@@ -385,17 +372,10 @@ class RunningPipeline:
             OSError: It cannot be synced, or could not be before; that is logged.
         """
         try:
-            await self._group_sync.wait()
-        except OSError as error:
-            self._refused_outage.failed(pipeline=self.name, error=error)
+            await self._sync.synced()
+        except OSError:
             self.pause_for_disk()
             raise
-        self._refused_outage.recovered(pipeline=self.name)
-
-    def _sync_received(self) -> None:
-        if self._dead_letters.unsynced:
-            self._dead_letters.sync()
-        self.journal.sync_records()
 
     def measure(self) -> None:
         """Set the gauges; called when the metrics are read."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from ingestd.plugins.registry import option
-from ingestd.settings.declared import ECS_MODES
+from ingestd.settings.kinds import ECS_MODES
 
 OPTION = "ecs_compatibility"
 

@@ -6,10 +6,11 @@ in the file's table ``[dead_letters]`` is ``INGESTD_DEAD_LETTERS_MAX_BYTES`` and
 An empty variable counts as not set.
 """
 
-from ingestd.settings.declared import (
-    ACCEPT,
-    DEAD_LETTER,
-    SETTINGS,
+from ingestd.settings.declared import SETTINGS, Setting, Settings
+from ingestd.settings.kinds import ACCEPT, DEAD_LETTER
+from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
+from ingestd.settings.stored_zone import StoredZone, read_stored_zone, remember_zone, stored_zone_path
+from ingestd.settings.tables import (
     BackupSettings,
     BatchSettings,
     DeadLettersSettings,
@@ -17,11 +18,7 @@ from ingestd.settings.declared import (
     RestoreSettings,
     RetentionSettings,
     ScheduleSettings,
-    Setting,
-    Settings,
 )
-from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
-from ingestd.settings.stored_zone import StoredZone, read_stored_zone, remember_zone, stored_zone_path
 
 __all__ = [
     "ACCEPT",

@@ -14,15 +14,26 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingestd.settings.kinds import FILE, FUTURE, LATE, SECRET, STORE
+from ingestd.settings.tables import (
+    BackupSettings,
+    BatchSettings,
+    DeadLettersSettings,
+    JournalSettings,
+    PipelineSettings,
+    RestoreSettings,
+    RetentionSettings,
+    ScheduleSettings,
+    setting,
+    table,
+)
 from ingestd.units import (
     ADDRESS,
-    AGE,
     COUNT,
     DURATION,
     PATH,
     PORT,
     SIZE,
-    SPACE,
     TEXT,
     URL,
     YES_NO,
@@ -30,178 +41,10 @@ from ingestd.units import (
     Address,
     Kind,
     choice,
-    mask,
 )
 
 PREFIX = "INGESTD_"
 """Prefix of all environment variables."""
-
-
-def _secret(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("expected text")  # without the value: it would end up in the log
-    return value
-
-
-SECRET = Kind("text", _secret, lambda value: "***" if value else "")
-"""Text that is never shown."""
-
-FILE = Kind("path", PATH.parse, lambda value: "" if value == Path() else str(value))
-"""The path of a file; ``Path()`` means none."""
-
-
-def _store(value: Any) -> str:
-    store: str = value if value == "local" else URL.parse(value)
-    return store
-
-
-def _shown_store(store: str) -> str:
-    """Return a store without the password and the options after its URL, which may hold a key."""
-    url, options, _ = store.partition("?")
-    return mask(url) + ("?***" if options else "")
-
-
-ECS_MODES = ("disabled", "v1", "v8")
-"""The values of ``ecs_compatibility``: as before the Elastic Common Schema, or with the names of its version."""
-
-ACCEPT, DEAD_LETTER = "accept", "dead_letter"
-
-
-def _duration_or(*words: str) -> Kind:
-    """Return the kind of a value that is a duration or one of ``words``."""
-
-    def parse(value: Any) -> float | str:
-        if value in words:
-            return str(value)
-        duration: float = AGE.parse(value)
-        return duration
-
-    def show(value: float | str) -> str:
-        return value if isinstance(value, str) else DURATION.show(value)
-
-    return Kind(" | ".join(("duration", *words)), parse, show)
-
-
-LATE, FUTURE = _duration_or(ACCEPT, DEAD_LETTER), _duration_or(ACCEPT)
-STORE = Kind("URL or local", _store, _shown_store)
-
-
-def setting(default: Any, kind: Kind, doc: str, *, reload: bool = False) -> Any:
-    """Declare a setting: its default, its kind and one sentence of documentation.
-
-    ``reload``: whether a reload puts a new value in force. Every process that uses the setting must get it then.
-    """
-    metadata = {"kind": kind, "doc": doc, "reload": reload}
-    return dataclasses.field(default=default, repr=kind is not SECRET, metadata=metadata)
-
-
-def table(declared: type) -> Any:
-    """Declare a table of settings, a frozen dataclass of its own."""
-    return dataclasses.field(default_factory=declared, metadata={"table": declared})
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """The table ``batch``."""
-
-    max_bytes: int = setting(
-        192 * 1024, SIZE, "Bytes of one input that go through the filters in one batch.", reload=True
-    )
-    max_delay: float = setting(
-        0.05,
-        DURATION,
-        "How long delivery waits for more events after a batch; the first event after a pause is sent at once.",
-        reload=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLettersSettings:
-    """The table ``dead_letters``."""
-
-    max_bytes: int = setting(1 << 30, SIZE, "Disk space for dead letters; the oldest are deleted first.", reload=True)
-
-
-@dataclass(frozen=True, slots=True)
-class JournalSettings:
-    """The table ``journal``."""
-
-    max_bytes: int = setting(
-        1 << 30,
-        SIZE,
-        "Disk space for undelivered events in each worker's journal; when it is full, inputs stop reading.",
-        reload=True,
-    )
-    segment_bytes: int = setting(
-        16 << 20, SIZE, "Size of a journal segment file; space is freed one segment at a time.", reload=True
-    )
-    sync_interval: float = setting(
-        0.2,
-        DURATION,
-        "How often the journal is synced to disk: a power failure (not a crash) can lose this much.",
-        reload=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    """The table ``pipeline``."""
-
-    ecs_compatibility: str = setting(
-        "disabled",
-        choice(*ECS_MODES),
-        "Default of the option ecs_compatibility of all plugins: flat field names, or with `v1` or `v8` those of the "
-        "Elastic Common Schema. In Logstash 8 and later the default is `v8`.",
-        reload=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionSettings:
-    """The table ``retention``. A rule of 0 deletes nothing."""
-
-    index: str = setting("logstash-*", TEXT, "Pattern of the indices to back up and delete; all others are left alone.")
-    max_age: float = setting(
-        30 * 86400.0,
-        AGE,
-        "How long an index stays after its day, in whole days; 0: forever. The default applies to the built-in store "
-        "only: nothing is deleted from Elasticsearch unless this is set.",
-    )
-    max_bytes: int = setting(0, SPACE, "Total size of all indices; beyond it the oldest are deleted. 0: no limit.")
-    max_indices: int = setting(0, COUNT, "Number of indices; beyond it the oldest are deleted. 0: no limit.")
-    keep_free: int = setting(
-        0,
-        SPACE,
-        "Free disk space to keep for the built-in store: below it the oldest indices are deleted. 0: no limit.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class BackupSettings:
-    """The table ``backup``."""
-
-    repository: str = setting(
-        "",
-        TEXT,
-        "Repository that each day is backed up to. Default: the only one registered; `none`: no backups.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreSettings:
-    """The table ``restore``."""
-
-    keep: float = setting(7 * 86400.0, AGE, "How long retention spares a restored index.")
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSettings:
-    """The table ``schedule``."""
-
-    cron: str = setting(
-        "10 0 * * *", TEXT, "When to back up and delete indices, as five cron fields; `off`: the daemon does neither."
-    )
-    time_zone: str = setting("", ZONE, "Time zone of the schedule, such as Asia/Seoul. Default: the machine's.")
 
 
 @dataclass(frozen=True, slots=True)

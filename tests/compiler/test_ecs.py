@@ -16,7 +16,8 @@ from ingestd.event.tally import Tally
 from ingestd.plugins.ecs import ecs_select, uses_ecs
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import SETTINGS, Settings
-from ingestd.settings.declared import ECS_MODES, PipelineSettings
+from ingestd.settings.kinds import ECS_MODES
+from ingestd.settings.tables import PipelineSettings
 
 LINE = "Jan  2 03:04:05 web-1 sshd[42]: hello"
 LEGACY = {"timestamp": "Jan  2 03:04:05", "logsource": "web-1", "program": "sshd", "pid": "42"}

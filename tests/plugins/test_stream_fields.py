@@ -12,7 +12,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
-from ingestd.settings.declared import PipelineSettings
+from ingestd.settings.tables import PipelineSettings
 
 NS = 1_764_000_000_000_000_000
 SENDER = {"host": "10.0.0.1", "port": 4711, "proxy_host": "10.0.0.2", "proxy_port": 9}

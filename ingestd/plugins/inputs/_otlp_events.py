@@ -10,7 +10,7 @@ import orjson
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
-from ingestd.protocols.http.otlp import LogRecord, ScopeLogs, severity_name
+from ingestd.protocols.otlp.records import LogRecord, ScopeLogs, severity_name
 
 _STACK_TRACE, _ERROR_TYPE, _ERROR_MESSAGE = "exception.stacktrace", "exception.type", "exception.message"
 _SERVICE = {

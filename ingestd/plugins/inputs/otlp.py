@@ -31,16 +31,10 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._otlp_events import lines_of
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, option, plugin
-from ingestd.protocols.http.otlp import (
-    OtlpError,
-    OtlpTooLargeError,
-    ScopeLogs,
-    answer_body,
-    check_size,
-    decode_json,
-    decode_protobuf,
-    status_body,
-)
+from ingestd.protocols.otlp.answers import answer_body, status_body
+from ingestd.protocols.otlp.json_requests import check_size, decode_json
+from ingestd.protocols.otlp.protobuf_requests import decode_protobuf
+from ingestd.protocols.otlp.records import OtlpError, OtlpTooLargeError, ScopeLogs
 
 _PATH = "/v1/logs"
 _JSON, _PROTOBUF = "application/json", "application/x-protobuf"

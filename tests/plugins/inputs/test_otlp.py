@@ -13,8 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from ingestd.plugins.inputs import _http_server
 from ingestd.plugins.inputs._otlp_events import lines_of
-from ingestd.protocols.http import otlp
-from ingestd.protocols.http.otlp import LogRecord, ScopeLogs
+from ingestd.protocols.otlp import protobuf_requests, records
+from ingestd.protocols.otlp.records import LogRecord, ScopeLogs
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, serving_http
 from tests.protocols.http.test_otlp import as_json, encode
@@ -162,7 +162,8 @@ async def test_what_is_refused(headers: dict[str, str], target: str, body: bytes
 
 @pytest.mark.parametrize("in_json", [False, True], ids=["protobuf", "json"])
 async def test_a_request_of_too_many_records_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch, in_json: bool) -> None:
-    monkeypatch.setattr(otlp, "MAX_RECORDS", 4)
+    for module in (records, protobuf_requests):
+        monkeypatch.setattr(module, "MAX_RECORDS", 4)
     async with serving_http(CONFIG % "") as served:
         for counts in ([5], [2, 2], [0] * 5):
             logs = [ScopeLogs({}, {}, [RECORD] * count) for count in counts]

@@ -14,7 +14,8 @@ from ingestd.stores.local.duckdb.session import UnreadableError
 from ingestd.stores.local.index import manifest
 from ingestd.stores.local.index.layout import IndexFolder
 from ingestd.stores.local.index.sealed_files import MISSING, fault, log_fault, sha256
-from ingestd.stores.local.sealing.parquet import ParquetWriter, parquet_writer
+from ingestd.stores.local.sealing.parquet import parquet_writer
+from ingestd.stores.local.sealing.parquet_reader import ParquetReader
 
 _MEMORY_BYTES = 384 << 20
 _ATTEMPTS = 20
@@ -73,7 +74,7 @@ def _files_of(folder: Path) -> Files:
     return [folder / str(append_log) for append_log in append_logs], sealed
 
 
-def _inspect(folder: Path, parquet: ParquetWriter, *, deep: bool) -> tuple[Inspected, Files]:
+def _inspect(folder: Path, parquet: ParquetReader, *, deep: bool) -> tuple[Inspected, Files]:
     found = Inspected()
     files = _files_of(folder)
     if files is None:
@@ -97,7 +98,7 @@ def _inspect(folder: Path, parquet: ParquetWriter, *, deep: bool) -> tuple[Inspe
     return found, files
 
 
-def _fault_inside(path: Path, file: manifest.SealedFile, parquet: ParquetWriter, *, deep: bool) -> str:
+def _fault_inside(path: Path, file: manifest.SealedFile, parquet: ParquetReader, *, deep: bool) -> str:
     try:
         if deep and file.sha256:
             return "" if sha256(path) == file.sha256 else "does not have its checksum"

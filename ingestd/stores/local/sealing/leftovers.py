@@ -16,7 +16,7 @@ from ingestd.stores.local.duckdb.session import UnreadableError
 from ingestd.stores.local.index.layout import AppendLogName, append_logs_in
 from ingestd.stores.local.index.manifest import NAME, Manifest, is_sealed_name
 from ingestd.stores.local.index.sealed_files import fault
-from ingestd.stores.local.sealing.parquet import ParquetWriter
+from ingestd.stores.local.sealing.parquet_reader import ParquetReader
 
 
 class Leftovers(NamedTuple):
@@ -37,7 +37,7 @@ def candidates(names: Sequence[str], manifest: Manifest) -> list[str]:
     )
 
 
-def examine(folder: Path, manifest: Manifest, names: Sequence[str], parquet: ParquetWriter) -> Leftovers:
+def examine(folder: Path, manifest: Manifest, names: Sequence[str], parquet: ParquetReader) -> Leftovers:
     """Compare the `candidates` among the names of files in a folder with the events of the index.
 
     Raises:
@@ -63,7 +63,7 @@ def examine(folder: Path, manifest: Manifest, names: Sequence[str], parquet: Par
     return leftovers
 
 
-def _reason(path: Path, append_logs: Sequence[Path], files: Sequence[Path], parquet: ParquetWriter) -> str:
+def _reason(path: Path, append_logs: Sequence[Path], files: Sequence[Path], parquet: ParquetReader) -> str:
     if is_sealed_name(path.name):
         path.lstat()
         count = parquet.count_missing(path, append_logs, files)

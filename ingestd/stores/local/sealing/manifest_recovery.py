@@ -19,7 +19,7 @@ from ingestd.stores.local.duckdb.session import UnreadableError
 from ingestd.stores.local.index.layout import append_logs_in
 from ingestd.stores.local.index.manifest import Manifest, SealedFile, is_sealed_name, number_of
 from ingestd.stores.local.index.sealed_files import sha256
-from ingestd.stores.local.sealing.parquet import ParquetWriter
+from ingestd.stores.local.sealing.parquet_reader import ParquetReader
 from ingestd.stores.local.sealing.sealed_content import SealedContent
 
 
@@ -35,7 +35,7 @@ def has_sealed_files(names: list[str]) -> bool:
     return any(is_sealed_name(name) for name in names)
 
 
-def recover(folder: Path, parquet: ParquetWriter) -> Recovered:
+def recover(folder: Path, parquet: ParquetReader) -> Recovered:
     """Return a manifest of all sealed files in a folder that can be read in full.
 
     Raises:

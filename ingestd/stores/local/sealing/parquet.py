@@ -24,11 +24,9 @@ Files of older versions, of format 1, have the document itself, and columns for 
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import orjson
@@ -39,25 +37,14 @@ from ingestd.stores.local.duckdb import column_sql
 from ingestd.stores.local.duckdb.column_merge import converted, moved_fields
 from ingestd.stores.local.duckdb.column_table import MAX_REST_FIELDS, ColumnTable
 from ingestd.stores.local.duckdb.division_sql import Traits
-from ingestd.stores.local.duckdb.session import (
-    DuckDBSession,
-    OutOfMemoryError,
-    UnreadableError,
-    duckdb_session,
-)
-from ingestd.stores.local.duckdb.sql import (
-    append_log_rows,
-    file_literals,
-    literal,
-    quoted_name,
-)
+from ingestd.stores.local.duckdb.session import OutOfMemoryError, duckdb_session
+from ingestd.stores.local.duckdb.sql import file_literals, literal
 from ingestd.stores.local.index.document_columns import (
     MAX_COLUMNS,
     SAMPLE,
     WHOLE_DOCUMENTS,
     Columns,
     ambiguous_texts,
-    are_valid,
     choose_among,
     choose_columns,
     count_columns,
@@ -65,7 +52,8 @@ from ingestd.stores.local.index.document_columns import (
 )
 from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.local.index.manifest import SealedFile
-from ingestd.stores.local.sealing.document_sources import file_parts, file_source, log_source
+from ingestd.stores.local.sealing.document_sources import file_parts, log_source
+from ingestd.stores.local.sealing.parquet_reader import FOOTER_KEY, TIME, ParquetReader
 from ingestd.stores.local.sealing.sealed_content import FileStats, Footer, SealedContent
 
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 61_440, 40 << 20
@@ -87,126 +75,11 @@ SORTED_SHARE = 1.0
 """When files are merged, documents of up to this share of the memory are sorted as a whole; larger ones are
 concatenated."""
 
-_FORMAT_1_COLUMNS = ("@timestamp", "not_text", "id", "doc")
-_KEY = "ingestd"
-_TIME = quoted_name("@timestamp")
-_ORDER = f"{_TIME} DESC NULLS LAST"
-_BATCH = 512
+_ORDER = f"{TIME} DESC NULLS LAST"
 
 
-class ParquetWriter:
-    """Writes and reads sealed files, with one thread and bounded memory."""
-
-    def __init__(self, session: DuckDBSession) -> None:
-        self._session = session
-
-    def count_lines(self, append_logs: Sequence[Path]) -> int:
-        """Return the number of readable lines in append logs."""
-        (row,) = self._run(f"SELECT count(*) FROM {append_log_rows(append_logs)}")
-        return int(row[0])
-
-    def read_all(self, path: Path) -> SealedContent:
-        """Read every column of a sealed file.
-
-        Raises:
-            StoreError: It cannot be read.
-        """
-        source = f"read_parquet([{file_literals([path])}])"
-        found = self._names(source)
-        footer = self._footer(path)
-        columns = None if footer is None else footer.columns
-        expected = _FORMAT_1_COLUMNS if columns is None else column_sql.names(columns)
-        if missing := [name for name in expected if name not in found]:
-            raise UnreadableError(f"{path} is not a file of the store: it has no column {missing[0]}")
-        if footer is None or columns is None:
-            self._run(f"SELECT {', '.join(f'bit_xor(hash({quoted_name(name)}))' for name in found)} FROM {source}")
-            fields = tuple(name for name in found if name not in _FORMAT_1_COLUMNS)
-            return SealedContent(self._stats(source, "doc, id", "sum(strlen(doc))"), fields, (), footer)
-        stats = self._stats(source, "r", str(footer.raw_bytes))
-        checksum = self._checksum(stats)
-        if footer.checksum.partition(" ")[0] == checksum.partition(" ")[0] and footer.checksum != checksum:
-            raise UnreadableError(f"{path} is damaged: it does not have its checksum")
-        return SealedContent(stats, columns, footer.rest, footer)
-
-    def _checksum(self, stats: FileStats) -> str:
-        return f"{self._version} {stats.checksum}"
-
-    @functools.cached_property
-    def _version(self) -> str:
-        ((version,),) = self._run("SELECT version()")
-        return str(version)
-
-    def _names(self, source: str) -> list[str]:
-        return [str(name) for name, *_ in self._run(f"DESCRIBE SELECT * FROM {source}")]
-
-    def _footer(self, path: Path) -> Footer | None:
-        rows = self._run(f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(_KEY)}")
-        try:
-            footer = msgspec.json.decode(bytes(rows[0][0]), type=Footer) if rows else None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UnreadableError(f"the footer of {path} cannot be read: {error}") from None
-        if footer is not None and footer.columns is not None and not are_valid(footer.columns):
-            raise UnreadableError(f"the footer of {path} cannot be read: there are no such columns")
-        return footer
-
-    def count_rows(self, paths: Sequence[Path]) -> int:
-        """Return the number of rows of sealed files, from their footers."""
-        if not paths:
-            return 0
-        (row,) = self._run(f"SELECT sum(num_rows) FROM parquet_file_metadata([{file_literals(paths)}])")
-        return int(row[0])
-
-    def count_unsealed(self, append_log: Path, files: Sequence[Path]) -> int:
-        """Return how many readable lines of an append log are in none of some sealed files."""
-        return self._count_missing([log_source([append_log])], self._sources(files), "NOT IN")
-
-    def count_missing(self, file: Path, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
-        """Return how many rows of a sealed file are neither in some append logs nor in some other sealed files.
-
-        Raises:
-            UnreadableError: A file cannot be read.
-        """
-        logs = [log_source(append_logs)] if append_logs else []
-        return self._count_missing(self._sources([file]), [*logs, *self._sources(files)], "EXCEPT ALL")
-
-    def count_repeated(self, append_logs: Sequence[Path], files: Sequence[Path]) -> int:
-        """Return how many events have an id that another event before them has.
-
-        Raises:
-            UnreadableError: A file cannot be read.
-        """
-        sources = []
-        if append_logs:
-            sources.append(f"SELECT TRY(id->>'$') AS id FROM {append_log_rows(append_logs)}")
-        if files:
-            sources.append(f"SELECT id FROM read_parquet([{file_literals(files)}])")
-        if not sources:
-            return 0
-        (row,) = self._run(f"SELECT count(id) - count(DISTINCT id) FROM ({' UNION ALL '.join(sources)}) WHERE id <> ''")
-        return int(row[0])
-
-    def _sources(self, files: Sequence[Path]) -> list[str]:
-        """Return the FROM clause for documents and ids of each of some sealed files."""
-        footers = [(file, self._footer(file)) for file in files]
-        return [file_source(file, None if footer is None else footer.columns) for file, footer in footers]
-
-    def _count_missing(self, sources: Sequence[str], others: Sequence[str], operator: str) -> int:
-        """Return how many documents are not among others. Only their values count, as sealing rewrites them."""
-        for table, selected in (("wanted", sources), ("present", others)):
-            self._run(f"CREATE OR REPLACE TEMP TABLE {table} (key BIGINT)")
-            for source in selected:
-                self._insert_keys(table, source)
-        query = "SELECT key FROM wanted EXCEPT ALL SELECT key FROM present"
-        if operator == "NOT IN":
-            query = "SELECT key FROM wanted WHERE key NOT IN (SELECT key FROM present)"
-        ((count,),) = self._run(f"SELECT count(*) FROM ({query})")
-        return int(count)
-
-    def _insert_keys(self, table: str, source: str) -> None:
-        rows = self._session.rows(f"SELECT doc, id FROM {source}")
-        while batch := list(itertools.islice(rows, _BATCH)):
-            keys = orjson.dumps([hash((_canonical(document), event_id)) for document, event_id in batch]).decode()
-            self._run(f"INSERT INTO {table} SELECT unnest(from_json($1, '[\"BIGINT\"]'))", [keys])
+class ParquetWriter(ParquetReader):
+    """Writes sealed files, with one thread and bounded memory."""
 
     def seal(
         self,
@@ -356,7 +229,7 @@ class ParquetWriter:
         size = _row_group_rows(expected.events, footer)
         options = f"{COPY_OPTIONS}, ROW_GROUP_SIZE {size}"
         options += f", DICTIONARY_SIZE_LIMIT {size * 2 // 3}, STRING_DICTIONARY_PAGE_SIZE_LIMIT {DICTIONARY_BYTES}"
-        options += f", KV_METADATA {{{_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
+        options += f", KV_METADATA {{{FOOTER_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
         self._run(f"COPY (SELECT * FROM {rows}{order}) TO {literal(str(target))} ({options})")
         source = f"read_parquet([{file_literals([target])}])"
         written = self._stats(source, "r", str(footer.raw_bytes))
@@ -365,16 +238,6 @@ class ParquetWriter:
         if self._names(source) != column_sql.names(footer.columns or {}):
             raise StoreError(f"{target} does not have the columns that it should have")
         return SealedContent(written, footer.columns or {}, footer.rest, footer)
-
-    def _stats(self, source: str, hashed: str, raw_bytes: str) -> FileStats:
-        (row,) = self._run(
-            f"SELECT count(*), count(*) FILTER ({_TIME} IS NULL), epoch_us(min({_TIME})), epoch_us(max({_TIME})), "
-            f"coalesce({raw_bytes}, 0)::BIGINT, coalesce(sum(hash({hashed})), 0)::HUGEINT FROM {source} AS r"
-        )
-        return FileStats(*row)
-
-    def _run(self, sql: str, parameters: Sequence[object] = (), /) -> list[tuple[Any, ...]]:
-        return self._session.run(sql, parameters)
 
 
 @contextlib.contextmanager
@@ -402,11 +265,3 @@ def _row_group_rows(events: int, footer: Footer) -> int:
 def _completed(footer: Footer, columns: Columns, rest: set[str] | None, raw_bytes: int) -> Footer:
     fields = None if rest is None or len(rest) > MAX_REST_FIELDS else tuple(sorted(rest))
     return msgspec.structs.replace(footer, columns=dict(columns), rest=fields, raw_bytes=raw_bytes)
-
-
-def _canonical(document: str) -> bytes:
-    """Return a text that two documents have alike if their values are the same."""
-    try:
-        return orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
-        return document.encode()

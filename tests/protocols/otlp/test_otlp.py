@@ -18,17 +18,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from ingestd.protocols.http import otlp
-from ingestd.protocols.http.otlp import (
-    LogRecord,
-    OtlpError,
-    ScopeLogs,
-    answer_body,
-    decode_json,
-    decode_protobuf,
-    severity_name,
-    status_body,
-)
+from ingestd.protocols.otlp import json_requests
+from ingestd.protocols.otlp.answers import answer_body, status_body
+from ingestd.protocols.otlp.json_requests import check_size, decode_json
+from ingestd.protocols.otlp.protobuf_requests import decode_protobuf
+from ingestd.protocols.otlp.records import LogRecord, OtlpError, OtlpTooLargeError, ScopeLogs, severity_name
 
 
 def any_value(value: Any) -> AnyValue:
@@ -253,7 +247,7 @@ def test_status() -> None:
 
 
 def test_objects_of_json_are_counted_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "_MAX_OBJECTS", 3)
-    otlp.check_size(b'{"resourceLogs":[{},{}]}')
-    with pytest.raises(otlp.OtlpTooLargeError, match="too many records"):
-        otlp.check_size(b'{"resourceLogs":[{},{},{}]}')
+    monkeypatch.setattr(json_requests, "_MAX_OBJECTS", 3)
+    check_size(b'{"resourceLogs":[{},{}]}')
+    with pytest.raises(OtlpTooLargeError, match="too many records"):
+        check_size(b'{"resourceLogs":[{},{},{}]}')

@@ -1,0 +1,1 @@
+"""The texts of findings, in English and Korean, by what they are about."""
