@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import zlib
 from itertools import pairwise
 
@@ -63,16 +61,12 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
 
     Raises:
         TooLongError: The text has more than ``max_bytes`` bytes; a small message cannot fill the memory.
-        GzipError: The data is damaged.
+        GzipError: The data is damaged, or zeros alone.
     """
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            text = file.read(max_bytes + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise GzipError(f"the data is not gzip: {error}") from None
-    if len(text) > max_bytes:
-        raise TooLongError(f"the text has more than {max_bytes} bytes")
-    return text
+    texts = member_texts(data, max_bytes)
+    if data and not texts:
+        raise GzipError("the data is not gzip: there are only zeros")
+    return b"".join(texts)
 
 
 class MemberGrouping:

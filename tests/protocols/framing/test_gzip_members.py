@@ -54,6 +54,12 @@ def test_what_is_refused(data: bytes) -> None:
         member_texts(data, 100)
 
 
+def test_zeros_alone_are_no_gzip() -> None:
+    """Though they are the padding of no member."""
+    with pytest.raises(GzipError):
+        inflated(bytes(512), 100)
+
+
 @pytest.mark.parametrize("size", [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, 1 << 20])
 def test_the_end_of_a_member_is_known_with_its_last_byte(size: int) -> None:
     """However much is inflated at a time."""
