@@ -27,6 +27,7 @@ from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import DatagramInput, Preloads, SocketInput
 from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.settings import Settings, reloaded, remember_zone, stored_zone_path
+from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE
 from ingestd.supervisor.connections.datagrams import DatagramListener
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
@@ -39,6 +40,7 @@ from ingestd.supervisor.processes.worker import run_worker
 from ingestd.supervisor.supervisor import Supervisor
 from ingestd.web.auth.access import AccessError
 from ingestd.web.dashboard_config import make_dashboard_config
+from ingestd.web.server import check_address
 
 log = get_logger(__name__)
 
@@ -56,7 +58,8 @@ def run_daemon(
 
     Raises:
         ConfigErrors: A config is wrong.
-        OSError: An address cannot be listened on, or its pages would be open to everyone.
+        OSError: An address cannot be listened on, that of the pages only if ``http_required`` is set; or the pages
+            would be open to everyone.
     """
 
     def reload() -> Plan:
@@ -71,6 +74,8 @@ def run_daemon(
 
     plan = make_plan(settings, first)
     claim(settings.data_dir)  # held until the process ends
+    if settings.http_required and settings.http is not None and UPGRADE_VARIABLE not in os.environ:
+        check_address(settings.http)
     _remember_zone(settings)
     results = RequestResults(settings.data_dir)
     stream_ids = StreamIds()
@@ -116,7 +121,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
         from ingestd.web.processes.http_process import run_http_process  # noqa: PLC0415 -- in its own process
 
         assert settings.http is not None  # noqa: S101 -- else this is not called, see below
-        return run_http_process(settings.http, channel, dashboard, explicit=settings.explicit("http"))
+        return run_http_process(settings.http, channel, dashboard)
 
     return Plan(
         listeners=_listeners(pipelines),

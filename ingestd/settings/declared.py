@@ -80,6 +80,12 @@ class Settings:
     http: Address | None = setting(
         Address("127.0.0.1", 9600), ADDRESS, "Address of the dashboard, /metrics and /health; `off`: do not serve them."
     )
+    http_required: bool = setting(
+        False,
+        YES_NO,
+        "Do not start if the address of the dashboard is taken. Default: receive events all the same, and serve the "
+        "dashboard as soon as the address is free.",
+    )
     http_password: str = setting(
         "",
         SECRET,

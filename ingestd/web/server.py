@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import importlib
+import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+"""Seconds before the next attempt to listen; each pause is twice the one before."""
+
 
 class HttpServer:
-    """Serves the application of ``ingestd.web.app``; life: ``start``, ``stop``.
+    """Serves the application of ``ingestd.web.app``; life: ``start``, ``listen_later``, ``stop``.
 
     Args:
         address: Where to listen; with port 0 on a free port, see ``bound``.
@@ -30,8 +35,6 @@ class HttpServer:
         config: What is shown, and to whom.
         reload: Reloads the pipeline config for ``POST /reload``, and returns when that has ended. None: there is no
             such path.
-        explicit: Whether the user chose the address. If the default port is taken, the daemon warns and runs without
-            HTTP.
     """
 
     def __init__(
@@ -41,36 +44,53 @@ class HttpServer:
         config: DashboardConfig = NO_DASHBOARD,
         *,
         reload: Callable[[], Awaitable[ReloadResult]] | None = None,
-        explicit: bool = True,
     ) -> None:
         self._config, self._reload = config, reload
-        self._address, self._health, self._explicit = address, health, explicit
+        self._address, self._health = address, health
         self._runner: web.AppRunner | None = None
         self._update: Callable[[DashboardConfig], None] | None = None
         self.bound: Address | None = None
-        """Where it listens; None before ``start``, after ``stop``, and if the default port is taken."""
+        """Where it listens; None before ``start``, after ``stop``, and as long as it cannot listen."""
 
     async def start(self) -> None:
-        """Listen. The import of aiohttp (0.2 s of CPU) happens in a thread.
+        """Listen, or log why that is impossible: then ``listen_later`` tries again.
+
+        The import of aiohttp (0.2 s of CPU) happens in a thread.
 
         Raises:
-            OSError: It cannot listen on the address; the message says what to do.
             AccessError: The address can be reached from outside, and there is no password.
         """
         self._config.access.check(self._address)
         app = await asyncio.to_thread(importlib.import_module, "ingestd.web.app")
         application, self._update = app.make_app(self._config, self._health, self._reload)
-        runner = self._runner = app.Runner(application)
-        await runner.setup()
+        self._runner = app.Runner(application)
+        await self._runner.setup()
         try:
-            await app.web.TCPSite(runner, self._address.host, self._address.port).start()
+            await self._listen()
         except OSError as error:
-            await self.stop()
-            if self._explicit:
-                raise OSError(error.errno, _advice(self._address, error)) from error
-            log.warning("no HTTP: the default port is taken", address=self._address, reason=_reason(error))
-            return
-        self.bound = Address(*runner.addresses[0][:2])
+            text = "the dashboard, /metrics and /health cannot be served; trying again until they can"
+            log.error(text, address=self._address, reason=_advice(self._address, error))
+
+    async def listen_later(self) -> None:
+        """Return once it listens, after as many attempts as that takes."""
+        pause = _FIRST_PAUSE
+        while self.bound is None:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            with contextlib.suppress(OSError):  # logged by ``start``
+                await self._listen()
+
+    async def _listen(self) -> None:
+        from aiohttp import web  # noqa: PLC0415 -- ``start`` has imported it
+
+        assert self._runner is not None  # noqa: S101 -- it was started
+        site = web.TCPSite(self._runner, self._address.host, self._address.port)
+        try:
+            await site.start()
+        except OSError:
+            await site.stop()
+            raise
+        self.bound = Address(*self._runner.addresses[0][:2])
         log.info("serving metrics and health", url=f"http://{self.bound}{self._config.prefix}")
         if self._config.data_dir is not None:
             log.info(f"dashboard: {self.url}/")  # to click on in a terminal
@@ -92,17 +112,32 @@ class HttpServer:
             await runner.cleanup()
 
 
+def check_address(address: Address) -> None:
+    """Check that an address can be listened on now.
+
+    Raises:
+        OSError: It cannot; the text says what to do.
+    """
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, where in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(where)
+    except OSError as error:
+        raise OSError(f"cannot serve HTTP on {address}: {_advice(address, error)}") from error
+
+
 def _reachable(address: Address) -> Address:
     """Return an address that a browser on this machine can open."""
     return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port)  # noqa: S104
 
 
-def _reason(error: OSError) -> str:
-    return "address already in use" if error.errno == errno.EADDRINUSE else str(error)
-
-
 def _advice(address: Address, error: OSError) -> str:
-    where = f"cannot serve HTTP on {address}: {_reason(error)}"
+    """Return why an address cannot be listened on, and what to do about it."""
+    reason = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
     if error.errno == errno.EACCES:
-        return f"{where}; {listen_hint(address.port, error)}"
-    return f"{where}; choose another with --http HOST:PORT, or --http off"
+        return f"{reason}; {listen_hint(address.port, error)}"
+    return f"{reason}; choose another with --http HOST:PORT, or --http off"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,30 @@ def test_any_address_and_prefix(tmp_path: Path, http: str, settings: dict[str, s
     finally:
         daemon.stop()
     assert "no ingestd is running" in health(daemon.data_dir).stderr
+
+
+def test_a_taken_port_is_tried_again_or_ends_the_start(tmp_path: Path) -> None:
+    """Events are received meanwhile, and the log says it once."""
+    text = "the dashboard, /metrics and /health cannot be served; trying again until they can"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        (tmp_path / "required").mkdir()
+        required = Daemon(tmp_path / "required", "--http", address, http_required="true")
+        required.wait(code=1)
+        daemon = Daemon(tmp_path, "--http", address)
+        try:
+            daemon.wait_for(text)
+            daemon.wait_for("listening for events")
+            daemon.send([{"message": "nobody sees it yet"}])
+            assert health(daemon.data_dir).stdout == "ingestd is running, and serves no pages\n"
+            other.close()
+            daemon.wait_for("serving metrics and health")
+            daemon.wait_for_delivery(1)
+            assert "no pages" not in health(daemon.data_dir).stdout
+            assert len(daemon.said(text)) == 1
+        finally:
+            daemon.stop()
+    assert required.log_file.read_text() == (
+        f"error: cannot serve HTTP on {address}: address already in use; choose another with --http HOST:PORT, or "
+        "--http off\n"
+    )

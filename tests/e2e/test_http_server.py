@@ -1,5 +1,6 @@
 """The HTTP server over real sockets."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,7 @@ import pytest
 from ingestd import metrics
 from ingestd.units import Address
 from ingestd.web.health import Health
-from ingestd.web.server import HttpServer
+from ingestd.web.server import HttpServer, check_address
 
 LOOPBACK = Address("127.0.0.1", 0)
 
@@ -103,19 +104,37 @@ def taken() -> Iterator[Address]:
         yield Address(*other.getsockname())
 
 
-async def test_a_taken_port_that_was_chosen_is_an_error(taken: Address) -> None:
-    server = HttpServer(taken, Daemon().health, explicit=True)
-    with pytest.raises(OSError, match=r"already in use; choose another with --http HOST:PORT, or --http off"):
-        await server.start()
-    await server.stop()
+def test_a_taken_address_is_noticed_before_the_start(taken: Address) -> None:
+    with pytest.raises(OSError, match=r"in use; choose another with --http HOST:PORT, or --http off"):
+        check_address(taken)
+    check_address(LOOPBACK)
 
 
-async def test_a_taken_default_port_is_a_warning(taken: Address, caplog: pytest.LogCaptureFixture) -> None:
-    server = HttpServer(taken, Daemon().health, explicit=False)
-    with caplog.at_level(logging.WARNING, logger="ingestd"):
-        await server.start()
-    assert server.bound is None
-    assert [record.getMessage() for record in caplog.records] == ["no HTTP: the default port is taken"]
+async def test_a_taken_address_is_logged_once_and_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingestd.web.server._FIRST_PAUSE", 0.001)
+    attempts = list[float]()
+    sleep = asyncio.sleep
+    with socket.create_server(LOOPBACK) as other:
+        server = HttpServer(Address(*other.getsockname()), Daemon().health)
+        with caplog.at_level(logging.WARNING, logger="ingestd"):
+            await server.start()
+        assert server.bound is None
+
+        async def count(seconds: float) -> None:
+            attempts.append(seconds)
+            if len(attempts) == 4:
+                other.close()
+            await sleep(0)
+
+        monkeypatch.setattr(asyncio, "sleep", count)
+        await server.listen_later()
+    assert attempts == [0.001, 0.002, 0.004, 0.008]
+    [record] = caplog.records
+    assert record.getMessage() == "the dashboard, /metrics and /health cannot be served; trying again until they can"
+    assert "choose another with --http" in str(record.__dict__)
+    assert (await get(f"http://{server.bound}/health"))[0] == 200
     await server.stop()
 
 

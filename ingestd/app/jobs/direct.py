@@ -10,6 +10,7 @@ from ingestd.journal.memory import MemoryJournal
 from ingestd.names import worker_name
 from ingestd.plugins.pipeline_bus import PipelineBus
 from ingestd.settings import Settings
+from ingestd.tasks import BackgroundTasks
 from ingestd.web.health import Health, stall_details
 
 _PROCESS = worker_name(0)
@@ -45,17 +46,20 @@ async def _main(settings: Settings, configs: Configs) -> bool:
         return Health(degraded=(*map(str, stalls), *problems), details=stall_details(stalls))
 
     endless = not all(pipeline.finite for pipeline in pipelines)
-    server = None
+    server, tasks = None, BackgroundTasks("http")
     if settings.http is not None and (settings.explicit("http") or endless):
         from ingestd.web.dashboard_config import make_dashboard_config  # noqa: PLC0415
-        from ingestd.web.server import HttpServer  # noqa: PLC0415 -- a command that ends has none
+        from ingestd.web.server import HttpServer, check_address  # noqa: PLC0415 -- a command that ends has none
 
-        dashboard = make_dashboard_config(settings, compiled, configs)
-        server = HttpServer(settings.http, health, dashboard, explicit=settings.explicit("http"))
+        if settings.http_required:
+            check_address(settings.http)
+        server = HttpServer(settings.http, health, make_dashboard_config(settings, compiled, configs))
         await server.start()
+        tasks.start("serving later", server.listen_later())
     try:
         return await run_direct(pipelines, settings.shutdown_timeout)
     finally:
+        await tasks.close()
         if server is not None:
             await server.stop()
         dead_letters.close()

@@ -132,13 +132,13 @@ async def _send_heartbeats(channel: Channel) -> None:
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-def run_http_process(address: Address, channel: Channel, config: DashboardConfig, *, explicit: bool) -> int:
+def run_http_process(address: Address, channel: Channel, config: DashboardConfig) -> int:
     """Serve HTTP until the supervisor says stop or has gone; returns the exit code."""
 
     async def main() -> int:
         last_run = LastRun(config.scheduler_data_dir) if config.scheduler_data_dir is not None else None
         workers = _Workers(channel, last_run)
-        server = HttpServer(address, workers.health, config, reload=workers.reload, explicit=explicit)
+        server = HttpServer(address, workers.health, config, reload=workers.reload)
         try:
             await server.start()
         except OSError as error:
@@ -147,8 +147,8 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
         workers.on_config = server.update
         asyncio.get_running_loop().add_reader(channel.fileno(), workers.receive)
         tasks = BackgroundTasks("http")
-        if config.data_dir is not None and not _publish(config.data_dir, server.url):
-            tasks.start("note the URL", _publish_later(config.data_dir, server.url))
+        if server.bound is None or not _publish(config.data_dir, server.url):
+            tasks.start("serving later", _serve_later(server, config.data_dir))
         channel.send({"type": "ready"})
         tasks.start("heartbeat", _send_heartbeats(channel), endless=True)
         await tasks.until(workers.stop.wait())
@@ -159,8 +159,10 @@ def run_http_process(address: Address, channel: Channel, config: DashboardConfig
     return asyncio.run(main())
 
 
-def _publish(data_dir: Path, url: str) -> bool:
+def _publish(data_dir: Path | None, url: str) -> bool:
     """Let commands such as ``ingestd health`` find the pages; returns whether that worked."""
+    if data_dir is None:
+        return True
     try:
         publish_url(data_dir, url)
     except OSError as error:  # a full disk: the pages are served all the same
@@ -169,8 +171,12 @@ def _publish(data_dir: Path, url: str) -> bool:
     return True
 
 
-async def _publish_later(data_dir: Path, url: str) -> None:
-    while True:
+async def _serve_later(server: HttpServer, data_dir: Path | None) -> None:
+    """Do what was impossible at the start: listen, and note the URL."""
+    if server.bound is not None:
         await asyncio.sleep(_PUBLISH_SECONDS)
-        if _publish(data_dir, url):
+    await server.listen_later()
+    while True:
+        if _publish(data_dir, server.url):
             return
+        await asyncio.sleep(_PUBLISH_SECONDS)

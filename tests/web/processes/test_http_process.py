@@ -54,7 +54,7 @@ async def test_end(act: Callable[[Channel], None], code: int, logged: bool, capl
         asyncio.get_running_loop().add_reader(ours.fileno(), receive)
         address = Address("127.0.0.1", 0)
         process = asyncio.create_task(
-            asyncio.to_thread(run_http_process, address, theirs, NO_DASHBOARD, explicit=True)  # in a loop of its own
+            asyncio.to_thread(run_http_process, address, theirs, NO_DASHBOARD)  # in a loop of its own
         )
         async with asyncio.timeout(WAIT_SECONDS):
             await ready.wait()
