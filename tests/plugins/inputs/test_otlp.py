@@ -17,7 +17,7 @@ from ingestd.protocols.otlp import protobuf_requests, records
 from ingestd.protocols.otlp.records import LogRecord, ScopeLogs
 from ingestd.settings import Settings
 from tests.plugins.inputs.http_requests import HttpServing, Response, serving_http
-from tests.protocols.http.test_otlp import as_json, encode
+from tests.protocols.otlp.test_otlp import as_json, encode
 
 CONFIG = "input { otlp { %s } } output { stdout { } }"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

@@ -19,6 +19,7 @@ import duckdb  # noqa: F401 -- here once: otherwise each child would take 90 ms 
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.index import manifest
 from ingestd.stores.local.sealing.parquet import ParquetWriter
+from ingestd.stores.local.sealing.parquet_reader import ParquetReader
 from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Query
 from tests.stores.shared_duckdb import SharedDuckDB
@@ -72,7 +73,7 @@ def die_at(step: int, root: Path, policy: Policy) -> None:
     usual = ParquetWriter._run
     writing = counted(usual)
 
-    def run(writer: ParquetWriter, sql: str, parameters: Sequence[object] = (), /) -> list[tuple[Any, ...]]:
+    def run(writer: ParquetReader, sql: str, parameters: Sequence[object] = (), /) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = (writing if sql.startswith("COPY") else usual)(writer, sql, parameters)
         return rows
 
