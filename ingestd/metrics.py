@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
-_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|files|objects|info"
+_UNITS = "events|datagrams|bytes|seconds|requests|connections|messages|indices|files|objects|notifications|firing|info"
 _NAME = re.compile(rf"ingestd_[a-z][a-z0-9_]*?_({_UNITS})(_total)?")
 _LABEL = re.compile(r"(?!le$)[a-z][a-z0-9_]*")
 
@@ -288,6 +288,19 @@ INDICES_OVERDUE = Gauge(
 LIFECYCLE_SUCCESS = Gauge(
     "ingestd_lifecycle_success_timestamp_seconds",
     "Unix time of the last run of backup and retention that had no failures.",
+)
+ALERT_FIRING = Gauge(
+    "ingestd_alert_firing",
+    "1 while an alert fires, else 0; it keeps its value while the store does not respond.",
+    ("alert",),
+)
+NOTIFICATIONS_SENT = Counter(
+    "ingestd_sent_notifications_total", "Notifications of alerts that a channel has taken.", ("channel",)
+)
+NOTIFICATIONS_FAILED = Counter(
+    "ingestd_failed_notifications_total",
+    "Attempts to send a notification of an alert that a channel did not take; they are repeated.",
+    ("channel",),
 )
 LOG_MESSAGES = Counter(
     "ingestd_log_messages_total",

@@ -24,7 +24,7 @@ LAYERS = [
     {"plugins"},
     {"compiler"},
     {"lifecycle", "pipeline"},
-    {"diagnosis", "supervisor"},
+    {"alerts", "diagnosis", "supervisor"},
     {"jobs", "web"},
     {"app"},
     {"cli"},

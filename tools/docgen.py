@@ -27,7 +27,7 @@ from ingestd.event.sprintf import Template
 from ingestd.grok.expand import expand
 from ingestd.grok.library import ECS, LEGACY, PatternLibrary, load_library, parse_patterns, stock_folder
 from ingestd.plugins.registry import Legacy, LegacyOption, PluginSpec, Touch, load_all, option_name
-from ingestd.settings import SETTINGS
+from ingestd.settings import NAMED_TABLES, SETTINGS, Setting, named_settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 100
@@ -195,18 +195,21 @@ def settings_page() -> Iterator[str]:
     yield "A running daemon takes new values from the file with `ingestd reload` where the column *reload* says yes;"
     yield "`reload` names the other settings that have changed: they take effect with `ingestd upgrade` or a restart."
     yield ""
-    rows = [
-        (
-            f"`{s.name}`",
-            f"`{s.variable}`<br>`{s.flag}`",
-            s.kind.name,
-            _quoted(s.shown_default),
-            "yes" if s.reload else "",
-            s.doc,
-        )
-        for s in SETTINGS.values()
-    ]
-    yield from _table(("setting", "variable, flag", "type", "default", "reload", "meaning"), rows)
+    heads = ("setting", "variable, flag", "type", "default", "reload", "meaning")
+    yield from _table(heads, [_setting(s, f"`{s.variable}`<br>`{s.flag}`") for s in SETTINGS.values()])
+    for parent in NAMED_TABLES:
+        yield from ("", f"## Tables `{parent}.NAME`", "")
+        yield f"A table of the file for each of them, such as `[{parent}.ops]`: NAME is yours. There are no flags; a"
+        yield "variable counts for a table that is in the file: `OPS` in it is the name in capitals."
+        yield ""
+        example = named_settings(f"{parent}.ops")
+        yield from _table(heads, [_setting(s, f"`{s.variable}`") for s in example.values()])
+
+
+def _setting(found: Setting, names: str) -> tuple[str, ...]:
+    reload = "yes" if found.reload else ""
+    name = found.name.replace(".ops.", ".NAME.")
+    return (f"`{name}`", names, found.kind.name, _quoted(found.shown_default), reload, found.doc)
 
 
 def _quoted(text: str) -> str:

@@ -103,6 +103,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
     Raises:
         ConfigErrors: A config is wrong.
         AccessError: The pages would be open to everyone.
+        SettingsError: An alert is wrong.
     """
     workers = settings.workers or _cores()
     pipelines = compile_all(settings, configs, worker_name(workers - 1))
@@ -132,6 +133,7 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
         preload=partial(_preload, pipelines),
         http_main=serve if settings.http is not None else None,
         http_config=dashboard,
+        helper_config=dashboard.alerts,
         fingerprint=lambda: _fingerprint(configs),
         watchdog_seconds=settings.watchdog_timeout,
         watch=settings.watch,

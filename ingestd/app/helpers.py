@@ -1,6 +1,6 @@
-"""The helper process of the daemon: the sealer of the built-in store, and the scheduler of backup and retention.
+"""The helper process of the daemon: the sealer of the built-in store, the scheduler of backup and retention, alerts.
 
-They share a process, since each process costs memory, and both of them rest most of the time.
+They share a process, since each process costs memory, and all of them rest most of the time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from ingestd.alerts.runner import AlertsRunner
 from ingestd.settings import Settings, SettingsError
 from ingestd.supervisor.processes.helpers import Helper, run_beside
 
@@ -16,7 +17,7 @@ _SEAL_SECONDS = 10.0
 """How often append logs to seal are looked for."""
 
 _BREAK_SECONDS = 0.5
-"""How long a step of backup and retention may still take when the daemon stops."""
+"""How long a step of backup and retention, or of alerts, may still take when the daemon stops."""
 
 
 def helpers(settings: Settings) -> list[Helper]:
@@ -25,13 +26,20 @@ def helpers(settings: Settings) -> list[Helper]:
     Raises:
         SettingsError: The schedule is wrong; the text says how.
     """
-    sealing = _Sealing(settings)
-    if settings.schedule.cron == "off":
-        return [Helper("maintenance", sealing.run, problems=sealing.problems)]
-    if settings.explicit("schedule.cron"):
-        _check_schedule(settings)
-    run = partial(_seal_and_schedule, settings, sealing)
-    return [Helper("maintenance", run, problems=sealing.problems)]
+    sealing, alerts = _Sealing(settings), AlertsRunner()
+    work = sealing.run
+    if settings.schedule.cron != "off":
+        if settings.explicit("schedule.cron"):
+            _check_schedule(settings)
+        work = partial(_seal_and_schedule, settings, sealing)
+
+    def run(stop: threading.Event) -> None:
+        run_beside(alerts.run, work, stop, _BREAK_SECONDS)
+
+    def problems() -> Sequence[str]:
+        return [*sealing.problems(), *alerts.problems()]
+
+    return [Helper("maintenance", run, problems=problems, configure=alerts.configure)]
 
 
 def _check_schedule(settings: Settings) -> None:

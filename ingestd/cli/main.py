@@ -39,6 +39,7 @@ COMMANDS = {  # name: module and click command
     "reprocess": "ingestd.cli.commands.reprocess:reprocess",
     "doctor": "ingestd.cli.commands.doctor:doctor",
     "health": "ingestd.cli.commands.health:health",
+    "alerts": "ingestd.cli.commands.alerts:alerts",
     "audit": "ingestd.cli.commands.audit:audit",
     "journal": "ingestd.cli.commands.journal:journal",
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",

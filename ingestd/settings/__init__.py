@@ -6,7 +6,8 @@ in the file's table ``[dead_letters]`` is ``INGESTD_DEAD_LETTERS_MAX_BYTES`` and
 An empty variable counts as not set.
 """
 
-from ingestd.settings.declared import SETTINGS, Setting, Settings
+from ingestd.settings.alerts import AlertChannelSettings, AlertRuleSettings, AlertsSettings, parse_rule, rule_document
+from ingestd.settings.declared import NAMED_TABLES, SETTINGS, Setting, Settings, named_settings
 from ingestd.settings.kinds import ACCEPT, DEAD_LETTER
 from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
 from ingestd.settings.stored_zone import StoredZone, read_stored_zone, remember_zone, stored_zone_path
@@ -23,7 +24,11 @@ from ingestd.settings.tables import (
 __all__ = [
     "ACCEPT",
     "DEAD_LETTER",
+    "NAMED_TABLES",
     "SETTINGS",
+    "AlertChannelSettings",
+    "AlertRuleSettings",
+    "AlertsSettings",
     "BackupSettings",
     "BatchSettings",
     "DeadLettersSettings",
@@ -37,9 +42,12 @@ __all__ = [
     "StoredZone",
     "find_settings_file",
     "load_settings",
+    "named_settings",
+    "parse_rule",
     "read_stored_zone",
     "reloaded",
     "remember_zone",
     "resolve_data_dir",
+    "rule_document",
     "stored_zone_path",
 ]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingestd.settings.alerts import AlertsSettings
 from ingestd.settings.kinds import FILE, FUTURE, LATE, SECRET, STORE
 from ingestd.settings.tables import (
     BackupSettings,
@@ -178,6 +179,7 @@ class Settings:
         "Indices that each output of a worker may create in an hour; events for more become dead letters. 0: no limit.",
         reload=True,
     )
+    alerts: AlertsSettings = table(AlertsSettings)
     backup: BackupSettings = table(BackupSettings)
     batch: BatchSettings = table(BatchSettings)
     dead_letters: DeadLettersSettings = table(DeadLettersSettings)
@@ -206,8 +208,14 @@ class Settings:
         """Return the value of the setting with the dotted name ``name``."""
         value: Any = self
         for part in name.split("."):
-            value = getattr(value, part)
+            value = value[part] if isinstance(value, Mapping) else getattr(value, part)
         return value
+
+    @property
+    def declared(self) -> dict[str, Setting]:
+        """Every setting by its dotted name, also those of the tables whose names the user chose."""
+        tables = [f"{parent}.{name}" for parent in NAMED_TABLES for name in self.get(parent)]
+        return {**SETTINGS, **{name: found for table in tables for name, found in named_settings(table).items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +232,7 @@ class Setting:
     @property
     def variable(self) -> str:
         """The name of the environment variable."""
-        return PREFIX + self.name.replace(".", "_").upper()
+        return PREFIX + re.sub(r"[.-]", "_", self.name).upper()
 
     @property
     def flag(self) -> str:
@@ -234,7 +242,7 @@ class Setting:
     @property
     def shown_default(self) -> str:
         """The default as a user would write it; empty if it depends on the machine."""
-        return "" if self.default in ("", Path()) else self.kind.show(self.default)
+        return "" if self.default in ("", (), None, Path()) else self.kind.show(self.default)
 
 
 def _declared(owner: type, prefix: str = "") -> Iterator[Setting]:
@@ -244,6 +252,24 @@ def _declared(owner: type, prefix: str = "") -> Iterator[Setting]:
         elif "kind" in item.metadata:
             declared = item.metadata
             yield Setting(prefix + item.name, declared["kind"], item.default, declared["doc"], declared["reload"])
+
+
+def _named(owner: type, prefix: str = "") -> Iterator[tuple[str, type]]:
+    for item in dataclasses.fields(owner):
+        if "table" in item.metadata:
+            yield from _named(item.metadata["table"], f"{prefix}{item.name}.")
+        elif "named" in item.metadata:
+            yield prefix + item.name, item.metadata["named"]
+
+
+NAMED_TABLES: Mapping[str, type] = MappingProxyType(dict(_named(Settings)))
+"""What holds tables whose names the user chooses, such as ``alerts.rules``, and the dataclass of each of them."""
+
+
+def named_settings(name: str) -> dict[str, Setting]:
+    """Return the settings of a table with a chosen name, such as ``alerts.rules.errors``, by their dotted names."""
+    found = _declared(NAMED_TABLES[name.rpartition(".")[0]], f"{name}.")
+    return {setting.name: setting for setting in found}
 
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in _declared(Settings)})

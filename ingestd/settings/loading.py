@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 import re
@@ -12,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ingestd.display import point_at
-from ingestd.settings.declared import PREFIX, SETTINGS, Settings
+from ingestd.settings.alerts import NAME
+from ingestd.settings.declared import NAMED_TABLES, PREFIX, SETTINGS, Setting, Settings, named_settings
 from ingestd.settings.stored_zone import read_stored_zone, stored_zone_path
 from ingestd.suggest import did_you_mean
 
@@ -111,12 +113,18 @@ def load_settings(
     values: dict[str, Any] = {}
     origins = dict.fromkeys(SETTINGS, "default")
     values["data_dir"], origins["data_dir"] = _usual_data_dir(environ)
-    others = _from_credentials(environ), _from_file(file, problems), _from_environ(environ, problems)
+    text = _read(file, problems)
+    content = _parse(file, text, problems)
+    tables = _named_in(file, text, content, problems)
+    origins |= tables
+    known = {**SETTINGS, **{name: found for table in tables for name, found in named_settings(table).items()}}
+    written = _from_file(file, text, content, known, problems)
+    others = _from_credentials(environ), written, _from_environ(environ, known, problems)
     for name, raw, origin in itertools.chain(defaults, *others, _from_flags(flags)):
         try:
-            value = SETTINGS[name].kind.parse(raw)
+            value = known[name].kind.parse(raw)
         except ValueError as error:
-            problems.append(f"{origin}: error: {name}: {error}\n  help: {SETTINGS[name].doc}")
+            problems.append(f"{origin}: error: {name}: {error}\n  help: {known[name].doc}")
             continue
         if isinstance(value, Path) and file and origin.startswith(f"{file}:"):
             value = file.parent / value
@@ -125,7 +133,7 @@ def load_settings(
         raise SettingsError(problems)
     if origins["index_timezone"] == "default":
         _use_stored_zone(values, origins)
-    settings: Settings = _build(Settings, values, origins=MappingProxyType(origins))
+    settings: Settings = _build(Settings, values, tables, origins=MappingProxyType(origins))
     return settings
 
 
@@ -144,17 +152,24 @@ def reloaded(running: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """
     chosen = {name: new if setting.reload else running for name, setting in SETTINGS.items()}
     values = {name: settings.get(name) for name, settings in chosen.items()}
-    origins = {name: settings.origins.get(name, "default") for name, settings in chosen.items()}
+    named = {name: origin for name, origin in new.origins.items() if name not in SETTINGS}  # all of them are reloaded
+    origins = named | {name: settings.origins.get(name, "default") for name, settings in chosen.items()}
     settings: Settings = _build(Settings, values, origins=MappingProxyType(origins))
+    settings = dataclasses.replace(settings, alerts=new.alerts)
     return settings, [name for name in SETTINGS if settings.get(name) != new.get(name)]
 
 
-def _build(owner: Any, values: Mapping[str, Any], prefix: str = "", **extra: Any) -> Any:
+def _build(owner: Any, values: Mapping[str, Any], named: Iterable[str] = (), prefix: str = "", **extra: Any) -> Any:
+    """Return an ``owner`` with these values by dotted name, and the ``named`` tables."""
     arguments = dict(extra)
     for item in dataclasses.fields(owner):
         name = prefix + item.name
         if "table" in item.metadata:
-            arguments[item.name] = _build(item.metadata["table"], values, f"{name}.")
+            arguments[item.name] = _build(item.metadata["table"], values, named, f"{name}.")
+        elif "named" in item.metadata:
+            chosen = [table for table in named if table.startswith(f"{name}.")]
+            build = functools.partial(_build, item.metadata["named"], values, named)
+            arguments[item.name] = {table.removeprefix(f"{name}."): build(f"{table}.") for table in chosen}
         elif name in values:
             arguments[item.name] = values[name]
     return owner(**arguments)
@@ -164,8 +179,10 @@ def _from_flags(flags: Mapping[str, str | None]) -> Iterator[tuple[str, Any, str
     return ((name, raw, SETTINGS[name].flag) for name, raw in flags.items() if raw is not None)
 
 
-def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, Any, str]]:
-    by_variable = {setting.variable: setting.name for setting in SETTINGS.values()}
+def _from_environ(
+    environ: Mapping[str, str], known: Mapping[str, Setting], problems: list[str]
+) -> Iterator[tuple[str, Any, str]]:
+    by_variable = {setting.variable: setting.name for setting in known.values()}
     for variable, raw in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable == "INGESTD_SETTINGS" or not raw:
             continue
@@ -173,35 +190,74 @@ def _from_environ(environ: Mapping[str, str], problems: list[str]) -> Iterator[t
             if not (variable == "INGESTD_PORT" and raw.startswith("tcp://")):  # set by Kubernetes
                 yield by_variable[variable], raw, variable
         elif not variable.startswith(FOREIGN_PREFIXES) and not _KUBERNETES.fullmatch(variable):
-            known = [*by_variable, "INGESTD_SETTINGS"]
-            problems.append(f"{variable}: error: unknown setting\n  help: {_hint(variable, known, PREFIX)}")
+            names = [*by_variable, "INGESTD_SETTINGS"]
+            problems.append(f"{variable}: error: unknown setting\n  help: {_hint(variable, names, PREFIX)}")
 
 
-def _from_file(file: Path | None, problems: list[str]) -> Iterator[tuple[str, Any, str]]:
+def _read(file: Path | None, problems: list[str]) -> str:
+    """Return the text of the settings file, empty if there is none."""
     if file is None:
-        return
+        return ""
     try:
-        text = file.read_text("utf-8")
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         problems.append(f"{file}: error: the settings file cannot be read: {reason}")
-        return
+        return ""
+
+
+def _parse(file: Path | None, text: str, problems: list[str]) -> dict[str, Any]:
+    if file is None or not text:
+        return {}
     import tomllib  # noqa: PLC0415 -- most commands find no file
 
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         problems.append(_toml_problem(file, text, str(error)))
-        return
-    lines = _lines_of_keys(text)
-    tables = {name.rpartition(".")[0] for name in SETTINGS}
-    for name, raw in _flatten(content, tables):
-        line = next((lines[path] for path in _prefixes(name) if path in lines), 1)
-        if name in SETTINGS:
+        return {}
+
+
+def _named_in(file: Path | None, text: str, content: Mapping[str, Any], problems: list[str]) -> dict[str, str]:
+    """Return the tables in the file whose names were chosen, such as ``alerts.rules.errors``, and where they are."""
+    found: dict[str, str] = {}
+    lines = _lines_of_keys(text) if content else {}
+    for parent in NAMED_TABLES:
+        owner: Any = content
+        for part in parent.split("."):
+            owner = owner.get(part, {}) if isinstance(owner, dict) else {}
+        for name, value in owner.items() if isinstance(owner, dict) else ():
+            table = f"{parent}.{name}"
+            origin = f"{file}:{_line(lines, table)}"
+            if not NAME.fullmatch(name):
+                problems.append(f"{origin}: error: {name!r} is not a name: use letters, digits, _ and -, at most 64")
+            elif not isinstance(value, dict):
+                problems.append(f"{origin}: error: expected a table [{parent}.NAME]")
+            else:
+                found[table] = origin
+    return found
+
+
+def _from_file(
+    file: Path | None, text: str, content: Mapping[str, Any], known: Mapping[str, Setting], problems: list[str]
+) -> Iterator[tuple[str, Any, str]]:
+    lines = _lines_of_keys(text) if content else {}
+    tables = {table for name in known for table in _prefixes(name.rpartition(".")[0])}
+    for name, raw in _flatten(content, tables | {*NAMED_TABLES}):
+        if name.rpartition(".")[0] in NAMED_TABLES:  # neither a table nor a good name: see _named_in
+            continue
+        line = _line(lines, name)
+        if name in known:
             yield name, raw, f"{file}:{line}"
         else:
             what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
-            problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, SETTINGS)}")
+            table = name.rpartition(".")[0]
+            near = [other for other in known if other.startswith(f"{table}.")] if table in tables else []
+            problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, near or SETTINGS)}")
+
+
+def _line(lines: Mapping[str, int], name: str) -> int:
+    return next((lines[path] for path in _prefixes(name) if path in lines), 1)
 
 
 def _toml_problem(file: Path, text: str, error: str) -> str:

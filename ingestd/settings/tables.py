@@ -24,6 +24,11 @@ def table(declared: type) -> Any:
     return dataclasses.field(default_factory=declared, metadata={"table": declared})
 
 
+def named_tables(declared: type) -> Any:
+    """Declare tables whose names the user chooses, each of them a ``declared``: a mapping by name."""
+    return dataclasses.field(default_factory=dict, metadata={"named": declared}, hash=False)
+
+
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
     """The table ``batch``."""

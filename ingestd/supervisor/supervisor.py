@@ -12,8 +12,6 @@ which holds duplicates of all sockets, starts the next.
 
 from __future__ import annotations
 
-import base64
-import pickle
 import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +30,10 @@ from ingestd.supervisor.control.requests import Requests
 from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed, listen_at_start
 from ingestd.supervisor.notify import Notifier
-from ingestd.supervisor.processes.channel import Message
+from ingestd.supervisor.processes.channel import Message, pickled
 from ingestd.supervisor.processes.children import Child, ChildMain, Children, share_memory
 from ingestd.supervisor.processes.ending import Ending
-from ingestd.supervisor.processes.helpers import Helper
+from ingestd.supervisor.processes.helpers import Helper, configure
 from ingestd.supervisor.processes.signals import SignalSocket
 from ingestd.supervisor.processes.stats import StatsGatherer
 from ingestd.supervisor.processes.workers import Workers
@@ -71,6 +69,7 @@ class Supervisor:
     ) -> None:
         self._plan, self._load = plan, reload
         self._helpers = {helper.name: helper for helper in helpers}
+        configure(helpers, plan.helper_config)
         self._notifier = Notifier(environ)
         self._environ, self._results = environ, results
         self._selector = selectors.DefaultSelector()
@@ -313,8 +312,9 @@ class Supervisor:
             self._notifier.ready()
             return str(error)
         if plan.http_config != self._plan.http_config:
-            config = base64.b64encode(pickle.dumps(plan.http_config)).decode()
-            self._send_http({"type": "config", "config": config})
+            self._send_http({"type": "config", "config": pickled(plan.http_config)})
+        if plan.helper_config != self._plan.helper_config:
+            configure(self._helpers.values(), plan.helper_config, self._children)
         self._plan = self._watcher.plan = plan
         share_memory(self._plan.preload)
         self._children.watchdog_seconds = plan.watchdog_seconds

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ingestd.alerts.config import AlertsConfig, alerts_config
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.nodes import Config
@@ -68,6 +69,7 @@ class DashboardConfig:
         configs: Settings and parsed configs of the pipelines, pickled for the process that traces an event; empty:
             none. They hold passwords.
         kafka: The inputs and outputs ``kafka`` of the pipelines.
+        alerts: The alerts of the settings, on this store.
     """
 
     access: Access = field(default_factory=Access)
@@ -83,6 +85,7 @@ class DashboardConfig:
     action_settings: Mapping[str, str] | None = field(default=None, repr=False)
     configs: bytes = field(default=b"", repr=False)
     kafka: tuple[KafkaClient, ...] = ()
+    alerts: AlertsConfig | None = field(default=None, repr=False)
 
     @property
     def shown_store(self) -> str:
@@ -111,6 +114,7 @@ def make_dashboard_config(
 
     Raises:
         AccessError: The pages cannot be served with them.
+        SettingsError: An alert is wrong.
     """
     access = load_access(settings)
     if settings.http is not None:
@@ -130,6 +134,7 @@ def make_dashboard_config(
         action_settings=_action_settings(settings, server),
         configs=_dumped(settings, configs) if settings.http is not None else b"",
         kafka=_kafka_clients(pipelines),
+        alerts=alerts_config(settings, server, indices),
     )
 
 

@@ -12,7 +12,7 @@ import ingestd
 from ingestd.app.pipelines import default_text
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.terminal import write_table
-from ingestd.settings import SETTINGS, Settings
+from ingestd.settings import Setting, Settings
 
 
 @click.group("config")
@@ -50,15 +50,21 @@ def default(settings: Settings) -> None:
 @settings_options()
 def show_settings(settings: Settings, as_json: bool) -> None:
     """Print the effective settings and where each value comes from. Passwords are masked."""
+    declared, origins = settings.declared, settings.origins
     if as_json:
-        document = {name: {"value": _json_value(settings, name), "origin": settings.origins[name]} for name in SETTINGS}
+        document = {
+            name: {"value": _json_value(setting, settings.get(name)), "origin": origins.get(name, "default")}
+            for name, setting in declared.items()
+        }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    rows = [(name, setting.kind.show(settings.get(name)), settings.origins[name]) for name, setting in SETTINGS.items()]
+    rows = [
+        (name, setting.kind.show(settings.get(name)), origins.get(name, "default"))
+        for name, setting in declared.items()
+    ]
     write_table(("SETTING", "VALUE", "FROM"), rows)
 
 
-def _json_value(settings: Settings, name: str) -> Any:
+def _json_value(setting: Setting, value: Any) -> Any:
     """Return numbers as they are (bytes, seconds) and everything else as text, passwords masked."""
-    value = settings.get(name)
-    return value if isinstance(value, int | float) else SETTINGS[name].kind.show(value)
+    return value if isinstance(value, int | float) else setting.kind.show(value)

@@ -38,6 +38,8 @@ class Plan:
     """Whether to load the config again when it changes."""
     http_config: object = None
     """What the HTTP process shows; another one is sent to it, pickled."""
+    helper_config: object = None
+    """What helpers are configured with; another one is sent to them, pickled."""
     needs_restart: tuple[str, ...] = ()
     """Settings that have changed, but not for this plan: they take effect at a restart or an upgrade."""
     preload: Callable[[], None] = lambda: None

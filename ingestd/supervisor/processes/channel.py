@@ -6,9 +6,11 @@ On the wire a message is its length (4 bytes, big-endian) and JSON; the descript
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import os
+import pickle
 import socket
 import struct
 from collections import deque
@@ -24,6 +26,16 @@ _MAX_FDS = 64
 
 _MAX_READS = 32
 """Reads in a row before the process gets to its other work: each returns one message, if it has a descriptor."""
+
+
+def pickled(value: object) -> str:
+    """Return a value as text for a message; see `unpickled`."""
+    return base64.b64encode(pickle.dumps(value)).decode()
+
+
+def unpickled(text: str) -> Any:
+    """Return the value in a message of our parent."""
+    return pickle.loads(base64.b64decode(text))  # noqa: S301 -- from our parent
 
 
 class ChannelClosedError(Exception):

@@ -1,8 +1,8 @@
 """Helper processes: slow work of the daemon that is not urgent, kept out of the way of the workers.
 
-The supervisor forks a helper when all workers are reading, restarts it when it dies or hangs, leaves it alone when the
-config is loaded again, and asks it to stop when the daemon stops. It may be killed at any moment, as the daemon may:
-what it does must bear that.
+The supervisor forks a helper when all workers are reading, restarts it when it dies or hangs, lets it run on when the
+config is loaded again (``configure``), and asks it to stop when the daemon stops. It may be killed at any moment, as
+the daemon may: what it does must bear that.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import resource
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.logs import get_logger
-from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
-from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message, pickled, unpickled
+from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS, Children
 
 log = get_logger(__name__)
 
@@ -43,6 +43,9 @@ class Helper:
     """Added to that of the workers, 0 to 19; see nice(2)."""
     problems: Callable[[], Sequence[str]] = tuple
     """Called in the forked process, on another thread than ``run``: what needs attention, in sentences."""
+    configure: Callable[[object], None] = lambda _: None
+    """Called with ``Plan.helper_config``: in the supervisor for processes that are forked later, and in the process
+    that runs, on another thread than ``run``, when it has changed."""
 
     def main(self, channel: Channel) -> int:
         """Be the process; returns its exit code."""
@@ -81,6 +84,8 @@ class Helper:
             for message, _ in channel.receive():
                 if message["type"] == "stop":
                     stop.set()
+                elif message["type"] == "config":
+                    self.configure(unpickled(message["config"]))
                 elif message["type"] == "ask":
                     channel.send({"type": "state", "state": self._state()})
 
@@ -92,6 +97,15 @@ class Helper:
             "metrics": metrics.snapshot(),
             "problems": list(self.problems()),
         }
+
+
+def configure(helpers: Iterable[Helper], config: object, children: Children | None = None) -> None:
+    """Configure helpers: those that are forked later, and of ``children`` those that run."""
+    for helper in helpers:
+        helper.configure(config)
+        child = children.get(helper.name) if children is not None else None
+        if children is not None and child is not None:
+            children.send(child, {"type": "config", "config": pickled(config)})
 
 
 def run_beside(

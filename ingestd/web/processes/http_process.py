@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from ingestd import metrics
 from ingestd.logs import get_logger
 from ingestd.pipeline.stall import Stall, worst
 from ingestd.supervisor.pidfile import publish_url
-from ingestd.supervisor.processes.channel import Channel, ChannelClosedError
+from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, unpickled
 from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
 from ingestd.tasks import BackgroundTasks
 from ingestd.units import Address
@@ -67,7 +65,7 @@ class _Workers:
             if message["type"] == "stop":
                 self.stop.set()
             elif message["type"] == "config":
-                self.on_config(pickle.loads(base64.b64decode(message["config"])))  # noqa: S301 -- from our parent
+                self.on_config(unpickled(message["config"]))
             elif (waiting := self._waiting.pop(message.get("number", -1), None)) and not waiting.done():
                 waiting.set_result(message)  # else its client has gone
 

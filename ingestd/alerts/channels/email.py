@@ -1,0 +1,78 @@
+"""E-mail: over SMTP, with STARTTLS or TLS."""
+
+from __future__ import annotations
+
+import datetime
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from ingestd.alerts.channels.errors import ChannelError
+from ingestd.alerts.config import Channel
+from ingestd.alerts.messages import text, title
+from ingestd.alerts.state import Notification
+from ingestd.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def send_email(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
+    """Send a notification to all recipients; its Message-ID is the same each time that it is sent.
+
+    Raises:
+        ChannelError: The server took it for no recipient.
+    """
+    message = email_message(channel, notification, zone, page_url)
+    if channel.user and not channel.password:
+        raise ChannelError("there is a user and no password: set password_file, or the variable of password")
+    try:
+        with _connected(channel) as server:
+            if channel.user:
+                server.login(channel.user, channel.password)
+            refused = server.send_message(message, channel.sender, list(channel.recipients))
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reason = next(iter(error.recipients.values()))
+        raise ChannelError(f"{channel.host} refused the recipients: {code} {_text(reason)}") from None
+    except smtplib.SMTPAuthenticationError as error:
+        raise ChannelError(f"{channel.host} refused the login: {error.smtp_code}") from None
+    except smtplib.SMTPResponseException as error:
+        raise ChannelError(f"{channel.host}: {error.smtp_code} {_text(error.smtp_error)}") from None
+    except (smtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or error or type(error).__name__)
+        raise ChannelError(f"{channel.host}:{channel.port} cannot be used: {why}") from None
+    if refused:
+        log.warning("an e-mail was refused for some recipients", channel=channel.name, refused=", ".join(refused))
+
+
+def email_message(
+    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str
+) -> EmailMessage:
+    """Return the e-mail."""
+    message = EmailMessage()
+    message["Subject"] = " ".join(title(notification).split())[:200]
+    message["From"] = channel.sender
+    message["To"] = ", ".join(channel.recipients)
+    message["Date"] = format_datetime(datetime.datetime.fromtimestamp(notification.time, datetime.UTC))
+    message["Message-ID"] = f"<{notification.id}@{channel.sender.rpartition('@')[2].strip('<> ') or 'ingestd'}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers of absent people
+    message.set_content(text(notification, zone, page_url))
+    return message
+
+
+def _connected(channel: Channel) -> smtplib.SMTP:
+    context = ssl.create_default_context(cafile=channel.ca_file or None)
+    if channel.tls == "tls":
+        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
+    server = smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
+    if channel.tls == "starttls":
+        try:
+            server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
+    return server
+
+
+def _text(reason: bytes | str) -> str:
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason

@@ -1,0 +1,86 @@
+"""Webhooks: JSON over HTTP, of our own form or of Slack's.
+
+Slack's is that of its incoming webhooks, https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks,
+which Mattermost, Rocket.Chat and Discord (``/slack``) take as well. The signature of our own is made as GitHub's:
+``sha256=`` and the HMAC-SHA256 of the body, in hexadecimal.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import http.client
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from ingestd import __version__
+from ingestd.alerts.channels.errors import ChannelError
+from ingestd.alerts.config import Channel
+from ingestd.alerts.messages import document, text
+from ingestd.alerts.state import Notification
+from ingestd.event.jsontext import dumps
+
+_SLACK_CHARS = 3000
+_REASON_BYTES = 200
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: headers and body may hold secrets, and are meant for one server."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no request: the response counts as an error."""
+
+
+def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
+    """Send a notification to a webhook; proxies of the environment are used.
+
+    Raises:
+        ChannelError: It did not answer with a status from 200 to 299.
+    """
+    slack = channel.type == "slack"
+    body = dumps({"text": _escaped(text(notification, zone, page_url))} if slack else document(notification, page_url))
+    headers = {"Content-Type": "application/json", "User-Agent": f"ingestd/{__version__}"}
+    if not slack:
+        headers["Idempotency-Key"] = notification.id
+    if channel.secret:
+        digest = hmac.new(channel.secret.encode(), body, hashlib.sha256).hexdigest()
+        headers["X-Ingestd-Signature-256"] = f"sha256={digest}"
+    headers |= dict(channel.headers)
+    request = urllib.request.Request(channel.url, body, headers, method="POST")  # noqa: S310 -- checked: http or https
+    where = urlsplit(channel.url).hostname or "the server"
+    try:
+        context = ssl.create_default_context(cafile=channel.ca_file or None)
+        opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+        with opener.open(request, timeout=channel.timeout_s) as response:
+            response.read(_REASON_BYTES)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise ChannelError(f"{where} answered with status {error.code}{_reason(error)}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise ChannelError(f"{where} cannot be reached: {_why(error)}") from None
+
+
+def _escaped(message: str) -> str:
+    for char, escape in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        message = message.replace(char, escape)
+    return message[:_SLACK_CHARS]
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        found = error.read(_REASON_BYTES).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return ""
+    return f": {' '.join(found.split())}" if found else ""
+
+
+def _why(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError | socket.timeout):
+        return "it did not answer in time"
+    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)

@@ -1,0 +1,203 @@
+"""What the daemon needs to know of alerts, from the settings, and the rules that the page has made."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestd.alerts.quiet_hours import QuietHours
+from ingestd.alerts.rules import Rule, RuleError, make_rule
+from ingestd.settings import AlertChannelSettings, Settings, SettingsError, parse_rule
+from ingestd.stores.open import INDICES
+
+if TYPE_CHECKING:
+    from ingestd.alerts.state import PageRules
+    from ingestd.stores.elastic.connection.options import ElasticOptions
+
+_SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_SECRETS = ("url", "secret", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where notifications go; the fields are those of `AlertChannelSettings`, with secrets read from their files."""
+
+    name: str
+    type: str
+    url: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secret: str = field(default="", repr=False)
+    host: str = ""
+    port: int = 0
+    tls: str = "starttls"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    ca_file: str = ""
+    command: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsConfig:
+    """Rules and channels, and the store that rules are evaluated on.
+
+    Attributes:
+        rules: Those of the settings, by name.
+        channels: By name.
+        interval_s: Seconds between evaluations.
+        lag_s: Seconds that events may take to arrive.
+        quiet_hours: When only urgent alerts are sent.
+        zone: Of the quiet hours; None: the machine's.
+        max_notifications: Most notifications of a channel in ``per_s`` seconds; 0: no limit.
+        page_url: Address of the dashboard, empty if it is not known.
+        data_dir: The data folder.
+        server: The Elasticsearch or OpenSearch to query; None: the built-in store.
+        indices: The indices to query there.
+        query_timeout_s: Seconds that a query may take.
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    interval_s: float = 60.0
+    lag_s: float = 10.0
+    quiet_hours: QuietHours | None = None
+    zone: datetime.tzinfo | None = None
+    max_notifications: int = 10
+    per_s: float = 600.0
+    page_url: str = ""
+    data_dir: Path = Path()
+    server: ElasticOptions | None = None
+    indices: str = INDICES
+    query_timeout_s: float = 30.0
+
+
+def alerts_config(settings: Settings, server: ElasticOptions | None = None, indices: str = INDICES) -> AlertsConfig:
+    """Return the alerts of the settings. Reads the files of secrets.
+
+    Raises:
+        SettingsError: A rule or a channel is wrong; it has every error with its place in the file.
+    """
+    found, problems = settings.alerts, list[str]()
+    channels = {name: _channel(settings, name, problems) for name in found.channels}
+    rules: dict[str, Rule] = {}
+    for name, raw in found.rules.items():
+        try:
+            rules[name] = make_rule(name, raw, channels)
+        except RuleError as error:
+            problems.append(_problem(settings, f"alerts.rules.{name}", error.key, str(error)))
+    try:
+        quiet_hours = QuietHours.parse(found.quiet_hours)
+    except ValueError as error:
+        quiet_hours = None
+        problems.append(_problem(settings, "alerts", "quiet_hours", str(error)))
+    if found.interval < 0.1:
+        problems.append(_problem(settings, "alerts", "interval", "rules are evaluated at most every 100ms"))
+    if problems:
+        raise SettingsError(problems)
+    return AlertsConfig(
+        rules=rules,
+        channels=channels,
+        interval_s=found.interval,
+        lag_s=found.lag,
+        quiet_hours=quiet_hours,
+        zone=settings.site_zone,
+        max_notifications=found.max_notifications,
+        per_s=found.per,
+        page_url=found.page_url,
+        data_dir=settings.data_dir,
+        server=server,
+        indices=indices,
+        query_timeout_s=settings.query_timeout,
+    )
+
+
+def page_rules(found: PageRules, config: AlertsConfig) -> Iterator[tuple[str, Rule | str]]:
+    """Yield the rules that the page has made by name; a text instead of one says why it cannot be used."""
+    for name, raw in found.rules.items():
+        if name in config.rules:
+            yield name, "the settings file has a rule of this name, which counts"
+            continue
+        try:
+            yield name, make_rule(name, parse_rule(raw), config.channels, "page")
+        except ValueError as error:
+            yield name, str(error)
+
+
+def _problem(settings: Settings, table: str, key: str, text: str) -> str:
+    origin = settings.origins.get(f"{table}.{key}", "default")
+    if origin == "default":
+        origin = settings.origins.get(table, "alerts")
+    return f"{origin}: error: {table}.{key}: {text}"
+
+
+def _channel(settings: Settings, name: str, problems: list[str]) -> Channel:
+    raw, table = settings.alerts.channels[name], f"alerts.channels.{name}"
+    secrets = {}
+    for key in _SECRETS:
+        try:
+            secrets[key] = _secret(raw, key)
+        except ValueError as error:
+            problems.append(_problem(settings, table, f"{key}_file", str(error)))
+            secrets[key] = "?"  # it is not missing, too
+    if missing := _missing(raw, secrets):
+        key, text = missing
+        problems.append(_problem(settings, table, key, text))
+    return Channel(
+        name=name,
+        type=raw.type,
+        headers=raw.headers,
+        host=raw.host,
+        port=raw.port or _SMTP_PORTS[raw.tls],
+        tls=raw.tls,
+        user=raw.user,
+        sender=raw.sender,
+        recipients=raw.recipients,
+        ca_file="" if raw.ca_file == Path() else str(raw.ca_file),
+        command=raw.command,
+        timeout_s=raw.timeout,
+        **secrets,
+    )
+
+
+def _secret(raw: AlertChannelSettings, key: str) -> str:
+    """Return a secret, or the content of its file. Raises ValueError, which quotes neither."""
+    text: str = getattr(raw, key)
+    file: Path = getattr(raw, f"{key}_file")
+    if file == Path():
+        return text
+    if text:
+        raise ValueError(f"{key} and {key}_file are both set: choose one")
+    try:
+        text = file.read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
+    if not text:
+        raise ValueError(f"{file} is empty")
+    return text
+
+
+def _missing(raw: AlertChannelSettings, secrets: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the setting that a channel lacks, and what to write."""
+    if raw.type == "command":
+        return None if raw.command else ("command", 'name the program: command = ["/usr/local/bin/page"]')
+    if raw.type == "email":
+        needed = {"host": "the SMTP server", "sender": "the address that e-mails come from"}
+        for key, what in needed.items():
+            if not getattr(raw, key):
+                return key, f"an e-mail needs {what}"
+        if not raw.recipients:
+            return "recipients", "an e-mail needs the addresses that it goes to"
+        if raw.user and raw.tls == "none":
+            return "tls", "a password is sent with TLS only: use starttls or tls"
+        return None
+    url = secrets["url"]
+    if url != "?" and not url.startswith(("http://", "https://")):
+        return "url", "a webhook needs its URL, which starts with https:// or http://"
+    return None

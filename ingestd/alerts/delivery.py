@@ -1,0 +1,117 @@
+"""Notifications on their way out, and what holds them back.
+
+A change of an alert goes to each of its channels as a notification of its own, unless it is held: in quiet hours, when
+the channel has had its most notifications lately, or when many wait because the channel fails. What is held is sent as
+one summary afterwards. All of it is part of the `AlertsState`, which is saved before anything is sent; a notification
+keeps its id, so a receiver can tell when it is sent twice because the daemon was killed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ingestd.alerts.config import AlertsConfig
+from ingestd.alerts.rules import Rule
+from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertsState, Change, Delivery, Notification
+
+MAX_WAITING = 20
+"""Notifications that wait for a channel that fails; further changes are held for a summary."""
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 600.0
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Puts changes into the outbox of a state, and takes them out; saves nothing.
+
+    Attributes:
+        state: The state.
+        config: The channels and limits.
+        new_id: Returns an id for a notification.
+    """
+
+    state: AlertsState
+    config: AlertsConfig
+    new_id: Callable[[], str]
+
+    def add(self, change: Change, channels: Iterable[str], now: float, rule: Rule | None = None) -> None:
+        """Send a change to channels, or hold it for them; ``rule``: None if it is gone."""
+        quiet = self._is_quiet(now) and not (rule is not None and rule.urgent)
+        for channel in channels:
+            if channel not in self.config.channels:
+                continue
+            if quiet or self.state.held.get(channel) or not self._has_room(channel, now):
+                self._hold(channel, change)
+            else:
+                self._send(channel, Notification(self.new_id(), change.state, now, (change,)), now)
+
+    def release(self, now: float) -> None:
+        """Send what was held, as far as nothing holds it back any more."""
+        if self._is_quiet(now):
+            return
+        for channel in [channel for channel, held in self.state.held.items() if held]:
+            if not self._has_room(channel, now):
+                continue
+            changes, left_out = tuple(self.state.held.pop(channel)), self.state.left_out.pop(channel, 0)
+            alone = len(changes) == 1 and not left_out
+            state = changes[0].state if alone else SUMMARY
+            self._send(channel, Notification(self.new_id(), state, now, changes, left_out), now)
+
+    def drop_unknown(self) -> list[str]:
+        """Forget what is for channels that are no longer there; returns their names."""
+        state, known = self.state, self.config.channels
+        gone = {delivery.channel for delivery in state.outbox} | {*state.held}
+        gone -= {*known}
+        state.outbox = [delivery for delivery in state.outbox if delivery.channel in known]
+        for by_channel in (state.held, state.left_out, state.sent):
+            for name in gone | ({*by_channel} - {*known}):
+                by_channel.pop(name, None)
+        return sorted(gone)
+
+    def due(self, channel: str, now: float) -> Delivery | None:
+        """Return what is to be sent to a channel now: the first in its row."""
+        first = next((delivery for delivery in self.state.outbox if delivery.channel == channel), None)
+        if first is None:
+            return None
+        too_far = first.next_at > now + _LONGEST_RETRY_S  # the clock was wrong
+        return first if first.next_at <= now or too_far else None
+
+    def sent(self, delivery: Delivery) -> None:
+        """Take out what was sent."""
+        self.state.outbox = [other for other in self.state.outbox if other is not delivery]
+
+    def failed(self, delivery: Delivery, error: str, now: float) -> None:
+        """Note that a channel did not take it; it is sent again after a pause that doubles."""
+        delivery.attempts += 1
+        delivery.error = error
+        delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
+
+    def failing(self) -> dict[str, Delivery]:
+        """Return the first delivery of each channel that fails."""
+        found: dict[str, Delivery] = {}
+        for delivery in self.state.outbox:
+            found.setdefault(delivery.channel, delivery)
+        return {channel: delivery for channel, delivery in found.items() if delivery.error}
+
+    def _is_quiet(self, now: float) -> bool:
+        hours = self.config.quiet_hours
+        return hours is not None and hours.include(now, self.config.zone)
+
+    def _has_room(self, channel: str, now: float) -> bool:
+        if sum(delivery.channel == channel for delivery in self.state.outbox) >= MAX_WAITING:
+            return False
+        lately = [time for time in self.state.sent.get(channel, ()) if now - self.config.per_s < time <= now]
+        self.state.sent[channel] = lately
+        return not self.config.max_notifications or len(lately) < self.config.max_notifications
+
+    def _hold(self, channel: str, change: Change) -> None:
+        held = self.state.held.setdefault(channel, [])
+        held.append(change)
+        if len(held) > MAX_HELD:
+            del held[0]
+            self.state.left_out[channel] = self.state.left_out.get(channel, 0) + 1
+
+    def _send(self, channel: str, notification: Notification, now: float) -> None:
+        self.state.sent.setdefault(channel, []).append(now)
+        self.state.outbox.append(Delivery(channel, notification))

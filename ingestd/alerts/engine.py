@@ -1,0 +1,370 @@
+"""Evaluates the rules at intervals and sends what follows.
+
+The order of each step: evaluate, save the state with its outbox, send, save that it was sent. So after a kill nothing
+is lost, and nothing is sent twice unless the kill came between the last two: then with the same id.
+
+One thread evaluates. Each channel that has something to send has a thread of its own until that is done or fails: one
+that hangs delays neither the rules nor other channels.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ingestd import metrics
+from ingestd.alerts import channels
+from ingestd.alerts.config import AlertsConfig, page_rules
+from ingestd.alerts.delivery import Outbox
+from ingestd.alerts.evaluation import Measured, advance, measure
+from ingestd.alerts.messages import sentence
+from ingestd.alerts.rules import Rule
+from ingestd.alerts.state import (
+    FIRING,
+    MAX_HISTORY,
+    REMINDER,
+    RESOLVED,
+    AlertsState,
+    Change,
+    PageRules,
+    RuleState,
+    new_id,
+    page_rules_document,
+    state_document,
+)
+from ingestd.files import file_version
+from ingestd.logs import get_logger
+from ingestd.stores.base import LogStore, StoreError
+from ingestd.units import counted
+
+log = get_logger(__name__)
+
+_HANGS_S = 60.0
+"""How long sending may take longer than the channel's timeout before it counts as failing."""
+
+_PAUSE_INTERVALS = 3
+"""Evaluations that may fail to come before the time between counts as a pause: the daemon or the machine rested."""
+
+Send = Callable[..., None]
+
+
+@dataclass
+class Engine:
+    """The alerts of a daemon.
+
+    Attributes:
+        config: Rules and channels; see `configure`.
+        opened: Opens the store; called again after an error.
+        clock: Returns the time, in seconds since 1970.
+        send: Sends a notification, as `channels.send` does.
+    """
+
+    config: AlertsConfig
+    opened: Callable[[AlertsConfig], LogStore]
+    clock: Callable[[], float]
+    send: Send = channels.send
+    _state: AlertsState = field(default_factory=AlertsState)
+    _page: PageRules = field(default_factory=PageRules)
+    _page_version: object = None
+    _next_config: AlertsConfig | None = None
+    _store: LogStore | None = None
+    _rules: dict[str, Rule] = field(default_factory=dict)
+    _unusable: dict[str, str] = field(default_factory=dict)
+    _unsaved: str = ""
+    _saved: bytes = b""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _sending: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._document = state_document(self.config.data_dir)
+        self._page_document = page_rules_document(self.config.data_dir)
+        try:
+            self._state = self._document.load()
+        except OSError as error:
+            self._unsaved = str(error)
+        self._next_config = self.config
+        self._refresh()
+        self._publish()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do: no rule, and nothing to send."""
+        return not (self._rules or self._state.rules or self._state.outbox or any(self._state.held.values()))
+
+    def configure(self, config: AlertsConfig) -> None:
+        """Use other rules and channels from the next step on; the state of rules that stay is kept. From any thread."""
+        with self._lock:
+            self._next_config = config
+
+    def _apply_config(self) -> None:
+        """Use the config that `configure` was called with last, if it was; the lock is held."""
+        if self._next_config is None:
+            return
+        config, self._next_config = self._next_config, None
+        if (config.server, config.indices) != (self.config.server, self.config.indices):
+            self._close_store()
+        self.config = config
+        self._page_version = None
+        if gone := self._outbox.drop_unknown():
+            log.warning("notifications were dropped: their channels are gone", channels=", ".join(gone))
+
+    def close(self) -> None:
+        """Close the store."""
+        with self._lock:
+            self._close_store()
+
+    def step(self) -> list[threading.Thread]:
+        """Evaluate the rules if that is due, and send what is due; returns the threads that do so."""
+        now = self.clock()
+        self._refresh()
+        since = now - self._state.evaluated
+        if since >= self.config.interval_s or since < 0:
+            self.evaluate(now)
+        return self.deliver(now)
+
+    def _refresh(self) -> None:
+        with self._lock:
+            self._apply_config()
+            self._load_page()
+
+    def evaluate(self, now: float) -> None:
+        """Evaluate each rule once, and save what follows from it."""
+        state = self._state
+        with self._lock:
+            state.evaluated = now
+            self._forget_rules(now)
+        for rule in list(self._rules.values()):
+            self._evaluate_rule(rule, now)
+        with self._lock:
+            self._outbox.release(now)
+            self._save()
+            self._publish()
+
+    def deliver(self, now: float) -> list[threading.Thread]:
+        """Send what is due; returns the threads that do so."""
+        with self._lock:
+            names = [name for name in self.config.channels if name not in self._sending]
+            due = [name for name in names if self._outbox.due(name, now) is not None]
+            self._sending |= dict.fromkeys(due, now)
+        threads = [threading.Thread(target=self._drain, args=(name,), daemon=True) for name in due]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def problems(self) -> list[str]:
+        """Return what needs attention, in sentences."""
+        with self._lock:
+            found = [
+                f"alerts: the channel {name} fails since {counted(delivery.attempts, 'attempt')}: {delivery.error}"
+                for name, delivery in self._outbox.failing().items()
+            ]
+            now = self.clock()
+            for name, started in self._sending.items():
+                channel = self.config.channels.get(name)
+                if channel is not None and now - started > channel.timeout_s + _HANGS_S:
+                    found.append(f"alerts: the channel {name} has not answered for {now - started:.0f} s")
+            reasons: dict[str, list[str]] = {}
+            for name, rule in self._state.rules.items():
+                if rule.error:
+                    reasons.setdefault(rule.error, []).append(name)
+            for reason, names in reasons.items():
+                found.append(f"alerts: {', '.join(names)} cannot be evaluated, their state is unknown: {reason}")
+            found += [f"alerts: the rule {name} cannot be used: {text}" for name, text in self._unusable.items()]
+            if self._unsaved:
+                found.append(f"alerts: their state cannot be saved: {self._unsaved}")
+            return found
+
+    @property
+    def _outbox(self) -> Outbox:
+        return Outbox(self._state, self.config, new_id)
+
+    # Rules
+
+    def _load_page(self) -> None:
+        """Read what the page has made, if it has changed."""
+        version = (file_version(self._page_document.path),)
+        if version == self._page_version:
+            return
+        try:
+            self._page = self._page_document.load()
+        except OSError as error:
+            log.warning("the rules of the page cannot be read", error=error)
+            return
+        self._page_version = version
+        rules, self._unusable = dict(self.config.rules), {}
+        for name, rule in page_rules(self._page, self.config):
+            if isinstance(rule, Rule):
+                rules[name] = rule
+            else:
+                self._unusable[name] = rule
+        self._rules = rules
+
+    def _forget_rules(self, now: float) -> None:
+        """Forget the state of rules that are gone; if the channels were notified that one fires, it resolves."""
+        for name in [name for name in self._state.rules if name not in self._rules]:
+            if name in self._unusable:
+                continue
+            old = self._state.rules.pop(name)
+            if old.firing:
+                change = Change(name, RESOLVED, now, old.since, None, "the rule was removed")
+                self._record(change)
+                if old.notified:
+                    self._outbox.add(change, old.channels, now)
+
+    def _evaluate_rule(self, rule: Rule, now: float) -> None:
+        state = self._state.rules.setdefault(rule.name, RuleState(since=now))
+        known = dict(state.known)
+        work = msgspec.structs.replace(state, known=known)
+        try:
+            if self._store is None:
+                self._store = self.opened(self.config)
+            measured = measure(self._store, rule, work, now - self.config.lag_s)
+        except (StoreError, OSError, ValueError) as error:
+            self._note_error(rule, state, str(error))
+            return
+        except Exception as error:  # a defect must not end the evaluation of the others
+            if not state.error:
+                log.exception("the evaluation of an alert failed", alert=rule.name)
+            self._note_error(rule, state, f"the evaluation failed: {error!r}")
+            return
+        with self._lock:
+            if state.error:
+                log.info("an alert is evaluated again", alert=rule.name)
+            state.known = known
+            if not 0 <= now - state.evaluated <= max(_PAUSE_INTERVALS * self.config.interval_s, 1):
+                state.watching_since = now
+            state.evaluated = now
+            self._take(rule, state, measured, now)
+
+    def _note_error(self, rule: Rule, state: RuleState, error: str) -> None:
+        """Note that the state is unknown: whether the alert fires stays as it was."""
+        with self._lock:
+            if not state.error:
+                log.warning("an alert cannot be evaluated, its state is unknown", alert=rule.name, error=error)
+            state.error = error
+
+    def _take(self, rule: Rule, state: RuleState, measured: Measured, now: float) -> None:
+        """Change the state by what was measured, and notify."""
+        if not state.firing and not rule.above and now - state.watching_since < self._history_s(rule):
+            state.value, state.error = measured.value, ""  # what came while the daemon rested may not be there yet
+            return
+        since, muted = state.since, self._page.is_muted(rule.name, now)
+        changed = advance(rule, state, measured, now)
+        if state.firing:
+            since = state.since
+        change = self._change(rule, FIRING if state.firing else RESOLVED, measured, since, now, muted=muted)
+        if changed:
+            self._record(change)
+        if state.firing and not muted:
+            if changed or not state.notified:
+                self._notify(rule, state, change, now)
+            elif rule.remind_s and not 0 <= now - state.notified_at < rule.remind_s:
+                self._notify(rule, state, msgspec.structs.replace(change, state=REMINDER), now)
+        elif not state.firing and state.notified:
+            self._outbox.add(change, state.channels, now, rule)
+            state.notified = False
+
+    def _history_s(self, rule: Rule) -> float:
+        """Return how many seconds before now a rule looks at."""
+        return rule.window_s * (2 if rule.type == "change" else 1) + self.config.lag_s
+
+    def _change(
+        self, rule: Rule, kind: str, measured: Measured, since: float, now: float, *, muted: bool = False
+    ) -> Change:
+        return Change(
+            rule.name,
+            kind,
+            now,
+            since,
+            measured.value,
+            sentence(rule, measured.value, len(measured.problems)),
+            rule.query,
+            rule.window_s,
+            muted,
+            measured.problems,
+        )
+
+    def _notify(self, rule: Rule, state: RuleState, change: Change, now: float) -> None:
+        state.notified, state.notified_at, state.channels = True, now, rule.channels
+        self._outbox.add(change, rule.channels, now, rule)
+
+    def _record(self, change: Change) -> None:
+        self._state.history.append(change)
+        del self._state.history[:-MAX_HISTORY]
+        log.info("an alert changed", alert=change.alert, state=change.state, text=change.text)
+
+    # Sending
+
+    def _drain(self, name: str) -> None:
+        """Send what is due to a channel, in order, until one fails."""
+        try:
+            while self._send_next(name):
+                pass
+        except Exception:  # a defect: the notification stays in the outbox
+            log.exception("a notification cannot be sent", channel=name)
+        finally:
+            with self._lock:
+                self._sending.pop(name, None)
+
+    def _send_next(self, name: str) -> bool:
+        """Send the next notification to a channel; returns whether it was taken."""
+        with self._lock:
+            config, now = self.config, self.clock()
+            delivery = self._outbox.due(name, now)
+            channel = config.channels.get(name)
+            if delivery is None or channel is None:
+                return False
+            self._sending[name] = now
+        try:
+            self.send(channel, delivery.notification, config.zone, config.page_url)
+        except Exception as error:  # noqa: BLE001 -- a ChannelError, or a defect: logged, and sent again
+            self._note_failure(name, delivery, error)
+            return False
+        with self._lock:
+            if delivery.attempts:
+                log.info("a channel of alerts works again", channel=name)
+            self._outbox.sent(delivery)
+            self._save()
+        metrics.NOTIFICATIONS_SENT.add(1, name)
+        return True
+
+    def _note_failure(self, name: str, delivery: object, error: Exception) -> None:
+        metrics.NOTIFICATIONS_FAILED.add(1, name)
+        text = str(error) if isinstance(error, channels.ChannelError) else f"sending failed: {error!r}"
+        with self._lock:
+            for found in self._state.outbox:
+                if found is delivery:
+                    if not found.attempts:
+                        log.warning("a channel of alerts fails, trying again", channel=name, error=text)
+                    self._outbox.failed(found, text, self.clock())
+            self._save()
+
+    # State
+
+    def _save(self) -> None:
+        """Save the state. If that fails, notifications are sent all the same: they may be about the full disk."""
+        encoded = msgspec.json.encode(self._state)
+        if encoded == self._saved:
+            return
+        try:
+            with self._document.update() as content:
+                for name in AlertsState.__struct_fields__:
+                    setattr(content, name, getattr(self._state, name))
+        except OSError as error:
+            if not self._unsaved:
+                log.error("the state of alerts cannot be saved; they go on", error=error)
+            self._unsaved = str(error)
+        else:
+            self._saved, self._unsaved = encoded, ""
+
+    def _publish(self) -> None:
+        firing = [((name,), [int(rule.firing)]) for name, rule in self._state.rules.items()]
+        metrics.ALERT_FIRING.replace(firing)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None

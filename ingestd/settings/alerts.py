@@ -1,0 +1,197 @@
+"""The settings of alerts: the table ``alerts``, and a table for each rule and each channel.
+
+Each value is checked on its own here. `ingestd.alerts.config` checks what they mean together: it knows queries.
+"""
+
+# ruff: noqa: RUF009 -- setting() and named_tables() declare dataclass fields, as dataclasses.field() does
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingestd.settings.kinds import FILE, SECRET
+from ingestd.settings.tables import named_tables, setting
+from ingestd.suggest import did_you_mean
+from ingestd.units import COUNT, DURATION, PORT, TEXT, URL, YES_NO, Kind, choice
+
+RULE_TYPES = ("count", "rate", "change", "metric", "new_problem", "silence")
+CHANNEL_TYPES = ("webhook", "slack", "email", "command")
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The name of a rule or a channel: it is part of variables and labels."""
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a number, found {value!r}")
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"expected a number, found {value!r}") from None
+    if number - number != 0:
+        raise ValueError(f"expected a number, found {value!r}")
+    return number
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"expected a list of texts, found {value!r}")
+    return tuple(part for part in parts if part)
+
+
+def _arguments(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(part, str) for part in value):
+        raise ValueError('expected a program and its arguments, such as ["/usr/local/bin/page", "-q"]')
+    return tuple(value)
+
+
+def _headers(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
+        raise ValueError('expected headers such as { Authorization = "Bearer ..." }')  # without them: may be secret
+    if any(char in text for pair in value.items() for text in pair for char in "\r\n"):
+        raise ValueError("a header has no line ends")
+    return tuple(value.items())
+
+
+NUMBER = Kind("number", _number, lambda value: "" if value is None else f"{value:g}")
+TEXTS = Kind("list of texts", _texts, ", ".join)
+ARGUMENTS = Kind("list of texts", _arguments, " ".join)
+HEADERS = Kind("table of texts", _headers, lambda value: "***" if value else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRuleSettings:
+    """A table ``alerts.rules.NAME``."""
+
+    type: str = setting(
+        "count",
+        choice(*RULE_TYPES),
+        "What is measured in each window: `count`: events; `rate`: events per second; `change`: times as many events "
+        "as in the window before; `metric`: a number such as a percentile; `new_problem`: problems that were never "
+        "seen before; `silence`: fires when there is no event.",
+        reload=True,
+    )
+    query: str = setting("", TEXT, "Which events; the language of the search box. Default: all.", reload=True)
+    window: float = setting(300.0, DURATION, "How much time each evaluation looks at.", reload=True)
+    above: float | None = setting(None, NUMBER, "Fire when the value is greater than this.", reload=True)
+    below: float | None = setting(None, NUMBER, "Fire when the value is less than this.", reload=True)
+    resolve: float | None = setting(
+        None,
+        NUMBER,
+        "Resolve only once the value is at most this (`above`) or at least this (`below`). Default: the bound itself.",
+        reload=True,
+    )
+    evaluations: int = setting(
+        1, COUNT, "Evaluations in a row that must agree before the alert fires or resolves.", reload=True
+    )
+    metric: str = setting(
+        "", TEXT, "For `metric`: what to compute, such as `p95:duration_ms` or `avg:duration_ms`.", reload=True
+    )
+    minimum: int = setting(
+        10, COUNT, "For `change`: fewest events, in the larger of both windows, that can fire.", reload=True
+    )
+    channels: tuple[str, ...] = setting((), TEXTS, "Names of the channels to notify. Default: all.", reload=True)
+    remind: float = setting(0.0, DURATION, "Notify again this often while the alert fires; 0: never.", reload=True)
+    urgent: bool = setting(False, YES_NO, "Notify in quiet hours, too.", reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChannelSettings:
+    """A table ``alerts.channels.NAME``."""
+
+    type: str = setting(
+        "webhook",
+        choice(*CHANNEL_TYPES),
+        "`webhook`: JSON over HTTP; `slack`: a webhook of Slack, Mattermost or another that is compatible; `email`: "
+        "SMTP; `command`: a program that gets JSON on stdin.",
+        reload=True,
+    )
+    url: str = setting("", SECRET, "Of a webhook. It may hold a secret, so it is never shown.", reload=True)
+    url_file: Path = setting(Path(), FILE, "File with the URL.", reload=True)
+    headers: tuple[tuple[str, str], ...] = setting((), HEADERS, "Headers that a webhook is sent with.", reload=True)
+    secret: str = setting(
+        "", SECRET, "Key of the signature of a webhook, HMAC-SHA256 in `X-Ingestd-Signature-256`.", reload=True
+    )
+    secret_file: Path = setting(Path(), FILE, "File with the key of the signature.", reload=True)
+    host: str = setting("", TEXT, "SMTP server.", reload=True)
+    port: int = setting(0, PORT, "Port of the SMTP server. Default: 587, with `tls` 465, with `none` 25.", reload=True)
+    tls: str = setting(
+        "starttls",
+        choice("starttls", "tls", "none"),
+        "Encryption of SMTP: `starttls`: required after connecting; `tls`: from the start.",
+        reload=True,
+    )
+    user: str = setting("", TEXT, "User name at the SMTP server. Default: no login.", reload=True)
+    password: str = setting("", SECRET, "Password at the SMTP server.", reload=True)
+    password_file: Path = setting(Path(), FILE, "File with the password.", reload=True)
+    sender: str = setting("", TEXT, "Address that e-mails come from.", reload=True)
+    recipients: tuple[str, ...] = setting((), TEXTS, "Addresses that e-mails go to.", reload=True)
+    ca_file: Path = setting(
+        Path(), FILE, "Certificates (PEM) to verify the server with. Default: the system's.", reload=True
+    )
+    command: tuple[str, ...] = setting(
+        (), ARGUMENTS, "The program and its arguments; no shell is involved.", reload=True
+    )
+    timeout: float = setting(10.0, DURATION, "How long a notification may take.", reload=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsSettings:
+    """The table ``alerts``."""
+
+    interval: float = setting(60.0, DURATION, "How often the rules of alerts are evaluated.", reload=True)
+    lag: float = setting(
+        10.0, DURATION, "How long events may take to arrive: each window ends this long before now.", reload=True
+    )
+    quiet_hours: str = setting(
+        "",
+        TEXT,
+        "When nothing is sent, such as `22:00-07:00` in the time zone of the site; a summary is sent at its end.",
+        reload=True,
+    )
+    max_notifications: int = setting(
+        10,
+        COUNT,
+        "Most notifications of a channel in `alerts.per`; a summary of the others follows. 0: no limit.",
+        reload=True,
+    )
+    per: float = setting(600.0, DURATION, "The time that `alerts.max_notifications` is about.", reload=True)
+    page_url: str = setting("", URL, "Address of the dashboard, for links in notifications.", reload=True)
+    rules: Mapping[str, AlertRuleSettings] = named_tables(AlertRuleSettings)
+    channels: Mapping[str, AlertChannelSettings] = named_tables(AlertChannelSettings)
+
+
+def parse_rule(raw: Mapping[str, Any]) -> AlertRuleSettings:
+    """Return the rule that a table of texts and numbers describes, as the file would have it.
+
+    Raises:
+        ValueError: A key is unknown or a value is wrong; the text is one sentence that names it.
+    """
+    known = {item.name: item for item in dataclasses.fields(AlertRuleSettings)}
+    values = {}
+    for key, value in raw.items():
+        if key not in known:
+            near = did_you_mean(key, known)
+            raise ValueError(f"unknown key {key[:40]!r}" + (f": did you mean {near}?" if near else ""))
+        try:
+            values[key] = known[key].metadata["kind"].parse(value)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    return AlertRuleSettings(**values)
+
+
+def rule_document(rule: AlertRuleSettings) -> dict[str, Any]:
+    """Return what `parse_rule` takes: the values that differ from the defaults."""
+    found = {}
+    for item in dataclasses.fields(rule):
+        value = getattr(rule, item.name)
+        if value != item.default:
+            kind = item.metadata["kind"]
+            found[item.name] = kind.show(value) if kind in {DURATION, YES_NO} else value
+    return found

@@ -1,0 +1,124 @@
+"""What may be wrong with the settings of alerts, and what they mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import pytest
+
+from ingestd.alerts.config import alerts_config
+from ingestd.alerts.quiet_hours import QuietHours
+from ingestd.settings import SettingsError, load_settings, parse_rule, reloaded, rule_document
+from tests.alerts.site import CHANNEL, START, config_of
+
+MISTAKES = [  # id, settings, what the error says after the name of the file
+    ("no_bound", "[alerts.rules.a]", ":1: error: alerts.rules.a.above: the bound is above or below; set one of them"),
+    ("two_bounds", "[alerts.rules.a]\nbelow = 1\nabove = 2", ":3: error: alerts.rules.a.above: the bound is abo"),
+    ("silence_has_none", '[alerts.rules.a]\ntype = "silence"\nabove = 2', ":3: error: alerts.rules.a.above: an "),
+    ("resolve", "[alerts.rules.a]\nabove = 2\nresolve = 3", ":3: error: alerts.rules.a.resolve: 3 is greater t"),
+    ("resolve_below", "[alerts.rules.a]\nbelow = 2\nresolve = 1", ":3: error: alerts.rules.a.resolve: 1 is less than"),
+    ("metric", '[alerts.rules.a]\ntype = "metric"\nabove = 2', ":1: error: alerts.rules.a.metric: p95 needs a field"),
+    (
+        "no_metric",
+        '[alerts.rules.a]\nmetric = "p95:x"\nabove = 2',
+        ":2: error: alerts.rules.a.metric: a metric needs t",
+    ),
+    ("channel", f'{CHANNEL}[alerts.rules.a]\nabove = 2\nchannels = ["op"]', ":5: error: alerts.rules.a.channel"),
+    ("window", '[alerts.rules.a]\nabove = 2\nwindow = "1ms"', ":3: error: alerts.rules.a.window: a window has "),
+    ("query", '[alerts.rules.a]\nabove = 2\nquery = "a:(b"', ":3: error: alerts.rules.a.query: this bracket is "),
+    ("unknown", "[alerts.rules.a]\nabov = 2", ":2: error: unknown setting 'alerts.rules.a.abov'\n  help: did yo"),
+    ("name", '[alerts.rules."a b"]\nabove = 2', ":1: error: 'a b' is not a name: use letters, digits, _ and -,"),
+    ("no_table", "[alerts.rules]\na = 2", ":2: error: expected a table [alerts.rules.NAME]"),
+    ("kind", '[alerts.rules.a]\nabove = "x"', ":2: error: alerts.rules.a.above: expected a number, found 'x'"),
+    ("quiet", '[alerts]\nquiet_hours = "22-7"', ":2: error: alerts.quiet_hours: expected hours such as 22:00-07"),
+    ("interval", '[alerts]\ninterval = "0s"', ":2: error: alerts.interval: rules are evaluated at most every 100ms"),
+    ("url", '[alerts.channels.a]\nurl = "ops.test"', ":2: error: alerts.channels.a.url: a webhook needs its UR"),
+    ("file", '[alerts.channels.a]\nurl_file = "gone"', ":2: error: alerts.channels.a.url_file: "),
+    ("email", '[alerts.channels.a]\ntype = "email"', ":1: error: alerts.channels.a.host: an e-mail needs the SM"),
+    (
+        "plain",
+        '[alerts.channels.a]\ntype = "email"\nhost = "x"\nsender = "a@x"\nrecipients = "b@x"\nuser = "u"\ntls = "none"',
+        ":7: error: alerts.channels.a.tls: a password is sent with TLS only",
+    ),
+    ("command", '[alerts.channels.a]\ntype = "command"\ncommand = "a b"', ":3: error: alerts.channels.a.command"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES])
+def test_mistakes(text: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        config_of(tmp_path, text)
+    (problem,) = error.value.problems
+    assert problem.removeprefix(str(tmp_path / "ingestd.toml")).startswith(expected)
+
+
+def test_no_error_shows_a_secret(tmp_path: Path) -> None:
+    text = '[alerts.channels.a]\nurl = "hunter2"\nheaders = "hunter2"\nsecret = ["hunter2"]\n'
+    with pytest.raises(SettingsError) as error:
+        config_of(tmp_path, text)
+    assert "hunter2" not in str(error.value)
+
+
+def test_secrets_from_files_and_variables(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("https://ops.test/hook\n")
+    file = tmp_path / "ingestd.toml"
+    file.write_text('[alerts.channels.my-ops]\nurl_file = "url"\n')
+    settings = load_settings(file, {"INGESTD_ALERTS_CHANNELS_MY_OPS_SECRET": "hunter2", "HOME": str(tmp_path)})
+    channel = alerts_config(settings).channels["my-ops"]
+    assert (channel.url, channel.secret) == ("https://ops.test/hook", "hunter2")
+    assert "hunter2" not in repr(settings) + repr(channel)
+
+
+def test_a_reload_takes_all_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "ingestd.toml"
+    environ = {"HOME": str(tmp_path)}
+    file.write_text("")
+    before = load_settings(file, environ)
+    file.write_text(f'[alerts]\ninterval = "5s"\n{CHANNEL}[alerts.rules.a]\nabove = 2\n')
+    after, needs_restart = reloaded(before, load_settings(file, environ))
+    assert needs_restart == []
+    config = alerts_config(after)
+    assert (config.interval_s, [*config.rules], [*config.channels]) == (5, ["a"], ["ops"])
+    assert after.origins["alerts.rules.a"] == f"{file}:5"
+
+
+def test_the_config_reaches_another_process(tmp_path: Path) -> None:
+    config = config_of(
+        tmp_path, f'index_timezone = "Asia/Seoul"\n{CHANNEL}[alerts.rules.a]\nquery = "a:b*"\nabove = 2\n'
+    )
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert dataclasses.replace(config) == config
+
+
+RULES = [
+    {"above": 3.0},
+    {"type": "metric", "metric": "p95:duration_ms", "below": 1.5, "window": "90s", "urgent": "yes"},
+    {"type": "silence", "channels": ["ops", "mail"], "remind": "4h", "query": 'a:"b c"'},
+]
+
+
+@pytest.mark.parametrize("raw", RULES)
+def test_a_rule_of_the_page_is_what_was_written(raw: dict[str, object]) -> None:
+    assert {
+        key: [*value] if type(value) is tuple else value for key, value in rule_document(parse_rule(raw)).items()
+    } == raw
+
+
+@pytest.mark.parametrize(
+    ("hours", "hour", "expected"),
+    [
+        ("22:00-07:00", 21.9, False),
+        ("22:00-07:00", 22, True),
+        ("22:00-07:00", 6.9, True),
+        ("22:00-07:00", 7, False),
+        ("9:30-12:00", 9.5, True),
+        ("9:30-12:00", 12, False),
+    ],
+)
+def test_quiet_hours(hours: str, hour: float, expected: bool, tmp_path: Path) -> None:
+    found = QuietHours.parse(hours)
+    assert found is not None
+    zone = config_of(tmp_path, 'index_timezone = "Asia/Seoul"').zone
+    assert found.include(START - 19 * 3600 + hour * 3600, zone) is expected, "START is 19:00 in Seoul"

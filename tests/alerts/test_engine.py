@@ -1,0 +1,252 @@
+"""Alerts over the built-in store: when they fire, resolve, and wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestd import metrics
+from ingestd.alerts.state import PageRules, page_rules_document, state_document
+from tests.alerts.site import CHANNEL, START, Site
+
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
+
+ERRORS = f'{CHANNEL}[alerts.rules.errors]\nquery = "level:ERROR"\nabove = 3\n'
+
+Steps = list[tuple[Callable[[Site], Any] | None, list[str]]]
+
+
+def add(number: int = 1, **fields: Any) -> Callable[[Site], None]:
+    return lambda site: site.add(number, **fields)
+
+
+def rest(seconds: float) -> Callable[[Site], None]:
+    def pass_time(site: Site) -> None:
+        site.now += seconds
+
+    return pass_time
+
+
+def away(now: bool) -> Callable[[Site], None]:
+    def change(site: Site) -> None:
+        site.away = now
+        site.engine.close()
+
+    return change
+
+
+FIRES, RESOLVES = ["firing errors"], ["resolved errors"]
+
+CASES: dict[str, tuple[str, Steps]] = {  # settings of the rule, what happens before each evaluation, what is sent
+    "count_fires_once_and_resolves_once": (
+        "above = 3",
+        [(add(3), []), (add(1), FIRES), (None, []), (None, []), (None, []), (None, RESOLVES), (None, [])],
+    ),
+    "other_events_do_not_count": ("above = 3", [(add(9, level="INFO"), []), (add(9, ago=3000), [])]),
+    "late_events_count_when_they_come": ("above = 3", [(add(4, ago=200), FIRES)]),
+    "what_may_still_come_is_not_looked_at": ("above = 3", [(add(4, ago=-55), []), (None, FIRES)]),
+    "rate": (
+        'type = "rate"\nabove = 0.1\nwindow = "60s"',
+        [(add(6), []), (add(7), FIRES), (None, RESOLVES), (None, [])],
+    ),
+    "below": (
+        'below = 2\nwindow = "2m"',
+        [(add(2), []), (add(2), []), (add(2), []), (None, []), (None, FIRES), (add(2), RESOLVES)],
+    ),
+    "resolve_has_a_bound_of_its_own": (
+        'above = 3\nresolve = 1\nwindow = "60s"',
+        [(add(4), FIRES), (add(4), []), (add(2), []), (add(2), []), (add(1), RESOLVES)],
+    ),
+    "evaluations_must_agree": (
+        'above = 3\nevaluations = 2\nwindow = "60s"',
+        [(add(4), []), (add(4), FIRES), (None, []), (add(4), []), (None, []), (None, RESOLVES)],
+    ),
+    "times_the_window_before": (
+        'type = "change"\nabove = 3\nwindow = "60s"\nminimum = 8',
+        [(add(7), []), (add(2), []), (add(9), FIRES), (add(9), RESOLVES)],
+    ),
+    "a_percentile": (
+        'type = "metric"\nmetric = "p95:duration_ms"\nabove = 500\nwindow = "60s"',
+        [(add(9, duration_ms=100), []), (add(2, duration_ms=900), FIRES), (None, RESOLVES)],
+    ),
+    "silence_waits_until_it_has_watched_for_long_enough": (
+        'type = "silence"\nwindow = "2m"',
+        [(None, []), (None, []), (None, []), (None, FIRES), (None, []), (add(1), RESOLVES)],
+    ),
+    "after_a_pause_it_watches_first": (
+        'type = "silence"\nwindow = "2m"',
+        [(add(1), []), (rest(3600), []), (None, []), (None, []), (None, FIRES)],
+    ),
+    "the_clock_may_jump_back": (
+        'type = "silence"\nwindow = "2m"',
+        [(add(1), []), (rest(-86400), []), (None, []), (None, []), (None, FIRES)],
+    ),
+    "new_problem": (
+        'type = "new_problem"\nwindow = "2m"',
+        [
+            (add(2, problem="old", ago=7000), []),
+            (add(2, problem="old"), []),
+            (add(2, problem="new"), FIRES),
+            (add(2, problem="newer"), FIRES),
+            (add(2, problem="old"), []),
+            (None, RESOLVES),
+            (add(2, problem="new"), []),
+        ],
+    ),
+    "a_reminder": (
+        'above = 3\nwindow = "1h"\nremind = "3m"',
+        [(add(4), FIRES), (None, []), (None, []), (None, ["reminder errors"]), (None, [])],
+    ),
+    "unknown_is_not_resolved": (
+        'above = 3\nwindow = "2m"',
+        [(add(4), FIRES), (away(now=True), []), (None, []), (away(now=False), RESOLVES)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "steps"), CASES.values(), ids=CASES)
+def test_when_it_fires_and_resolves(rule: str, steps: Steps, tmp_path: Path) -> None:
+    query = "" if "new_problem" in rule else 'query = "level:ERROR"\n'
+    site = Site(tmp_path, f"{CHANNEL}[alerts.rules.errors]\n{query}{rule}\n")
+    for before, expected in steps:
+        if before is not None:
+            before(site)
+        assert site.step() == expected
+    assert len({notification.id for _, notification in site.sent}) == len(site.sent)
+
+
+def test_the_sentence_says_what_was_measured(tmp_path: Path) -> None:
+    site = Site(tmp_path, ERRORS)
+    site.add(12)
+    site.step()
+    (change,) = site.sent[0][1].changes
+    assert change.text == "12 events in 5m, more than 3"
+    assert (change.value, change.since, change.query) == (12, START + 60, "level:ERROR")
+
+
+def test_a_new_problem_is_named(tmp_path: Path) -> None:
+    site = Site(tmp_path, f'{CHANNEL}[alerts.rules.new]\ntype = "new_problem"\n')
+    site.add(problem="a1", message="first line\nsecond")
+    site.add(problem="b2", stack_trace="Traceback\n  File\nValueError: no\n")
+    site.step()
+    (change,) = site.sent[0][1].changes
+    assert sorted(change.problems) == [("a1", "first line"), ("b2", "ValueError: no")]
+    assert change.text == "2 new problems in 5m"
+
+
+def test_state_and_history_survive_a_restart(tmp_path: Path) -> None:
+    site = Site(tmp_path, ERRORS)
+    site.add(4)
+    assert site.step() == ["firing errors"]
+    again = Site(tmp_path, ERRORS, site.now)
+    assert [again.step() for _ in range(6)] == [[], [], [], [], ["resolved errors"], []]
+    history = state_document(tmp_path / "data").load().history
+    assert [change.state for change in history] == ["firing", "resolved"]
+    assert history[1].since == START + 60
+
+
+def test_what_was_saved_but_not_sent_is_sent_after_a_restart_with_the_same_id(tmp_path: Path) -> None:
+    site = Site(tmp_path, ERRORS)
+    site.broken.add("ops")
+    site.add(4)
+    assert site.step() == []
+    (delivery,) = state_document(tmp_path / "data").load().outbox
+    again = Site(tmp_path, ERRORS, site.now)
+    assert again.step(2) == ["firing errors"]
+    assert again.sent[0][1] == delivery.notification
+    assert state_document(tmp_path / "data").load().outbox == []
+
+
+def test_a_failing_channel_is_reported_retried_with_backoff_and_keeps_the_order(tmp_path: Path) -> None:
+    other = CHANNEL.replace("ops]", "other]")
+    site = Site(tmp_path, f'{other}{ERRORS}window = "60s"\n')
+    site.broken.add("ops")
+    site.add(4)
+    assert site.step() == ["firing errors"]
+    assert site.sent[0][0] == "other"
+    assert site.engine.problems() == ["alerts: the channel ops fails since 1 attempt: it is broken"]
+    assert site.step() == ["resolved errors"]
+    site.broken.clear()
+    assert site.step(0.5) == [], "it waits longer after each failure"
+    assert site.step(10) == ["firing errors", "resolved errors"]
+    assert site.engine.problems() == []
+
+
+def test_an_away_store_is_reported_and_keeps_the_metric(tmp_path: Path) -> None:
+    site = Site(tmp_path, ERRORS)
+    site.add(4)
+    site.step()
+    away(now=True)(site)
+    site.step()
+    text = "alerts: errors cannot be evaluated, their state is unknown: the server does not respond"
+    assert site.engine.problems() == [text]
+    assert metrics.ALERT_FIRING.series() == [(("errors",), 1)]
+    away(now=False)(site)
+    site.step()
+    assert site.engine.problems() == []
+
+
+QUIET = '[alerts]\nquiet_hours = "10:02-10:06"\n'
+
+
+def test_quiet_hours_are_summed_up_after_them(tmp_path: Path) -> None:
+    settings = f'index_timezone = "UTC"\n{QUIET}{ERRORS}window = "60s"\n'
+    site = Site(tmp_path, settings)
+    assert site.step() == []
+    site.add(4)
+    assert [site.step() for _ in range(3)] == [[], [], []]
+    site = Site(tmp_path, settings, site.now)  # what is held survives a restart
+    assert [site.step() for _ in range(2)] == [[], ["summary: firing errors; resolved errors"]]
+
+
+def test_an_urgent_alert_does_not_wait(tmp_path: Path) -> None:
+    site = Site(tmp_path, f'index_timezone = "UTC"\n{QUIET}{ERRORS}urgent = true\n')
+    site.step(120)
+    site.add(4)
+    assert site.step() == ["firing errors"]
+
+
+def test_a_flood_becomes_a_summary(tmp_path: Path) -> None:
+    rules = "".join(f'[alerts.rules.r{nr}]\nabove = 0\nwindow = "1h"\n' for nr in range(5))
+    site = Site(tmp_path, f'[alerts]\nmax_notifications = 2\nper = "2m"\n{CHANNEL}{rules}')
+    site.add(1)
+    assert site.step() == ["firing r0", "firing r1"]
+    assert [site.step(), site.step()] == [[], ["summary: firing r2; firing r3; firing r4"]]
+
+
+def test_a_removed_rule_resolves_and_other_settings_count_from_the_next_step(tmp_path: Path) -> None:
+    site = Site(tmp_path, ERRORS)
+    site.add(4)
+    site.step()
+    site.configure(CHANNEL)
+    assert site.step() == ["resolved errors"]
+    assert metrics.ALERT_FIRING.series() == []
+    site.configure(ERRORS.replace("above = 3", "above = 2"))
+    assert site.step() == ["firing errors"]
+
+
+def page(tmp_path: Path, rules: dict[str, dict[str, Any]], muted: dict[str, float]) -> None:
+    with page_rules_document(tmp_path / "data").update() as content:
+        content.rules, content.muted = rules, muted
+
+
+def test_rules_of_the_page_and_muting(tmp_path: Path) -> None:
+    site = Site(tmp_path, CHANNEL)
+    site.add(4)
+    page(tmp_path, {"errors": {"above": 3, "window": "4m"}, "bad": {"abov": 3}}, {"errors": START + 150})
+    assert site.step() == [], "it is muted"
+    assert site.engine.problems() == ["alerts: the rule bad cannot be used: unknown key 'abov': did you mean above?"]
+    assert [site.step(), site.step()] == [[], ["firing errors"]], "it still fires when it is not muted any more"
+    page(tmp_path, {"errors": {"above": 3, "window": "4m"}}, {"errors": 0})
+    assert [site.step(), site.step()] == [[], ["resolved errors"]], "who knows that it fires learns that it does not"
+    assert [(change.state, change.muted) for change in state_document(tmp_path / "data").load().history] == [
+        ("firing", True),
+        ("resolved", True),
+    ]
+
+
+def test_page_rules_default_to_nothing(tmp_path: Path) -> None:
+    assert page_rules_document(tmp_path).load() == PageRules()

@@ -1,0 +1,126 @@
+"""Alerts of a real daemon to real receivers: each fires once and resolves once, through a kill between the two."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import Daemon, command, environment
+from tests.e2e.receivers import PASSWORD, USER, Receivers
+from tests.plugins.inputs.authority import Authority
+from tests.waiting import wait_until
+
+# The window is long, so that it does not matter how busy the machine is: the mean rises above the bound and falls.
+_RULE = """
+[alerts.rules.slow]
+type = "metric"
+metric = "avg:duration_ms"
+window = "{window}"
+above = 500
+"""
+_GENERAL = '[alerts]\ninterval = "200ms"\nlag = "0s"\n'
+_CHANNELS = ("hook", "chat", "mail", "program")
+
+
+@pytest.fixture(scope="module")
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
+    folder = tmp_path_factory.mktemp("receivers")
+    with Receivers(folder, Authority(folder)) as found:
+        yield found
+
+
+def events(number: int, duration_ms: int) -> list[dict[str, object]]:
+    time = datetime.datetime.now(datetime.UTC).isoformat()
+    return [{"@timestamp": time, "message": "GET /", "duration_ms": duration_ms} for _ in range(number)]
+
+
+def evaluated(daemon: Daemon) -> float:
+    """Return when the alerts were evaluated last."""
+    found: float = json.loads((daemon.data_dir / "alerts.json").read_text())["evaluated"]
+    return found
+
+
+def all_say(receivers: Receivers, *states: str) -> None:
+    wait_until(lambda: receivers.states() == {name: [*states] for name in _CHANNELS}, f"all channels to say {states}")
+
+
+def test_each_channel_fires_once_and_resolves_once(receivers: Receivers, tmp_path: Path) -> None:
+    file = tmp_path / "ingestd.toml"
+    file.write_text(_GENERAL + _RULE.format(window="1h") + receivers.settings())
+    settings = {"alerts_channels_mail_password": PASSWORD, "workers": "1"}
+    with Daemon(tmp_path, "--settings", str(file), **settings) as daemon:
+        daemon.send(events(1, 1000))
+        all_say(receivers, "firing")
+        wait_until(lambda: daemon.metric("ingestd_alert_firing", alert="slow") == 1, "the metric")
+        wait_until(lambda: not json.loads((daemon.data_dir / "alerts.json").read_text())["outbox"], "it to be saved")
+        daemon.kill_with_children()
+        daemon.start()
+        daemon.wait_for("listening for events")
+        daemon.send(events(9, 1))
+        all_say(receivers, "firing", "resolved")
+        wait_until(lambda: daemon.metric("ingestd_alert_firing", alert="slow") == 0, "the metric")
+        _check_content(receivers)
+        _check_commands(daemon, file)
+        _check_reload_and_health(daemon, receivers, file)
+        seen = evaluated(daemon)
+        wait_until(lambda: evaluated(daemon) > seen + 1, "some more evaluations")
+        assert receivers.states() == {name: ["firing", "resolved"] for name in _CHANNELS} | {
+            "hook": ["firing", "resolved", "test", "firing"]
+        }
+
+
+def _check_content(receivers: Receivers) -> None:
+    firing, resolved = receivers.posted("/hook")
+    assert (firing["alert"], firing["value"]) == ("slow", 1000)
+    assert firing["title"] == "[FIRING] slow: avg:duration_ms is 1000 in 1h, more than 500"
+    assert firing["id"] != resolved["id"]
+    _, headers, body = next(request for request in receivers.requests if request[0] == "/hook")
+    assert headers["Authorization"] == "Bearer token"
+    assert headers["Idempotency-Key"] == firing["id"]
+    signature = hmac.new(b"secret-of-hook", body, hashlib.sha256).hexdigest()
+    assert headers["X-Ingestd-Signature-256"] == f"sha256={signature}"
+    assert receivers.posted("/chat")[0]["text"].startswith(
+        "[FIRING] slow: avg:duration_ms is 1000 in 1h, more than 500"
+    )
+    mail = receivers.mails[0]
+    assert (mail["From"], mail["X-Recipients"]) == ("ingestd@example.org", "ops@example.org, web@example.org")
+    assert mail["Subject"] == firing["title"]
+    assert receivers.logins == [(USER, PASSWORD)] * 2
+    assert [body["id"] for body in receivers.ran()] != [firing["id"], resolved["id"]], "each channel has its own"
+
+
+def _check_commands(daemon: Daemon, file: Path) -> None:
+    environ = environment(daemon.data_dir)
+    listed = command(environ, "alerts", "--settings", str(file), "--json")
+    (alert,) = json.loads(listed.stdout)["alerts"]
+    assert (alert["alert"], alert["state"], alert["value"]) == ("slow", "ok", 100.9)
+    history = command(environ, "alerts", "--settings", str(file), "history", "--json")
+    assert [change["state"] for change in json.loads(history.stdout)] == ["resolved", "firing"]
+    test = command(environ, "alerts", "--settings", str(file), "test", "hook")
+    assert (test.exit_code, test.stdout) == (0, "the test was taken by hook\n")
+    for password, reason in (("", "there is a user and no password"), ("wrong", "127.0.0.1 refused the login: 535")):
+        with_password = environ | {"INGESTD_ALERTS_CHANNELS_MAIL_PASSWORD": password}
+        failed = command(with_password, "alerts", "--settings", str(file), "test", "mail")
+        assert failed.exit_code == 1
+        assert f"the test was not taken by 1 of 1 channels: mail: {reason}" in failed.stderr
+
+
+def _check_reload_and_health(daemon: Daemon, receivers: Receivers, file: Path) -> None:
+    """A reload takes another rule; while its channel fails, /health says so."""
+    receivers.status = 500
+    rule = '[alerts.rules.any]\nwindow = "1h"\nabove = 0\nchannels = ["hook"]\n'
+    file.write_text(f"{file.read_text()}{rule}")
+    daemon.process.send_signal(signal.SIGHUP)
+    text = "alerts: the channel hook fails"
+    wait_until(lambda: text in daemon.get("/health"), "/health to name the channel that fails")
+    assert json.loads(daemon.get("/health"))["degraded"]
+    receivers.status = 200
+    wait_until(lambda: receivers.states()["hook"][-1] == "firing", "the notification to be sent again")
+    wait_until(lambda: text not in daemon.get("/health"), "/health to be good again")
