@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import configparser
 import datetime
-import errno
 import hashlib
 import os
-import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
-from ingestd.stores.backups import BackupError, Repository, RepositoryUnavailableError
+from ingestd.protocols.aws_signature import AwsKeys
+from ingestd.stores.backups import BackupError, Repository
+from ingestd.stores.object_store_errors import backup_error
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreStore
+
+    from ingestd.stores.multipart import MultipartUploads
 
 PART_BYTES = 8 << 20
 """Size of the parts that files are sent and fetched in; S3 takes 10,000 parts of 5 MiB to 5 GiB each."""
@@ -26,9 +29,7 @@ _PARTS_AT_ONCE = 2
 _TIMEOUT = datetime.timedelta(minutes=5)
 """Of one request. Four files are transferred at a time, two parts of each, so 2 Mbit/s are enough."""
 
-_STATUS = re.compile(r"status code: (\d{3}) ([A-Z][A-Za-z ]*)")
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-_PREAMBLE = re.compile(r"^(Generic \w+ error|HTTP error): ")
+_SIGNED = datetime.timedelta(minutes=1)
 
 _CONNECT_TIMEOUT = datetime.timedelta(seconds=10)
 _RETRY_TIMEOUT = datetime.timedelta(minutes=3)
@@ -72,12 +73,10 @@ class ObjectStore:
         timeout: datetime.timedelta = _TIMEOUT,
         access: S3Access | None = None,
     ) -> None:
-        self.name = repository.name
-        self._backup_error: Callable[[Exception], BackupError] = lambda error: _to_backup_error(error, repository)
+        self.name, self._repository, self._access = repository.name, repository, access or S3Access()
+        self._environ = dict(os.environ) if environ is None else environ
         with self._as_backup_errors():
-            self._store = _open(
-                repository, dict(os.environ) if environ is None else environ, timeout, access or S3Access()
-            )
+            self._store = _open(repository, self._environ, timeout, self._access)
 
     def put(self, key: str, parts: Iterable[bytes]) -> None:
         """Write an object from its parts; an interrupted upload leaves nothing."""
@@ -119,6 +118,29 @@ class ObjectStore:
                 chunk_size=PART_BYTES,
                 max_concurrency=_PARTS_AT_ONCE,
             )
+
+    def multipart_uploads(self) -> MultipartUploads | None:
+        """Return uploads that another process can continue; None: only the S3 client has the credentials, of a role.
+
+        Raises:
+            BackupError: The credentials cannot be read.
+        """
+        from ingestd.stores.multipart import Access, MultipartUploads  # noqa: PLC0415 -- takes 0.2 s
+
+        keys = static_keys(self._access, self._environ)
+        if keys is None:
+            return None
+        access = Access(self._address, keys, _encryption_headers(self._access.config), self._access.proxy)
+        return MultipartUploads(self._repository, access)
+
+    def _address(self, key: str) -> tuple[str, str]:
+        """Return the URL of an object as the client makes it, and the region of its bucket."""
+        import obstore  # noqa: PLC0415
+
+        with self._as_backup_errors():
+            url = urlsplit(obstore.sign(self._store, "PUT", key, _SIGNED))  # type: ignore[call-overload]
+        _, _, region, *_ = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
+        return f"{url.scheme}://{url.netloc}{url.path}", region
 
     def get(self, key: str) -> bytes:
         """Return an object.
@@ -199,7 +221,7 @@ class ObjectStore:
         except (BaseError, OSError, ValueError) as error:
             if key and isinstance(error, FileNotFoundError):
                 raise KeyError(key) from None
-            raise self._backup_error(error) from None
+            raise backup_error(error, self._repository) from None
 
 
 def _open(
@@ -236,37 +258,26 @@ def _open(
     )
 
 
-def _to_backup_error(error: Exception, repository: Repository) -> BackupError:
-    """Return an error for the user: what failed, without the response's body and without the request's signature."""
-    from obstore import exceptions  # noqa: PLC0415
-
-    location = repository.settings.get("location") or f"bucket {repository.settings.get('bucket')}"
-    subject = f"repository {repository.name} ({location})" if repository.name else location
-    status, code = _STATUS.search(str(error)), _CODE.search(str(error))
-    reason = f" ({code[1]})" if code else ""
-    denied = isinstance(error, exceptions.UnauthenticatedError | exceptions.PermissionDeniedError)
-    if denied or (status and status[1] == "403"):
-        return RepositoryUnavailableError(
-            f"{subject} denies access{reason}: check the credentials and their permissions"
-        )
-    if isinstance(error, FileNotFoundError) or (status and status[1] == "404"):
-        return BackupError(f"{subject} does not exist{reason}; create it first")
-    if getattr(error, "errno", None) == errno.EROFS or "(os error 30)" in str(error):  # the latter from Rust
-        text = f"{subject} is read-only for this process; its systemd unit needs ReadWritePaths={location}"
-        return RepositoryUnavailableError(text)
-    if isinstance(error, OSError):
-        return RepositoryUnavailableError(f"{subject} cannot be used: {error.strerror or error}")
-    if isinstance(error, exceptions.GenericError):
-        answer = f"answers {status[1]} {status[2]}{reason}" if status else f"does not answer: {_first_words(error)}"
-        return RepositoryUnavailableError(f"{subject} {answer}")
-    return BackupError(f"{subject} cannot be used: {_first_words(error)}")
+def static_keys(access: S3Access, environ: Mapping[str, str]) -> AwsKeys | None:
+    """Return the credentials that the client uses, unless they are those of a role, which it gets itself."""
+    found: Mapping[str, str] = access.credentials or shared_aws_credentials(environ)
+    if not found:
+        found = {name: environ.get(variable.upper(), "") for variable, name in _KEYS.items()}
+    keys = AwsKeys(
+        found.get("access_key_id", ""),
+        found.get("secret_access_key", ""),
+        found.get("session_token") or found.get("token", ""),
+    )
+    return keys if keys.access_key_id and keys.secret_access_key else None
 
 
-def _first_words(error: Exception) -> str:
-    """Return the client's message without its usual prefix and without the URL."""
-    text = str(error).strip().partition("\n")[0].rpartition(" - ")[2]
-    text = _PREAMBLE.sub("", text)
-    return text if len(text) <= 200 else text[:200] + "…"
+def _encryption_headers(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers for the encryption that options of the client ask for."""
+    names = {
+        "server_side_encryption": "x-amz-server-side-encryption",
+        "sse_kms_key_id": "x-amz-server-side-encryption-aws-kms-key-id",
+    }
+    return {header: str(config[name]) for name, header in names.items() if name in config}
 
 
 _KEYS = {

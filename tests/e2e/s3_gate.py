@@ -17,14 +17,15 @@ _REFUSAL = (
 class S3Gate(Gate):
     """Relays; ``bytes_per_second`` bounds each direction of each connection, 0: nothing does.
 
-    ``sent`` counts the bytes that went to the server. While ``forbids``, new connections are answered with 403.
+    ``sent`` counts the bytes that went to the server; from ``hold_at`` of them on (0: never) no more go there. While
+    ``forbids``, new connections are answered with 403.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.bytes_per_second = 0
         self.forbids = False
-        self.sent = 0
+        self.sent = self.hold_at = 0
         self._shutting = threading.Event()
 
     def open(self) -> None:
@@ -46,7 +47,7 @@ class S3Gate(Gate):
     def allow(self) -> None:
         """Be as at the beginning: open and fast."""
         self.shut()
-        self.forbids, self.bytes_per_second = False, 0
+        self.forbids, self.bytes_per_second, self.hold_at = False, 0, 0
         self.open()
 
     def _serve(self, client: socket.socket) -> None:
@@ -60,6 +61,8 @@ class S3Gate(Gate):
             self._shutting.wait(len(data) / self.bytes_per_second)
         if upwards:
             self.sent += len(data)
+            if 0 < self.hold_at < self.sent:
+                self._shutting.wait()
 
 
 def _refuse(client: socket.socket) -> None:

@@ -24,6 +24,9 @@ from ingestd.files import sync_folder, write_synced
 
 OPEN, CLOSED = ".open", ".closed"
 
+UPLOADS = ".uploads"
+"""Of the file beside a segment that says how far the uploads of its large objects are: see ``_s3_resume``."""
+
 _HEAD_BYTES = 64
 
 

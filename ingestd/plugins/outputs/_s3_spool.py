@@ -7,6 +7,7 @@
         .scratch-…                                        its temporary files
         00003-main-w0-20261122T100000Z-9f86d081884c7d65.open    the segment that grows, the third since all were gone
         00002-main-w0-20261122T094500Z-60b420bb3851d9d4.closed  waits for its upload
+        00002-main-w0-20261122T094500Z-60b420bb3851d9d4.uploads   how far its large objects are: see ``_s3_resume``
         00002-main-w0-…-60b420bb3851d9d4.damaged-18233    what could not be read from this byte on; never read again
         recent-ids                                        the last events of segments that were uploaded and deleted
 
@@ -33,6 +34,7 @@ from ingestd.logs import get_logger
 from ingestd.plugins.outputs._s3_segments import (
     CLOSED,
     OPEN,
+    UPLOADS,
     Block,
     DamagedSegmentError,
     FrameIds,
@@ -93,6 +95,9 @@ class Spool:
             for left in folder.glob(f"{_SCRATCH}*"):
                 shutil.rmtree(left, ignore_errors=True)
             self.closed = _closed_segments(folder)
+            for left in folder.glob(f"*{UPLOADS}"):
+                if left.with_suffix(CLOSED) not in self.closed:
+                    left.unlink(missing_ok=True)
             self._number = max(map(segment_number, self.closed), default=0)
             recent = _recent_ids(folder, self.closed, recent_bytes)
             for other in self._of_other_buckets():
@@ -106,6 +111,11 @@ class Spool:
             os.close(self._lock)
             raise
         self.recent = {event_id for _, ids in recent for event_id in ids}
+
+    @property
+    def destination(self) -> str:
+        """The bucket and its server."""
+        return f"{self._header.bucket} {self._header.endpoint}"
 
     @property
     def waiting_bytes(self) -> int:
@@ -191,6 +201,7 @@ class Spool:
             except OSError:  # a full disk: deleting the segment leaves room
                 path.unlink(missing_ok=True)
                 self._save_recent(recent)
+            path.with_suffix(UPLOADS).unlink(missing_ok=True)
             sync_folder(self.folder)
             self.closed = {other: size for other, size in self.closed.items() if other != path}
 
@@ -241,6 +252,8 @@ class Spool:
         for path in paths:
             target = self.folder / f"{0:05d}-{object_stem(path)}{CLOSED}"  # older than all of ours
             rename_synced(path, target)
+            with contextlib.suppress(FileNotFoundError):
+                path.with_suffix(UPLOADS).rename(target.with_suffix(UPLOADS))
             self.closed = {**self.closed, target: segments[path]}
             taken.append(target)
         sync_folder(folder)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from ingestd import metrics
@@ -14,6 +15,7 @@ from ingestd.logs import Outage, get_logger
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.plugins.outputs._s3_objects import body, content_type, file_chunks, text_chunks
 from ingestd.plugins.outputs._s3_parquet import NotColumnsError, write_parquet
+from ingestd.plugins.outputs._s3_resume import ResumableUploads, SegmentProgress
 from ingestd.plugins.outputs._s3_segments import (
     DamagedSegmentError,
     Header,
@@ -35,6 +37,11 @@ _SILENT_S = 90.0
 of 8 MiB at a time need 1.5 Mbit/s."""
 
 _PROBE = ".ingestd-check"
+
+
+def _key(path: Path, header: Header, folder: str) -> str:
+    name = object_stem(path) + header.extension
+    return f"{folder}/{name}" if folder else name
 
 
 class Uploads:
@@ -65,6 +72,7 @@ class Uploads:
     ) -> None:
         self._spool, self._objects, self._threshold = spool, objects, threshold
         self._storage_class, self._plugin_id, self._changed = storage_class, plugin_id, changed
+        self._resumable = ResumableUploads(objects, plugin_id, self._note)
         self._retry = Retry(_FIRST_RETRY_S, _LONGEST_RETRY_S)
         self._busy: set[Path] = set()
         self._failing: set[object] = set()  # of the check and the segments: one that fails is not hidden by others
@@ -92,7 +100,8 @@ class Uploads:
         key = f"{folder}/{_PROBE}" if folder else _PROBE
         for attempt in self._retry.attempts():
             try:
-                await self._send(key, b"", {})
+                with self._sending(key):
+                    await self._objects.upload(key, b"", {})
             except StoreError as error:
                 self._failed(key, error)
                 await self._retry.wait(attempt)
@@ -121,23 +130,28 @@ class Uploads:
 
     async def _upload(self, path: Path) -> None:
         done: set[str] = set()
+        progress = await asyncio.to_thread(SegmentProgress, path, self._spool.destination)
         for attempt in self._retry.attempts():
             try:
-                await self._upload_rest(path, done)
-                await asyncio.to_thread(self._spool.remove, path)
+                await self._upload_rest(path, progress, done)
+                await self._remove(path, progress)
             except DamagedSegmentError as error:
                 await self._put_aside(path, error)
             except (StoreError, OSError) as error:
                 if isinstance(error, FileNotFoundError) and not await asyncio.to_thread(path.exists):
                     text = "a file of events was deleted before it was uploaded; its events are lost"
                     log.error(text, output=self._plugin_id, path=path)
-                    await asyncio.to_thread(self._spool.remove, path)
+                    await self._remove(path, progress)
                     return
                 self._failed(path, error)
                 await self._retry.wait(attempt)
             else:
                 self._succeeded(path)
                 return
+
+    async def _remove(self, path: Path, progress: SegmentProgress) -> None:
+        await self._resumable.abort_incomplete(progress)
+        await asyncio.to_thread(self._spool.remove, path)
 
     def _succeeded(self, what: object) -> None:
         self._failing.discard(what)
@@ -149,7 +163,7 @@ class Uploads:
         metrics.REQUESTS_RETRIED.add(1, self._plugin_id, "upload")
         self.outage.failed(output=self._plugin_id, error=error)
 
-    async def _upload_rest(self, path: Path, done: set[str]) -> None:
+    async def _upload_rest(self, path: Path, progress: SegmentProgress, done: set[str]) -> None:
         """Upload the objects of a segment that are not ``done``."""
         pieces = await asyncio.to_thread(read_index, path)
         if not pieces:
@@ -157,49 +171,66 @@ class Uploads:
         header = await asyncio.to_thread(read_header, path)
         for folder, own in pieces.items():
             if folder not in done:
-                await self._put(path, header, folder, own)
+                await self._put(path, header, folder, own, progress)
                 done.add(folder)
 
-    async def _put(self, path: Path, header: Header, folder: str, pieces: list[Piece]) -> None:
+    async def _put(
+        self, path: Path, header: Header, folder: str, pieces: list[Piece], progress: SegmentProgress
+    ) -> None:
+        key = _key(path, header, folder)
+        if key in progress.objects and progress.objects[key].complete:
+            return
         if header.format != "parquet":
-            await self._put_chunks(path, header, folder, text_chunks(path, pieces, header.encoding))
+            await self._put_chunks(key, header, text_chunks(path, pieces, header.encoding), progress)
             return
         scratch = await asyncio.to_thread(self._spool.scratch)
         try:
             async with self._converting:
                 file = await asyncio.to_thread(write_parquet, path, pieces, scratch)
-            await self._put_chunks(path, header, folder, file_chunks(file))
+            await self._put_chunks(key, header, file_chunks(file), progress)
         except NotColumnsError as error:
             text = "events cannot be written in Parquet; they are uploaded as compressed JSON lines"
             log.warning(text, output=self._plugin_id, folder=folder, error=error)
-            await self._put_chunks(path, header.as_lines(), folder, text_chunks(path, pieces, "gzip"))
+            await self._put(path, header.as_lines(), folder, pieces, progress)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    async def _put_chunks(self, path: Path, header: Header, folder: str, chunks: Iterator[bytes]) -> None:
-        name = object_stem(path) + header.extension
+    async def _put_chunks(self, key: str, header: Header, chunks: Iterator[bytes], progress: SegmentProgress) -> None:
         attributes = {"Content-Type": content_type(header)}
         if self._storage_class:
             attributes["Storage-Class"] = self._storage_class
         found = await body(chunks, self._threshold)
-        await self._send(f"{folder}/{name}" if folder else name, found, attributes)
+        with self._sending(key):
+            if isinstance(found, bytes):
+                await self._objects.upload(key, found, attributes)
+            elif self._resumable.possible():
+                await self._resumable.send(progress, key, found, attributes)
+            else:
+                await self._objects.upload(key, self._noted(key, found), attributes)
         metrics.OBJECTS_UPLOADED.add(1, self._plugin_id)
 
-    async def _send(self, key: str, data: bytes | AsyncIterator[bytes], attributes: Mapping[str, str]) -> None:
-        """Upload an object, and note when S3 takes some of it."""
+    @contextlib.contextmanager
+    def _sending(self, key: str) -> Iterator[None]:
         self._sent[key] = time.monotonic()
         try:
-            found = data if isinstance(data, bytes) else self._noted(key, data)
-            await self._objects.upload(key, found, attributes)
+            yield
         finally:
             del self._sent[key]
 
+    def _note(self, key: str) -> None:
+        """Note that S3 has taken some of an object."""
+        if key in self._sent:
+            self._sent[key] = time.monotonic()
+
     async def _noted(self, key: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the chunks; the client takes the next one when there is room for it."""
+        """Yield the chunks, and note when the client takes the next one, as there is room for it."""
         async for chunk in chunks:
-            if key in self._sent:
-                self._sent[key] = time.monotonic()
+            self._note(key)
             yield chunk
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._resumable.close()
 
     async def _put_aside(self, path: Path, error: DamagedSegmentError) -> None:
         """Keep what cannot be read, so that the rest can be uploaded."""

@@ -17,8 +17,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from ingestd import metrics
 from ingestd.event.batch import Batch
@@ -28,6 +27,7 @@ from ingestd.logs import Outage, get_logger
 from ingestd.names import spool_name
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.interfaces import Codec, Prepared, Rejection
+from ingestd.plugins.outputs._s3_access import access, check_options
 from ingestd.plugins.outputs._s3_options import LEGACY, Options
 from ingestd.plugins.outputs._s3_segments import Block, Header
 from ingestd.plugins.outputs._s3_spool import Spool
@@ -48,10 +48,6 @@ _CLOSE_SECONDS = 10.0
 
 _FIRST_ADOPTION_SECONDS, _ADOPTION_SECONDS = 10.0, 60.0
 _MAX_FOLDER_BYTES = 800  # a key has at most 1,024; the rest is for the name
-_BUCKET_RULES = (
-    "a name has 3 to 63 lowercase letters, digits, dots and hyphens, and starts and ends with a letter or digit; other "
-    "servers than Amazon's need endpoint, and buckets of us-east-1 with an older name force_path_style"
-)
 _CONTROL = dict.fromkeys([*range(32), 127], "_")
 
 
@@ -302,6 +298,7 @@ class S3Output:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._room.wait(), 0.5)
         await self._tasks.close()
+        await self._uploads.close()
         await asyncio.to_thread(self._spool.close)
         self._spool = None
         metrics.SPOOLED_BYTES.set(0, self._plugin_id)  # the next process counts what is left
@@ -338,62 +335,8 @@ def _fixed_folder(text: str) -> str:
 @plugin("output", "s3", Options, touches=touches, codec="json_lines", legacy=LEGACY)
 def build(opts: Options, context: BuildContext) -> S3Output:
     """Objects of an S3 bucket by day and hour, as compressed JSON lines or in Parquet."""
-    _check_options(opts)
+    check_options(opts)
     codec = context.codec
     if opts.format == "parquet" and not (isinstance(codec, JsonLinesCodec) and codec.delimiter == LINE_FEED):
         raise OptionError("format => parquet has columns, and needs no codec", opts.format, "leave the codec out")
-    return S3Output(opts, context, _access(opts))
-
-
-def _check_bucket(opts: Options) -> None:
-    if not opts.bucket or set("/%{} ") & set(opts.bucket):
-        raise OptionError(f"{opts.bucket!r} is no name of a bucket", opts.bucket, "folders belong into prefix")
-    if not opts.is_bucket_possible():
-        raise OptionError(f"Amazon S3 has no bucket named {opts.bucket!r}", opts.bucket, _BUCKET_RULES)
-
-
-def _check_options(opts: Options) -> None:
-    _check_bucket(opts)
-    if opts.endpoint and urlsplit(opts.endpoint).scheme not in {"http", "https"}:
-        raise OptionError("endpoint is no URL", opts.endpoint, "write one like https://minio.example.org:9000")
-    if bool(opts.access_key_id) != bool(opts.secret_access_key):
-        raise OptionError("access_key_id and secret_access_key must be given together", opts.access_key_id)
-    if opts.session_token and not opts.access_key_id:
-        raise OptionError("session_token belongs to access_key_id", "", "give both, or neither")
-    if unknown := opts.additional_settings.keys() - {"force_path_style"}:
-        raise OptionError(f"additional_settings has no {min(unknown)!r}", min(unknown), "only force_path_style")
-    if opts.size_file < 1 or opts.time_file <= 0:
-        raise OptionError("size_file and time_file are above 0", "", "choose with rotation_strategy which counts")
-    if opts.max_local_bytes < opts.size_file:
-        raise OptionError("max_local_bytes is at least size_file", str(opts.max_local_bytes))
-    if opts.upload_workers_count < 1:
-        raise OptionError("upload_workers_count is 1 or more", str(opts.upload_workers_count))
-    if opts.ssekms_key_id and not (opts.server_side_encryption and opts.server_side_encryption_algorithm == "aws:kms"):
-        hint = 'set server_side_encryption => true and server_side_encryption_algorithm => "aws:kms"'
-        raise OptionError("ssekms_key_id has no effect", opts.ssekms_key_id, hint)
-    if opts.canned_acl != "private":
-        hint = "leave it out, and let the policy of the bucket say who may read its objects"
-        raise OptionError(f"canned_acl {opts.canned_acl!r} is not offered", opts.canned_acl, hint)
-    if opts.temporary_directory and not Path(opts.temporary_directory).is_absolute():
-        raise OptionError(
-            "temporary_directory must be absolute: the daemon's working folder is not yours", opts.temporary_directory
-        )
-
-
-def _access(opts: Options) -> S3Access:
-    """Return the credentials of the options, and how requests are made."""
-    credentials = {"access_key_id": opts.access_key_id, "secret_access_key": opts.secret_access_key}
-    if opts.session_token:
-        credentials["token"] = opts.session_token
-    config: dict[str, Any] = {}
-    path_style = opts.additional_settings.get("force_path_style", "true" if opts.endpoint else "false").lower()
-    if path_style != "true":
-        config["virtual_hosted_style_request"] = True
-        if opts.endpoint:
-            parts = urlsplit(opts.endpoint)
-            config["endpoint"] = f"{parts.scheme}://{opts.bucket}.{parts.netloc}"
-    if opts.server_side_encryption:
-        config["server_side_encryption"] = opts.server_side_encryption_algorithm
-    if opts.ssekms_key_id:
-        config["sse_kms_key_id"] = opts.ssekms_key_id
-    return S3Access(credentials if opts.access_key_id else {}, config, opts.proxy_uri)
+    return S3Output(opts, context, access(opts))

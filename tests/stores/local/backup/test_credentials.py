@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.protocols.aws_signature import AwsKeys
 from ingestd.stores.backups import BackupError
-from ingestd.stores.object_store import shared_aws_credentials
+from ingestd.stores.object_store import S3Access, shared_aws_credentials, static_keys
 
 SECRET = "s3cr%t/+key"
 FILE = f"""
@@ -51,6 +52,27 @@ def at(folder: Path, text: str | bytes | None, environ: dict[str, str]) -> dict[
 @pytest.mark.parametrize(("text", "environ", "expected"), [case[1:] for case in FOUND], ids=[case[0] for case in FOUND])
 def test_credentials(text: str | None, environ: dict[str, str], expected: dict[str, str], tmp_path: Path) -> None:
     assert shared_aws_credentials(at(tmp_path, text, environ)) == expected
+
+
+KEYS = [  # id, credentials of the config, environment, keys that requests are signed with
+    ("config", {"access_key_id": "a", "secret_access_key": "b", "token": "c"}, {}, AwsKeys("a", "b", "c")),
+    ("config_first", {"access_key_id": "a", "secret_access_key": "b"}, {"AWS_SESSION_TOKEN": "x"}, AwsKeys("a", "b")),
+    (
+        "environment",
+        {},
+        {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"},
+        AwsKeys("a", "b", "c"),
+    ),
+    ("file", {}, {"AWS_PROFILE": "backup"}, AwsKeys("BACKUP", SECRET, "token==")),
+    ("role", {}, {"AWS_PROFILE": "empty", "AWS_ROLE_ARN": "arn:aws:iam::1:role/x"}, None),
+]
+
+
+@pytest.mark.parametrize(("config", "environ", "keys"), [case[1:] for case in KEYS], ids=[case[0] for case in KEYS])
+def test_keys_that_are_known(
+    config: dict[str, str], environ: dict[str, str], keys: AwsKeys | None, tmp_path: Path
+) -> None:
+    assert static_keys(S3Access(config), at(tmp_path, FILE, environ)) == keys
 
 
 def test_the_default_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
