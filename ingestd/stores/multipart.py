@@ -21,7 +21,7 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from ingestd.protocols.aws_signature import AwsKeys, Signer, canonical_query
+from ingestd.protocols.http.aws_signature import AwsKeys, Signer, canonical_query
 from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.object_store_errors import answer_error, error_code, silence_error
 

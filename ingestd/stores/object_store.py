@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from ingestd.protocols.aws_signature import AwsKeys
+from ingestd.protocols.http.aws_signature import AwsKeys
 from ingestd.stores.backups import BackupError, Repository
 from ingestd.stores.object_store_errors import backup_error
 

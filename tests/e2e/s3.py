@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Self
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.exceptions import NoSuchUpload
-from moto.s3.models import S3Backend
+from moto.s3.models import FakeKey, S3Backend
 from werkzeug.serving import ThreadedWSGIServer
 
 from tests.threads import Background
@@ -41,14 +41,15 @@ class S3:
         return [item["Key"] for item in self.client.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def _upload_part(backend: S3Backend, bucket_name: str, multipart_id: str, part_id: int, value: bytes) -> Any:
+def _upload_part(backend: S3Backend, bucket_name: str, multipart_id: str, part_id: int, value: bytes) -> FakeKey:
     """Answer as S3 does if there is no such upload; moto answers 500."""
     if multipart_id not in backend.get_bucket(bucket_name).multiparts:
         raise NoSuchUpload(upload_id=multipart_id)
     return _UPLOAD_PART(backend, bucket_name, multipart_id, part_id, value)
 
 
-_UPLOAD_PART, S3Backend.upload_part = S3Backend.upload_part, _upload_part
+_UPLOAD_PART = S3Backend.upload_part
+S3Backend.upload_part = _upload_part  # type: ignore[method-assign]
 
 
 class _Server(ThreadedWSGIServer):
@@ -56,9 +57,9 @@ class _Server(ThreadedWSGIServer):
     requests: list[str]
 
 
-class _Handler(MotoRequestHandler):  # type: ignore[misc] # untyped
+class _Handler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if str(code) == "200":
+        if str(code) == "200" and isinstance(self.server, _Server):
             self.server.requests.append(self.requestline)
         super().log_request(code, size)
 

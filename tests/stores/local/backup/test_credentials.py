@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.protocols.aws_signature import AwsKeys
+from ingestd.protocols.http.aws_signature import AwsKeys
 from ingestd.stores.backups import BackupError
 from ingestd.stores.object_store import S3Access, shared_aws_credentials, static_keys
 

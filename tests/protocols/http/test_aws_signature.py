@@ -10,7 +10,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from ingestd.protocols.aws_signature import AwsKeys, Signer, canonical_query
+from ingestd.protocols.http.aws_signature import AwsKeys, Signer, canonical_query
 
 KEYS = AwsKeys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 BUCKET = "https://examplebucket.s3.amazonaws.com"
