@@ -49,7 +49,7 @@ def _upload_part(backend: S3Backend, bucket_name: str, multipart_id: str, part_i
 
 
 _UPLOAD_PART = S3Backend.upload_part
-S3Backend.upload_part = _upload_part  # type: ignore[method-assign]
+S3Backend.upload_part = _upload_part  # type: ignore[assignment, method-assign]
 
 
 class _Server(ThreadedWSGIServer):
