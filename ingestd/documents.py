@@ -33,12 +33,14 @@ class Document(Generic[Content]):
         kind: The type of the content; ``kind()`` is the content of a missing file.
         max_bytes: The size that the file may have.
         timeout_s: How long to wait for another process that changes it.
+        mode: The rights of the file, less those that the umask takes away.
     """
 
     path: Path
     kind: type[Content]
     max_bytes: int = 1_000_000
     timeout_s: float = 10
+    mode: int = 0o666
 
     def load(self) -> Content:
         """Return the content. A damaged file is put aside as ``NAME.damaged``, with an error in the log.
@@ -107,7 +109,7 @@ class Document(Generic[Content]):
             raise OSError(errno.EFBIG, f"more than {self.max_bytes} bytes", str(self.path))
         for left_over in self.path.parent.glob(f".{self.path.name}.*.tmp"):  # of a process that was killed
             left_over.unlink(missing_ok=True)
-        write_atomic(self.path, text)
+        write_atomic(self.path, text, self.mode)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

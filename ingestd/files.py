@@ -151,9 +151,12 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def open_synced(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing from scratch; when the block ends without an exception, its content is durable."""
-    with path.open("wb") as file:
+def open_synced(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """Open a file for writing from scratch; when the block ends without an exception, its content is durable.
+
+    ``mode``: the rights of a new file, less those that the umask takes away.
+    """
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -175,14 +178,14 @@ def rename_synced(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def open_atomic(path: Path) -> Iterator[IO[bytes]]:
+def open_atomic(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces ``path`` when the block ends without an exception; otherwise it is deleted.
 
     After a crash ``path`` holds all of the old content or all of the new, and the new once the block has ended.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
-        with open_synced(temporary) as file:
+        with open_synced(temporary, mode) as file:
             yield file
         rename_synced(temporary, path)
     finally:
@@ -190,9 +193,12 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace the content of a file, which is created if missing: after a crash it is the old or the new one, whole."""
-    with open_atomic(path) as file:
+def write_atomic(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replace the content of a file, which is created if missing: after a crash it is the old or the new one, whole.
+
+    ``mode``: its rights from then on, less those that the umask takes away.
+    """
+    with open_atomic(path, mode) as file:
         file.write(data)
 
 

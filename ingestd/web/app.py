@@ -47,7 +47,7 @@ def make_app(
         health: Called for each request to ``/health``, and before the metrics are rendered: it measures the queues.
         reload: Reloads the pipeline config and returns when that has ended; None: there is no ``/reload``.
     """
-    authentication = Authentication(config.access, config.prefix)
+    authentication = Authentication(config.access, config.prefix, config.data_dir)
     middlewares = [_check_first_line, authentication.middleware()]
     app = web.Application(client_max_size=64 * 1024, middlewares=middlewares)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)

@@ -414,7 +414,7 @@ async def test_a_daemon_with_a_password_tells_it_nobody(tmp_path: Path) -> None:
 
 
 async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
-    """It ends the sessions; any other reload leaves them."""
+    """It ends the sessions; any other reload leaves them, and so does a crash, which brings none back."""
     file = tmp_path / "password"
     file.write_text(PASSWORD)
     with Daemon(tmp_path, http_password_file=str(file)) as daemon:
@@ -431,9 +431,19 @@ async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
         wait_until(lambda: len(daemon.said("every process runs the new config")) == 2, "the second reload")
         assert (await client.get("/api/status")).status == 401
         statuses = [(await client.sign_in(password)).status for password in (PASSWORD, "another password")]
+        assert len(daemon.said("serving metrics and health")) == 1
+        guest = Client(daemon.url)
+        cookie = (await guest.sign_in("another password")).headers["Set-Cookie"].partition(";")[0]
+        csrf = (await guest.get("/api/session")).json()["csrf"]
+        assert (await guest.ask("POST", "/logout", headers={"X-CSRF-Token": csrf})).status == 204
+        await asyncio.to_thread(daemon.kill_with_children)
+        daemon.start()
+        await asyncio.to_thread(daemon.wait_for, "serving metrics and health")
+        guest.url = client.url = daemon.url
+        statuses += [(await client.get("/api/status")).status, (await guest.get("/api/status", Cookie=cookie)).status]
         await client.close()
-    assert statuses == [403, 303]
-    assert len(daemon.said("serving metrics and health")) == 1
+        await guest.close()
+    assert statuses == [403, 303, 200, 401]
 
 
 def settings_shown(folder: Path, *arguments: str) -> str:

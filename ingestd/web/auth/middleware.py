@@ -18,6 +18,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from ingestd.logs import get_logger
 from ingestd.web.auth import login_page
 from ingestd.web.auth.access import Access
 from ingestd.web.auth.rate_limiter import AttemptLimiter
+from ingestd.web.auth.session_file import SessionFile
 from ingestd.web.auth.sessions import IDLE_SECONDS, Sessions
 from ingestd.web.responses import Handler, json_error, json_response
 
@@ -62,12 +64,20 @@ class Authentication:
     Args:
         access: Who may see what.
         prefix: What all paths start with.
+        folder: The data folder, where the sessions are kept over restarts; None: they end with the process.
         clock: Seconds of a monotonic clock.
     """
 
-    def __init__(self, access: Access, prefix: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        access: Access,
+        prefix: str = "",
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._access, self._prefix, self._clock = access, prefix, clock
-        self._sessions = Sessions()
+        self._file = SessionFile(folder) if folder is not None else None
+        self._sessions = self._file.load(access, clock()) if self._file is not None else Sessions()
         self._login_limiter = AttemptLimiter()
         self._token_limiter = AttemptLimiter(burst=20)  # apart: a program with an old token locks nobody out
         self._csrf = secrets.token_urlsafe(32)  # shared by all clients where nobody signs in
@@ -76,6 +86,7 @@ class Authentication:
         """Change who may see what; another password or token ends all sessions."""
         if (access.password, access.token) != (self._access.password, self._access.token):
             self._sessions = Sessions()
+            self._sessions.changed = True  # those in the file have ended
         self._access = access
 
     def routes(self) -> list[web.RouteDef]:
@@ -104,6 +115,8 @@ class Authentication:
             response: web.StreamResponse | None = self._reject(request)
             if response is None:  # not "or": the responses of an older aiohttp are false
                 response = await handler(request)
+            if self._file is not None and self._file.is_due(self._sessions, self._clock()):
+                await self._save_sessions()
             if response.status == _TOO_MANY_REQUESTS:
                 await asyncio.sleep(_PAUSE_SECONDS)
             return response
@@ -172,10 +185,12 @@ class Authentication:
             self._login_limiter.failed(client, now)
             log.warning("failed login at the dashboard", client=client)
             return _login_page(request, following, "wrong")
+        cookie = self._sessions.start(now)
+        await self._save_sessions()
         response = web.Response(status=303, headers={"Location": "./" + following})
         response.set_cookie(
             COOKIE,
-            self._sessions.start(now),
+            cookie,
             max_age=int(IDLE_SECONDS),
             path=self._prefix + "/",
             httponly=True,
@@ -186,9 +201,14 @@ class Authentication:
 
     async def _sign_out(self, request: web.Request) -> web.Response:
         self._sessions.end(request.cookies.get(COOKIE, ""))
+        await self._save_sessions()
         response = web.Response(status=204)
         response.del_cookie(COOKIE, path=self._prefix + "/")
         return response
+
+    async def _save_sessions(self) -> None:
+        if self._file is not None:
+            await self._file.save(self._sessions, self._access, self._clock())
 
     async def _show_session(self, request: web.Request) -> web.Response:
         identity, required = self.identify(request), self._access.login_required
