@@ -119,7 +119,8 @@ class SessionFile:
             if access.login_required and not content.salt:
                 content.salt = secrets.token_hex(_SALT_BYTES)
                 content.credentials = _hash(content.salt, access.password, access.token)
-            kept = {key: stored for key, stored in content.sessions.items() if key not in ended} | sessions
+            kept = {key: stored for key, stored in content.sessions.items() if key not in ended}
+            kept.update(sessions)
             newest = sorted(kept, key=lambda key: kept[key].used)[-MAX_SESSIONS:]
             content.sessions = {key: kept[key] for key in newest}
 
