@@ -43,6 +43,8 @@ def expected(line: bytes) -> dict[str, object]:
     if "?q=" in path and int(path.rpartition("=")[2]) < 2:  # the first page of the result
         word = path.split("?q=")[1].split("&")[0]
         found["search_word"] = WORDS[word]
+    if "stack_trace" in record:
+        found |= {"problem": "656e17cfdd50", "problem_title": "Error in views.detail"}
     return dict(record, **found)
 
 

@@ -27,7 +27,7 @@ from typing import Any
 from ingestd.stores.elastic.connection.server import DEFAULT_TYPE, Server
 
 TEMPLATE_NAME = "ingestd"
-VERSION = 4
+VERSION = 5
 """Increased with every change of `template`, so that an older one of ours is replaced."""
 
 PRIORITY = 200  # above the servers' own templates (100) and those of beats (150)
@@ -49,8 +49,8 @@ _MAPPING_KEYS = frozenset(
 """Keys of a mapping; a mapping of Elasticsearch 6 has a single other key instead, the mapping type."""
 
 _KEYWORDS = frozenset(
-    {"@version", "level", "logger_name", "method", "path", "referrer", "request_path", "search_word", "tags", "type"}
-    | {"user_agent"}
+    {"@version", "level", "logger_name", "method", "path", "problem", "problem_title", "referrer", "request_path"}
+    | {"search_word", "tags", "type", "user_agent"}
 )
 
 _GEOIP_KEYWORDS = (

@@ -1,0 +1,134 @@
+"""``problem``: which problem an error is, so that errors of the same cause are counted together.
+
+Not in Logstash. Errors are grouped as Sentry does: by the type of the exception and the innermost frame of the site's
+own code (https://docs.sentry.io/concepts/data-management/event-grouping/); without a trace, by their message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ingestd.event.fields import FieldRef
+from ingestd.event.table import ABSENT, Column, Rows, Table, is_absent
+from ingestd.plugins.filters._problem_groups import Paths, Problem, grouper
+from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
+from ingestd.protocols.records.tracebacks import has_traceback
+
+_PROBLEM, _TITLE = "problem", "problem_title"
+_LEVEL, _ECS_LEVEL = FieldRef("level"), FieldRef("[log][level]")
+_TYPE, _ECS_TYPE = FieldRef("error_type"), FieldRef("[error][type]")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of the filter ``problem``."""
+
+    source: list[FieldRef] = option(
+        [FieldRef(name) for name in ("stack_trace", "[error][stack_trace]", "exc_info", "exc_text", "traceback")],
+        "Fields that may have a stack trace; the first that has one is taken, then `message`.",
+    )
+    message: FieldRef = option(FieldRef("message"), "Field with the message.")
+    levels: list[str] = option(
+        ["ERROR", "CRITICAL", "FATAL", "SEVERE", "ALERT", "EMERGENCY"],
+        "Levels of errors, in any case. Records of other levels are a problem only if they have a stack trace.",
+    )
+    own: list[str] = option(
+        [],
+        "Paths of the site's own code, with `*` as a wildcard: `/srv/shop/*`. Default: all that are not of libraries. "
+        "What comes before the wildcard is left out in titles.",
+    )
+    library: list[str] = option(
+        [],
+        "Paths of libraries, with `*` as a wildcard, besides `site-packages`, `dist-packages`, Python's own and "
+        "`node_modules`.",
+    )
+
+
+def _touches(options: Options) -> Touch:
+    refs = [*options.source, options.message, _LEVEL, _ECS_LEVEL, _TYPE, _ECS_TYPE]
+    sets = frozenset({_PROBLEM, _TITLE})
+    return Touch(reads=frozenset({ref.text for ref in refs} | {"visit"}) | sets, sets=sets)
+
+
+@filter_plugin("problem", Options, touches=_touches, columns=True)
+def build(options: Options, context: BuildContext) -> ColumnsFn:
+    """Find out which problem an error is: set `problem`, a short id, and `problem_title`.
+
+    Errors with the same exception in the same function of the site's own code are the same problem, whatever line,
+    release, number, id or address they have. Of chained exceptions the last counts. Without a trace of Python the
+    message counts, with numbers, ids, addresses and quoted texts masked. Access lines are no problems: the record of
+    the error itself is. A record that has a `problem` keeps it.
+    """
+    names = {level.upper() for level in options.levels}
+    severe = names | {level.lower() for level in names} | {level.title() for level in names}
+    group_of = grouper(Paths(tuple(options.own), tuple(options.library)))
+    again = context.again
+
+    def problem(table: Table, rows: Rows, received_ns: int) -> Rows:
+        levels, messages = _first_of(table, _LEVEL, _ECS_LEVEL), table.values(options.message)
+        traces = _traces(table, rows, options.source)
+        errors = [
+            row
+            for row in rows
+            if (type(level := levels[row]) is str and level in severe)
+            or row in traces
+            or (level is ABSENT and _has_traceback(messages[row]))
+        ]
+        if not errors:
+            return errors
+        known, titles, visits = table.column(_PROBLEM), table.column(_TITLE), table.column("visit")
+        types = _first_of(table, _TYPE, _ECS_TYPE)
+        found: dict[int, Problem] = {}
+        for row in errors:
+            message = messages[row] if type(messages[row]) is str else ""
+            trace = traces.get(row) or (message if has_traceback(message) else "")
+            if not _is_missing(known[row]) and not (again and not _is_missing(titles[row])):
+                continue  # the record's own
+            if not trace and visits[row] in (True, "true"):
+                continue
+            if group := group_of(trace, message, types[row] if type(types[row]) is str else ""):
+                found[row] = group
+        _put(table, _PROBLEM, {row: group.id for row, group in found.items()})
+        _put(table, _TITLE, {row: group.title for row, group in found.items() if again or _is_missing(titles[row])})
+        return [*found]
+
+    return problem
+
+
+def _first_of(table: Table, ref: FieldRef, other: FieldRef) -> Column:
+    """Return the values of a field, and of another where an event lacks it."""
+    values = table.values(ref)
+    if is_absent(table.column(other.top)):
+        return values
+    others = table.values(other)
+    return [
+        second if _is_missing(first) and second is not None else first
+        for first, second in zip(values, others, strict=True)
+    ]
+
+
+def _traces(table: Table, rows: Rows, sources: list[FieldRef]) -> dict[int, str]:
+    """Return the first stack trace of each event that has one."""
+    traces: dict[int, str] = {}
+    for ref in sources:
+        if not is_absent(table.column(ref.top)):
+            values = table.values(ref)
+            traces = {row: text for row in rows if type(text := values[row]) is str and text} | traces
+    return {row: trace for row, trace in traces.items() if "\n" in trace.strip()}
+
+
+def _has_traceback(message: Any) -> bool:
+    return type(message) is str and has_traceback(message)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is ABSENT or value is None
+
+
+def _put(table: Table, name: str, values: dict[int, str]) -> None:
+    """Set a field in the rows of ``values``."""
+    if values:
+        column = table.writable(name)
+        for row, value in values.items():
+            column[row] = value
