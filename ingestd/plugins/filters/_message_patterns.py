@@ -53,7 +53,7 @@ def _mask(match: re.Match[str]) -> str:
     if kind == "query":
         return "?…"
     if kind == "object":
-        return re.match(r"<[\w.]+", match[0])[0] + " …>"  # type: ignore[index] -- that is how it starts
+        return re.split(r"[^\w.<]", match[0], maxsplit=1)[0] + " …>"
     if kind == "word":
         numbered = _NUMBERED.fullmatch(match[0])  # user42, oauth2
         return f"{numbered[1]}<n>" if numbered else "<id>"
