@@ -20,7 +20,7 @@ LAYERS = [
     {"display", "files", "logs", "names", "recipes", "suggest", "units"},
     {"documents", "event", "metrics", "protocols", "settings", "tasks"},
     {"config", "geoip", "grok", "journal", "kibana", "stores"},
-    {"dead_letters"},
+    {"analytics", "dead_letters"},
     {"plugins"},
     {"compiler"},
     {"lifecycle", "pipeline"},

@@ -26,6 +26,7 @@ COMMANDS = {  # name: module and click command
     "indices": "ingestd.cli.commands.indices:indices",
     "search": "ingestd.cli.commands.search:search",
     "top": "ingestd.cli.commands.top:top",
+    "words": "ingestd.cli.commands.words:words",
     "histogram": "ingestd.cli.commands.histogram:histogram",
     "aggregate": "ingestd.cli.commands.aggregate:aggregate",
     "sql": "ingestd.cli.commands.sql:sql",

@@ -19,6 +19,7 @@ from tests.stores.aggregations import AGGREGATIONS
 from tests.stores.events import DAYS, EVENTS, index_of, key_of
 from tests.stores.questions import SKIPPED_MIDNIGHT, ChangedClocks, Question, query
 from tests.stores.texts import TEXTS
+from tests.stores.word_reports import WORD_REPORTS
 
 
 def keys(store: LogStore, wanted: Query, limit: int = 0, after: str | None = None) -> list[str]:
@@ -467,7 +468,7 @@ OTHERS = [
 ]
 
 
-QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS, *AGGREGATIONS]
+QUESTIONS = [*FILTERS, *FREE_TEXT, *OTHERS, *AGGREGATIONS, *WORD_REPORTS]
 
 
 def check(store: LogStore, kind: str, questions: Sequence[Question] = tuple(QUESTIONS)) -> dict[str, tuple[Any, Any]]:

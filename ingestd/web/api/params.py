@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 from multidict import MultiMapping
 
@@ -71,6 +72,15 @@ def time(parameters: Mapping[str, str], name: str) -> str | None:
         else:
             return f"{moment.replace(tzinfo=None).isoformat()}{match[1] or ''}Z"
     raise ParameterError(f"{name} must be a time such as 2026-11-22T10:00:00Z, not {value[:40]!r}")
+
+
+def zone(parameters: Mapping[str, str]) -> str:
+    """Return the name of a time zone that exists, ``Asia/Seoul``; UTC if it is missing."""
+    name = parameters.get("zone") or "UTC"
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, LookupError):
+        raise ParameterError(f"zone must be a time zone such as Asia/Seoul, not {name[:40]!r}") from None
 
 
 def field(parameters: Mapping[str, str], default: str = "") -> str:

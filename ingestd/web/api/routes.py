@@ -33,6 +33,8 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "histogram": _histogram,
         "top": _top,
         "aggregate": _aggregate,
+        "words": _words,
+        "word": _word,
         "indices": _no_arguments,
         "accounts": _no_arguments,
         "kafka": _kafka,
@@ -93,6 +95,33 @@ def _aggregate(request: web.Request) -> Arguments:
         "by": params.texts(query, "by", MAX_TERMS),
         "n": params.number(query, "n", 10, 1, MAX_VALUES),
         "paths": bool(params.number(query, "paths", 0, 0, 1)),
+        "seconds": params.number(query, "seconds", 0, 1, 366 * _DAY),
+        "offset": params.number(query, "offset", 0, -366 * _DAY, 366 * _DAY),
+        "now": utc_now(),
+    }
+
+
+def _words(request: web.Request) -> Arguments:
+    query = request.query
+    return _period(request) | {
+        "n": params.number(query, "n", 50, 1, MAX_VALUES),
+        "find": params.text(query, "find"),
+        "csv": bool(params.number(query, "csv", 0, 0, 1)),
+    }
+
+
+def _word(request: web.Request) -> Arguments:
+    word = params.text(request.query, "word")
+    if not word:
+        raise ParameterError("word is missing")
+    return _period(request) | {"word": word}
+
+
+def _period(request: web.Request) -> Arguments:
+    """Return a period of events: which, in which time zone its days are, and what it is divided into."""
+    query = request.query
+    return _filters(request) | {
+        "zone": params.zone(query),
         "seconds": params.number(query, "seconds", 0, 1, 366 * _DAY),
         "offset": params.number(query, "offset", 0, -366 * _DAY, 366 * _DAY),
         "now": utc_now(),

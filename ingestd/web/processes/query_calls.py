@@ -71,6 +71,8 @@ class QueryCalls:
             "histogram": self._histogram,
             "top": self._top,
             "aggregate": self._aggregate,
+            "words": self._words,
+            "word": self._word,
             "indices": self._indices,
             "dead_letters": self._dead_letters,
             "audit": self._audit,
@@ -190,6 +192,16 @@ class QueryCalls:
         wanted = Aggregation(tuple(map(Metric.parse, arguments["metrics"])), tuple(terms), interval)
         found = self._opened.aggregate(with_end(query, wanted, arguments["now"]), wanted)
         return dumps({"buckets": [bucket.document(wanted) for bucket in found]})
+
+    def _words(self, arguments: Arguments) -> bytes:
+        from ingestd.web.processes.word_calls import words_document  # noqa: PLC0415 -- most queries do not need it
+
+        return words_document(self._opened, _query(arguments), arguments)
+
+    def _word(self, arguments: Arguments) -> bytes:
+        from ingestd.web.processes.word_calls import word_document  # noqa: PLC0415 -- most queries do not need it
+
+        return word_document(self._opened, _query(arguments), arguments)
 
     def _indices(self, _: Arguments) -> bytes:
         backups: dict[str, dict[str, str | int | None]] = {}

@@ -63,3 +63,14 @@ WRONG: list[tuple[str, Callable[[str], Any], str]] = [  # id, reader, text
 def test_refused(read: Callable[[str], Any], text: str) -> None:
     with pytest.raises(ParameterError):
         read(text)
+
+
+def test_zone() -> None:
+    assert params.zone({"zone": "Asia/Seoul"}) == "Asia/Seoul"
+    assert params.zone({}) == "UTC"
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Asia", "x" * 300, "a\0b"])
+def test_no_zone(name: str) -> None:
+    with pytest.raises(ParameterError, match="zone must be a time zone"):
+        params.zone({"zone": name})

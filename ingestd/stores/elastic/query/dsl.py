@@ -40,6 +40,9 @@ Clause = dict[str, Any]
 ALL: Clause = {"match_all": {}}
 NONE: Clause = {"match_none": {}}
 
+_MANY_TERMS = 16
+"""More values of one field are one clause: servers allow about 1,000."""
+
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,19})?")
 
 
@@ -79,7 +82,7 @@ def clause(condition: Condition, fields: Fields) -> Clause:  # noqa: PLR0911 - o
         case And(parts):
             return _all([clause(part, fields) for part in parts])
         case Or(parts):
-            return _any([clause(part, fields) for part in parts])
+            return _any(_with_joined_terms([clause(part, fields) for part in parts]))
         case Not(part):
             return _not(clause(part, fields))
         case Text(value, names):
@@ -103,6 +106,18 @@ def _all(clauses: Iterable[Clause]) -> Clause:
 
 def _any(clauses: Iterable[Clause]) -> Clause:
     return _joined(clauses, NONE, ALL, lambda parts: {"should": parts, "minimum_should_match": 1})
+
+
+def _with_joined_terms(clauses: Sequence[Clause]) -> Iterator[Clause]:
+    """Yield clauses, the terms of a field as one if they are many."""
+    values: dict[str, list[Any]] = {}
+    for part in clauses:
+        if part.keys() == {"term"}:
+            ((name, value),) = part["term"].items()
+            values.setdefault(name, []).append(value)
+    many = {name: found for name, found in values.items() if len(found) > _MANY_TERMS}
+    yield from (part for part in clauses if part.keys() != {"term"} or not part["term"].keys() <= many.keys())
+    yield from ({"terms": {name: found}} for name, found in many.items())
 
 
 def _joined(

@@ -9,7 +9,7 @@ from ingestd.stores.elastic.query.dsl import ALL, NONE, clause, fields_of, query
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType, dotted, fields_parameter
 from ingestd.stores.elastic.query.scope import scope_of
 from ingestd.stores.lucene import parse
-from ingestd.stores.query import FREE_FIELDS, Gap, Like, Query
+from ingestd.stores.query import FREE_FIELDS, Equal, Gap, Like, Or, Query
 
 
 def caps(kind: str, indices: list[str] | None = None) -> dict[str, Any]:
@@ -130,6 +130,13 @@ CLAUSES: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("text", "expected"), CLAUSES.values(), ids=CLAUSES.keys())
 def test_clause(text: str, expected: dict[str, Any]) -> None:
     assert query_clause(Query(condition=parse(text)), FIELDS) == expected
+
+
+def test_many_values_of_a_field_are_one_clause() -> None:
+    values = tuple(f"w{number}" for number in range(2_000))
+    condition = Or((*(Equal("word", value) for value in values), Equal("n", "1"), Equal("host", "a")))
+    expected = either({"term": {"n": 1}}, {"term": {"host": "a"}}, {"terms": {"word": list(values)}})
+    assert clause(condition, FIELDS) == expected
 
 
 def test_times() -> None:

@@ -1,0 +1,1 @@
+"""Reports that are computed from what any `LogStore` answers."""
