@@ -26,18 +26,15 @@ from ingestd.event.chunk import Stream
 from ingestd.logs import get_logger
 from ingestd.plugins.inputs._client_warnings import ClientWarnings
 from ingestd.plugins.inputs._connection import REST_SECONDS, SENDING_SECONDS, Connection
+from ingestd.plugins.inputs._listening import ListeningInput
 from ingestd.plugins.inputs._opening import HANDSHAKE_SECONDS, RejectedError, first_bytes, open_connection
 from ingestd.plugins.inputs._streams import of_proxied_client
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tls import ServerContexts, TlsOptions
-from ingestd.plugins.interfaces import Sink, StopMode
+from ingestd.plugins.interfaces import Sink
 from ingestd.plugins.registry import BuildContext, option, required
-from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-
-_SHARE_OF_STOP = 0.9
-"""Of the time that a stop may take: how long conversations may go on; the rest is for reporting them."""
 
 _HANDOVER_SECONDS = 5.0
 """How long they may go on if another process takes the place of this one, which it waits for."""
@@ -90,7 +87,7 @@ class _Served:
     begun: bool = False
 
 
-class ServerInput:
+class ServerInput(ListeningInput):
     """Runs ``converse`` for each connection.
 
     Args:
@@ -105,7 +102,6 @@ class ServerInput:
         keep_alive: Whether the system probes idle connections.
     """
 
-    finite = False
     outlives_reader = False
 
     def __init__(
@@ -119,35 +115,12 @@ class ServerInput:
         keep_alive: bool = False,
     ) -> None:
         check_port(options.port)
+        super().__init__(options, context)
         self._options, self._converse, self._acknowledges = options, converse, acknowledges
         self._read_bytes, self._keep_alive = read_bytes, keep_alive
-        self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
-        self._labels = (context.pipeline_id, context.plugin_id)
         self._warnings, self._reports = ClientWarnings(*self._labels), SenderReports(*self._labels)
         self._tls = ServerContexts(options, *self._labels) if options.ssl_enabled else None
-        self.tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._served: set[_Served] = set()
-        self._mode: StopMode = "drain"
-        self._ended = asyncio.Event()
-        self._sink: Sink | None = None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port to listen on."""
-        return self._options.host, self._options.port
-
-    @property
-    def max_connections(self) -> int:
-        """Most connections at a time; 0: no limit."""
-        return self._options.max_connections
-
-    async def open(self) -> None:
-        """Do nothing: the supervisor listens."""
-
-    def stop(self, mode: StopMode) -> None:
-        """Let ``run`` return."""
-        self._mode = mode
-        self._ended.set()
 
     async def run(self, sink: Sink) -> None:
         """Serve until ``stop``, then finish what has begun."""
@@ -195,8 +168,7 @@ class ServerInput:
     async def _cut_off(self) -> None:
         left = [served for served in self._served if served.connection is not None]
         if left and not self._acknowledges:
-            text = "the stop could not wait until all that clients had sent was taken in: it is lost"
-            log.error(text, pipeline=self._labels[0], input=self._labels[1], connections=len(left))
+            self._log_lost(connections=len(left))
         tasks = [served.task for served in self._served]
         for task in tasks:
             self.tasks.cancel(task)
@@ -216,11 +188,8 @@ class ServerInput:
         """Hold a conversation until its end; ``kept``, ``client`` and ``on_client`` are of connections read on."""
         served = _Served()
         self._served.add(served)
-        self._count_open()
+        self._count_open(len(self._served))
         served.task = self.tasks.start(f"connection {stream.id}", self._serve(served, sock, stream, closed))
-
-    def _count_open(self) -> None:
-        metrics.CONNECTIONS_OPEN.set(len(self._served), *self._labels)
 
     async def _serve(self, served: _Served, sock: socket.socket, stream: Stream, closed: Callable[[str], None]) -> None:
         reason = "shutdown"  # if it is cancelled
@@ -233,7 +202,7 @@ class ServerInput:
         finally:
             sock.close()
             self._served.discard(served)
-            self._count_open()
+            self._count_open(len(self._served))
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
             closed(reason)
 

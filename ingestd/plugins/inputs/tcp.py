@@ -28,9 +28,9 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
-from ingestd.logs import get_logger
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.ecs import ecs_option, ecs_select
+from ingestd.plugins.inputs._listening import ListeningInput
 from ingestd.plugins.inputs._server import ServerOptions, check_port
 from ingestd.plugins.inputs._streams import of_proxied_client
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
@@ -42,18 +42,12 @@ from ingestd.plugins.inputs._tcp_rejection import RejectedConnections
 from ingestd.plugins.inputs._tcp_senders import SenderReports
 from ingestd.plugins.inputs._tcp_tls import server_lines
 from ingestd.plugins.inputs._tls import TLS_LEGACY, client_authentication, tls_warnings
-from ingestd.plugins.interfaces import Sink, SocketInput, StopMode, delimiter_of, grouping_of
+from ingestd.plugins.interfaces import Sink, SocketInput, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, replaced
 from ingestd.plugins.stream_fields import FieldNames
 from ingestd.protocols.framing.lines import LINE_FEED
 from ingestd.protocols.framing.proxy_header import ProxyHeader
 from ingestd.protocols.framing.senders import ANSWERS, Sender
-from ingestd.tasks import BackgroundTasks
-
-log = get_logger(__name__)
-
-_SHARE_OF_STOP = 0.9
-"""Of the time that a stop may take: how long clients' bytes wait for room; the rest is for reporting them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +90,7 @@ _LEGACY = {
 }
 
 
-class TcpInput:
+class TcpInput(ListeningInput):
     """Reads the connections that it is given, line by line.
 
     Args:
@@ -106,7 +100,6 @@ class TcpInput:
         expected: Senders that the input is meant for; None: see ``_expected``.
     """
 
-    finite = False
     outlives_reader = True
 
     def __init__(
@@ -117,34 +110,16 @@ class TcpInput:
         framings: Framings = FRAMINGS,
         expected: frozenset[Sender] | None = None,
     ) -> None:
+        super().__init__(opts, context)
         self._opts, self._delimiter = opts, delimiter_of(context.codec)
         self._framings = framings if self._delimiter == LINE_FEED else {}
         self._max_line_bytes = context.settings.max_line_bytes
         self._grouping = grouping_of(context.codec)
-        self._stop_seconds = context.settings.shutdown_timeout * _SHARE_OF_STOP
         self._buffer = PeekBuffer(context.settings.batch.max_bytes)
-        self._labels = (context.pipeline_id, context.plugin_id)
         self._reports = SenderReports(*self._labels, _expected(opts, context) if expected is None else expected)
         self._connections: set[TcpConnection] = set()
-        self.tasks = BackgroundTasks(f"input {context.plugin_id}")
         self._rejected = RejectedConnections(self.tasks)
-        self._mode: StopMode = "drain"
-        self._ended = asyncio.Event()
-        self._sink: Sink | None = None
         self._poller: Poller | None = None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port to listen on."""
-        return self._opts.host, self._opts.port
-
-    @property
-    def max_connections(self) -> int:
-        """Most connections at a time; 0: no limit."""
-        return self._opts.max_connections
-
-    async def open(self) -> None:
-        """Do nothing: the supervisor listens."""
 
     async def run(self, sink: Sink) -> None:
         """Serve until ``stop``; then, unless another process goes on, read what the kernel holds.
@@ -181,13 +156,7 @@ class TcpInput:
         drains = [connection.drain(deadline, half_lines=half_lines) for connection in list(self._connections)]
         left = [size for size in await asyncio.gather(*drains) if size]
         if left and self._mode == "drain":  # else the supervisor keeps the connections
-            text = "the stop could not wait until all that clients had sent was taken in: it is lost"
-            log.error(text, pipeline=self._labels[0], input=self._labels[1], connections=len(left), bytes=sum(left))
-
-    def stop(self, mode: StopMode) -> None:
-        """Let ``run`` return."""
-        self._mode = mode
-        self._ended.set()
+            self._log_lost(connections=len(left), bytes=sum(left))
 
     def serve(
         self,
@@ -216,7 +185,7 @@ class TcpInput:
             delimiter=self._delimiter,
         )
         self._connections.add(connection)
-        metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
+        self._count_open(len(self._connections))
         connection.start(kept)
 
     def _owner(
@@ -225,7 +194,7 @@ class TcpInput:
         def forget(connection: ConnectionReader, reason: str) -> None:
             self._connections.difference_update([connection])
             metrics.CONNECTIONS_CLOSED.add(1, *self._labels, reason)
-            metrics.CONNECTIONS_OPEN.set(len(self._connections), *self._labels)
+            self._count_open(len(self._connections))
             closed(reason)
 
         def reject(connection: ConnectionReader, sock: socket.socket, sender: Sender) -> None:
