@@ -60,6 +60,10 @@ class DuckDBSession:
         """
         return list(self._rows(self._connection, sql, parameters))
 
+    def table_rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Yield rows as they are read, of temporary tables, too; no other statement may run meanwhile."""
+        return self._rows(self._connection, sql, ())
+
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Yield rows as they are read; other statements may run meanwhile. Raises as `run`."""
         return self._rows(self._connection.cursor(), sql, ())

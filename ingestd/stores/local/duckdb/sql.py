@@ -35,6 +35,11 @@ def equals_any(operand: str, values: Iterable[str]) -> str:
     return f"{operand} = {literals[0]}" if len(literals) == 1 else f"{operand} IN ({', '.join(literals)})"
 
 
+def url_decoded(operand: str) -> str:
+    """Return the expression for what ``stores.query.decoded`` returns."""
+    return f"coalesce(TRY(url_decode(replace({operand}, '+', ' '))), {operand})"
+
+
 def field_paths(field: str) -> list[tuple[str, ...]]:
     """Return the paths where a field may be.
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ingestd.stores.local.duckdb import column_sql
 from ingestd.stores.local.duckdb.sql import extract_one, field_paths, in_one, quoted_name
 from ingestd.stores.local.index.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
-from ingestd.stores.query import INDEX_FIELD
+from ingestd.stores.local.index.trigrams import TrigramFilter
+from ingestd.stores.query import DECODED_FIELDS, INDEX_FIELD
 
 ALWAYS, NEVER = "true", "false"
 
@@ -60,11 +62,13 @@ class SourceColumns:
         fields: Of a file of format 1: the fields that have columns, in the order of their bits in ``not_text``.
         typed: The columns of another sealed file as JSON, as the manifest has them; else empty.
         rest: The fields that may be in its ``rest``; None: any.
+        trigrams: The filters of fields with a column of texts that have one, by field.
     """
 
     fields: tuple[str, ...] = ()
     typed: str = ""
     rest: tuple[str, ...] | None = ()
+    trigrams: Mapping[str, TrigramFilter] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of_file(cls, columns: tuple[str, ...] | Columns, rest: tuple[str, ...] | None) -> SourceColumns:
@@ -80,30 +84,45 @@ class SourceColumns:
         if field == INDEX_FIELD:
             return FieldColumn(INDEX_NAME, NEVER)
         if self.typed:
-            return self._find_typed(field)
+            return _find_typed(self.typed, self.rest, field)
         if field not in self.fields:
             return None
         return FieldColumn(quoted_name(field), f"(not_text & {1 << self.fields.index(field)}) <> 0")
 
-    def _find_typed(self, field: str) -> FieldColumn | None:
-        columns = _columns(self.typed)
-        if columns == WHOLE_DOCUMENTS:
+    def may_hold(self, name: str, words: Sequence[str]) -> bool:
+        """Return whether a value of a field may contain all of some words of lower case, in any case."""
+        column = self.find(name)
+        if column is None or column.type != "VARCHAR" or name not in self.trigrams:
+            return column != MISSING
+        return all(map(self.trigrams[name].may_hold, words))
+
+    def spellings(self, name: str, word: str) -> tuple[str, ...] | None:
+        """Return how the column of a field may spell a word of lower case; None: in any way, or it is encoded."""
+        if name in DECODED_FIELDS or name not in self.trigrams or (column := self.find(name)) is None:
             return None
-        paths = field_paths(field)
-        found = [column for path in paths if (column := _resolve(columns, path)) is not None]
-        if len(found) > 1:
-            return None
-        in_rest = [path for path in paths if self.rest is None or path[0] in self.rest]
-        if not in_rest:
-            return found[0] if found else MISSING
-        column, value = MISSING, extract_one(in_rest, "rest")
-        if found:
-            column = found[0]
-            json_type = f"WHEN {column.other} THEN {column.text}::JSON ELSE to_json({column.text}) END"
-            value = in_one(f"[CASE WHEN {column.text} IS NOT NULL THEN CASE {json_type} END, {value}]")
-        text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE {value}->>'$' END"
-        other = f"coalesce(NOT starts_with({value}, '\"'), true)"
-        return FieldColumn(text, f"CASE WHEN rest IS NULL THEN {column.other} ELSE {other} END")
+        return self.trigrams[name].spellings(word) if column.type == "VARCHAR" else None
+
+
+@functools.lru_cache(256)
+def _find_typed(typed: str, rest: tuple[str, ...] | None, name: str) -> FieldColumn | None:
+    columns = _columns(typed)
+    if columns == WHOLE_DOCUMENTS:
+        return None
+    paths = field_paths(name)
+    found = [column for path in paths if (column := _resolve(columns, path)) is not None]
+    if len(found) > 1:
+        return None
+    in_rest = [path for path in paths if rest is None or path[0] in rest]
+    if not in_rest:
+        return found[0] if found else MISSING
+    column, value = MISSING, extract_one(in_rest, "rest")
+    if found:
+        column = found[0]
+        json_type = f"WHEN {column.other} THEN {column.text}::JSON ELSE to_json({column.text}) END"
+        value = in_one(f"[CASE WHEN {column.text} IS NOT NULL THEN CASE {json_type} END, {value}]")
+    text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE {value}->>'$' END"
+    other = f"coalesce(NOT starts_with({value}, '\"'), true)"
+    return FieldColumn(text, f"CASE WHEN rest IS NULL THEN {column.other} ELSE {other} END")
 
 
 @functools.lru_cache(256)

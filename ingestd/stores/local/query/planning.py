@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ingestd.stores.local.index.sealed_files import MISSING, KnownFaults, fault,
 from ingestd.stores.local.query import sql
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import SortKey, bound
+from ingestd.stores.local.query.text_conditions import pruned
 from ingestd.stores.query import Query, may_match_in, names_index
 
 HEAVY_BYTES = 1 << 30
@@ -74,7 +75,7 @@ class FileLister:
         return [f"{path.parent.name}/{path.name} {reason}" for path, reason in sorted(missing.items())]
 
     def file_groups(self, folders: Sequence[IndexFolder], query: Query) -> list[sql.FileGroup]:
-        """Return the files that may have events in the query's range, grouped by whether all their events are in it.
+        """Return the files that may have matching events, grouped by whether all their events are in the query's range.
 
         Raises:
             StoreError: A bound of the range is not a time.
@@ -91,7 +92,7 @@ class FileLister:
             for file, timed in sealed:
                 columns = SourceColumns.of_file(file.columns, file.rest)
                 groups.setdefault((columns, timed), []).append(str(folder.path / file.name))
-        return [sql.FileGroup(tuple(files), timed, columns) for (columns, timed), files in groups.items() if files]
+        return list(_file_groups(groups, query))
 
     def _contents(
         self, folder: IndexFolder, choose: Callable[[manifest.Manifest], Iterable[tuple[manifest.SealedFile, bool]]]
@@ -171,6 +172,14 @@ class FileLister:
                 cached = self._lines[str(path)] = (version, count_bytes(path, b"\n"))
             return cached[1]
         return 0
+
+
+def _file_groups(groups: Mapping[GroupKey, Sequence[str]], query: Query) -> Iterator[sql.FileGroup]:
+    for (columns, timed), files in groups.items():
+        if columns is not None:
+            columns, files = pruned(columns, files, query.condition)  # noqa: PLW2901
+        if files:
+            yield sql.FileGroup(tuple(files), timed, columns)
 
 
 def _manifest_fault(folder: IndexFolder, error: OSError | StoreError) -> str:

@@ -3,21 +3,43 @@
 A field that is percent-encoded is searched decoded. DuckDB decodes 3 million paths in 0.4 s, so a column of them is
 first tested for what each text must contain that may have the word in it, encoded or not: that is a test of the
 distinct paths only, which DuckDB does for functions of one operand.
+
+Sealed files have filters of the words in their texts: `pruned` leaves out those in which nothing can match.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
-from ingestd.stores.local.duckdb.sql import PLAIN, array_elements, extract, field_paths, literal, may_contain
+from ingestd.stores import words
+from ingestd.stores.local.duckdb import text_filters
+from ingestd.stores.local.duckdb.sql import (
+    PLAIN,
+    array_elements,
+    extract,
+    field_paths,
+    literal,
+    may_contain,
+    url_decoded,
+)
+from ingestd.stores.local.index.trigrams import union
 from ingestd.stores.local.query.columns import NEVER, SourceColumns
 from ingestd.stores.local.query.value_tests import ValueTest, in_document, joined, of_value, shortest
 from ingestd.stores.local.query.word_patterns import BETWEEN_TEXTS, text_pattern
-from ingestd.stores.query import DECODED_FIELDS
+from ingestd.stores.query import DECODED_FIELDS, And, Condition, Gap, Not, Or, Text, Word
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+_MayMatch = Callable[[SourceColumns], bool]
+"""Returns whether an event of a source may match."""
+
+_FALSE = "filename IS NULL"
+"""What is false as a test of more than one column."""
 
 
 def text(fields: Sequence[str], wanted: Sequence[str], columns: SourceColumns) -> str:
@@ -30,24 +52,34 @@ def text(fields: Sequence[str], wanted: Sequence[str], columns: SourceColumns) -
 def _word(fields: Sequence[str], word: str, columns: SourceColumns) -> str:
     """Return the test that one of ``fields`` contains a single word."""
     hint = _hint(word) if PLAIN.fullmatch(word) else ""
-    contains = ValueTest(*2 * [lambda operand: _contains(operand, word)])
     tests = []
+    fields = _searched(fields, [word], columns)
     for field in fields:
         if field in DECODED_FIELDS:
             contains_decoded, of_column = _test_of_decoded(word)
             decoded = ValueTest(contains_decoded, contains_decoded, column=of_column)
             tests.append(of_value(field, decoded, columns, _hint_in_path(field, hint)))
         elif columns.find(field) is not None:
-            tests.append(of_value(field, contains, columns))
+            tests.append(of_value(field, _test_of(word, columns.spellings(field, word)), columns))
     without_column = [field for field in fields if field not in DECODED_FIELDS and columns.find(field) is None]
     if without_column:
-        tests.append(in_document([path for field in without_column for path in field_paths(field)], contains, hint))
+        paths = [path for field in without_column for path in field_paths(field)]
+        tests.append(in_document(paths, _test_of(word), hint))
     return joined(" OR ", tests, "false")
+
+
+def _test_of(word: str, spellings: Sequence[str] | None = None) -> ValueTest:
+    return ValueTest(*2 * [lambda operand: _contains(operand, word, spellings)])
+
+
+def _searched(fields: Sequence[str], wanted: Sequence[str], columns: SourceColumns) -> list[str]:
+    """Return the fields of which one value may contain all words that are ``wanted``, in a source."""
+    return [field for field in fields if not wanted or columns.may_hold(field, wanted)]
 
 
 def _test_of_decoded(word: str) -> tuple[Callable[[str], str], Callable[[str], str]]:
     """Return the test of a text that is percent-encoded, and that of a column of such texts."""
-    return lambda text: _contains(_decoded(text), word), lambda path: _path_contains(path, [word])
+    return lambda text: _contains(url_decoded(text), word), lambda path: _path_contains(path, [word])
 
 
 def matches(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns: SourceColumns) -> str:
@@ -56,8 +88,11 @@ def matches(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns:
     DuckDB compiles a regular expression wherever it stands in a query, which takes 1.5 ms of CPU for each class of
     letters, and in a lambda again for every 2,048 rows. So the texts of all fields are joined and matched once; if they
     do not contain all words, an empty text is matched. Other functions than ``regexp_extract_all`` compile it twice.
+    And a test of a single column is made while that is read, with a pattern that is compiled for each row group.
     """
     wanted = sorted(dict.fromkeys(wanted), key=len, reverse=True)
+    if not (fields := _searched(fields, wanted, columns)):
+        return "false"
     plain = max(filter(PLAIN.fullmatch, wanted), key=len, default="")
     hint = _hint(plain) if plain else ""
     hints = []
@@ -68,15 +103,16 @@ def matches(fields: Sequence[str], pattern: str, wanted: Sequence[str], columns:
         elif decoded and column.type == "VARCHAR":
             hints.append(_path_contains(column.value, wanted))
         else:
-            text = _decoded(column.text) if decoded else column.text
+            text = url_decoded(column.text) if decoded else column.text
             hints += [column.other] if column.other != NEVER else []
-            hints.append(f"({' AND '.join(_contains(text, word) for word in wanted) or 'true'})")
+            contains = [_contains(text, word, columns.spellings(field, word)) for word in wanted]
+            hints.append(f"({' AND '.join(contains) or 'true'})")
     texts = _texts(fields, columns)
     if len(wanted) > 1 and not all(map(columns.find, fields)):
         contains_all = " AND ".join(f"contains(t, {literal(word)})" for word in wanted)
         texts = f"array_to_string(list_filter([{texts}], lambda t: {contains_all}), '')"
     found = f"len(regexp_extract_all({texts}, {literal(pattern)})) > 0"
-    return f"(CASE WHEN {' OR '.join(dict.fromkeys(hints))} THEN {found} ELSE false END)"
+    return f"(CASE WHEN {' OR '.join(dict.fromkeys(hints))} THEN {found} ELSE {_FALSE} END)"
 
 
 def many_words(fields: Sequence[str], wanted: Sequence[str], columns: SourceColumns, *, all_of: bool) -> str:
@@ -100,7 +136,7 @@ def _texts(fields: Sequence[str], columns: SourceColumns) -> str:
         if column is None:
             texts.append(_texts_of_document(field, decoded=decoded))
         else:
-            text = _decoded(column.text) if decoded else column.text
+            text = url_decoded(column.text) if decoded else column.text
             of_others = _texts_of_column(column.text, decoded=decoded)
             texts.append(
                 text if column.other == NEVER else f"CASE WHEN {column.other} THEN {of_others} ELSE {text} END"
@@ -118,13 +154,16 @@ def _hint_in_path(field: str, hint: str) -> str:
     return f"contains(doc, {literal(field)}) AND ({hint} OR contains(doc, '%'))" if hint else ""
 
 
-def _contains(operand: str, word: str) -> str:
-    return f"contains({_cased(operand, word)}, {literal(word)})"
+def _contains(operand: str, word: str, spellings: Sequence[str] | None = None) -> str:
+    """Return the test that an operand contains a word; ``spellings``: all that it may have of the word, if known."""
+    if not spellings:
+        return f"contains({_cased(operand, word)}, {literal(word)})"
+    return "(" + " OR ".join(f"contains({operand}, {literal(spelling)})" for spelling in spellings) + ")"
 
 
 def _path_contains(path: str, wanted: Sequence[str]) -> str:
     """Return the test that a path, a column, contains words when it is decoded, the longest of them first."""
-    contains = " AND ".join(_contains(_decoded(path), word) for word in wanted) or "true"
+    contains = " AND ".join(_contains(url_decoded(path), word) for word in wanted) or "true"
     return f"(CASE WHEN {_path_may_contain(path, wanted[0])} THEN {contains} ELSE false END)" if wanted else "true"
 
 
@@ -172,15 +211,54 @@ def _elements(json: str) -> str:
 
 def _as_text(texts: str, *, decoded: bool) -> str:
     if decoded:
-        texts = f"list_transform({texts}, lambda t: {_decoded('t')})"
+        texts = f"list_transform({texts}, lambda t: {url_decoded('t')})"
     return f"array_to_string({texts}, {literal(BETWEEN_TEXTS)})"
-
-
-def _decoded(operand: str) -> str:
-    """Return the expression for what ``stores.query.decoded`` returns."""
-    return f"coalesce(TRY(url_decode(replace({operand}, '+', ' '))), {operand})"
 
 
 def _cased(operand: str, word: str) -> str:
     """Return an operand to be searched for a lower-case word: unchanged if the word has no case."""
     return operand if word == word.upper() else f"lower({operand})"
+
+
+def pruned(
+    columns: SourceColumns, files: Sequence[str], condition: Condition | None
+) -> tuple[SourceColumns, Sequence[str]]:
+    """Return those of some files, all with the same columns, that may have a match, and their columns with filters."""
+    if not columns.typed or not _has_texts(condition):
+        return columns, files
+    assert condition is not None  # noqa: S101 -- it has texts
+    may_match = _compiled(condition)
+    filters = {file: text_filters.read(Path(file)) for file in files}
+    kept = [file for file in files if may_match(dataclasses.replace(columns, trigrams=filters[file]))]
+    in_all = set.intersection(*(set(filters[file]) for file in kept)) if kept else set()
+    trigrams = {field: union([filters[file][field] for file in kept]) for field in in_all}
+    return dataclasses.replace(columns, trigrams=trigrams), kept
+
+
+def _has_texts(condition: Condition | None) -> bool:
+    match condition:
+        case And(parts) | Or(parts):
+            return any(map(_has_texts, parts))
+        case Not(part):
+            return _has_texts(part)
+    return isinstance(condition, Text | Word)
+
+
+def _compiled(condition: Condition) -> _MayMatch:
+    match condition:
+        case And(parts):
+            tests = list(map(_compiled, parts))
+            return lambda columns: all(test(columns) for test in tests)
+        case Or(parts):
+            tests = list(map(_compiled, parts))
+            return lambda columns: any(test(columns) for test in tests)
+        case Text(value, fields):
+            return _may_hold(fields, wanted) if (wanted := words.words(value)) else lambda _: False
+        case Word(pattern, fields):
+            pieces = [word for part in pattern if not isinstance(part, Gap) for word in words.words(part)]
+            return _may_hold(fields, pieces)
+    return lambda _: True
+
+
+def _may_hold(fields: Sequence[str], wanted: Sequence[str]) -> _MayMatch:
+    return lambda columns: any(columns.may_hold(field, wanted) for field in fields)

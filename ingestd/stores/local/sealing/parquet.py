@@ -10,7 +10,7 @@ A row is an event, newest first, so that a search for the latest events reads on
     rest             VARCHAR     JSON of what these columns do not hold; NULL: nothing
 
 The footer says which fields these are, and what the file was made of (`Footer`), so that a lost manifest can be made
-from the files.
+from the files, and has filters of the texts in it (``text_filters``).
 
 Files of older versions, of format 1, have the document itself, and columns for a few fields::
 
@@ -33,7 +33,7 @@ import orjson
 
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.append_logs.append_log import sample_documents
-from ingestd.stores.local.duckdb import column_sql
+from ingestd.stores.local.duckdb import column_sql, text_filters
 from ingestd.stores.local.duckdb.column_merge import converted, moved_fields
 from ingestd.stores.local.duckdb.column_table import MAX_REST_FIELDS, ColumnTable
 from ingestd.stores.local.duckdb.division_sql import Traits
@@ -137,14 +137,17 @@ class ParquetWriter(ParquetReader):
         rest = None if any(file.rest is None for file in files) else moved.union(*(file.rest or () for file in files))
         raw_bytes = sum(file.raw_bytes for file in files)
         rows = f"({' UNION ALL '.join(selects)})"
+        own_columns = [(folder / file.name, own) for file, own in divided]
+        filters = text_filters.made(self._session, rows, columns, own_columns)
         expected = self._noted_stats(folder, divided, columns) or self._stats(rows, "r", str(raw_bytes))
         completed = _completed(footer, columns, rest, raw_bytes)
         try:
-            written = self._copy(rows, target, completed, expected, is_sorted=is_sorted)
+            written = self._copy(rows, target, completed, expected, filters, is_sorted=is_sorted)
         except OutOfMemoryError:
             if is_sorted:
                 raise
-            written = self._copy(rows, target, completed, expected, is_sorted=True)  # which takes a row group at a time
+            # which takes a row group at a time
+            written = self._copy(rows, target, completed, expected, filters, is_sorted=True)
         if moved:
             before = sum(self._document_bytes(source, own) for (_, own), source in zip(divided, sources, strict=True))
             if self._document_bytes(f"read_parquet([{file_literals([target])}])", columns) != before:
@@ -217,19 +220,31 @@ class ParquetWriter(ParquetReader):
             sum(total.events for total in totals), 0, None, None, raw_bytes, sum(total.checksum for total in totals)
         )
         completed = _completed(footer, columns, table.rest_fields, raw_bytes)
-        written = self._copy(rows, target, completed, expected, is_sorted=is_sorted)
+        filters = text_filters.made(self._session, rows, columns)
+        written = self._copy(rows, target, completed, expected, filters, is_sorted=is_sorted)
         table.drop()
         for part in parts:
             part.unlink()
         return written
 
-    def _copy(self, rows: str, target: Path, footer: Footer, expected: FileStats, *, is_sorted: bool) -> SealedContent:
+    def _copy(
+        self,
+        rows: str,
+        target: Path,
+        footer: Footer,
+        expected: FileStats,
+        filters: text_filters.Filters,
+        *,
+        is_sorted: bool,
+    ) -> SealedContent:
         footer = msgspec.structs.replace(footer, checksum=self._checksum(expected))
         order = "" if is_sorted else f" ORDER BY {_ORDER}"
         size = _row_group_rows(expected.events, footer)
         options = f"{COPY_OPTIONS}, ROW_GROUP_SIZE {size}"
         options += f", DICTIONARY_SIZE_LIMIT {size * 2 // 3}, STRING_DICTIONARY_PAGE_SIZE_LIMIT {DICTIONARY_BYTES}"
-        options += f", KV_METADATA {{{FOOTER_KEY}: {literal(msgspec.json.encode(footer).decode())}}}"
+        metadata = {FOOTER_KEY: msgspec.json.encode(footer).decode(), text_filters.KEY: text_filters.encode(filters)}
+        pairs = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
+        options += f", KV_METADATA {{{pairs}}}"
         self._run(f"COPY (SELECT * FROM {rows}{order}) TO {literal(str(target))} ({options})")
         source = f"read_parquet([{file_literals([target])}])"
         written = self._stats(source, "r", str(footer.raw_bytes))
