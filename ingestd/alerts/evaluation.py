@@ -12,8 +12,8 @@ from ingestd.stores.aggregation import Aggregation
 from ingestd.stores.base import LogStore
 from ingestd.stores.query import And, Condition, Equal, Or, Query
 
-PROBLEM = "problem"
-"""The field with the id of an event's problem."""
+PROBLEM, TITLE = "problem", "problem_title"
+"""The fields with the id and the title of an event's problem, which the filter ``problem`` sets."""
 
 _MOST = 500
 """Problems that are looked at in a window, the most frequent."""
@@ -91,7 +91,7 @@ def _new_problems(store: LogStore, rule: Rule, state: RuleState, end: float) -> 
     start = end - rule.window_s
     seen = [str(top.value) for top in store.top(PROBLEM, _query(rule, start, end), _MOST)]
     unknown = [problem for problem in seen if problem not in state.known]
-    old = _seen_before(store, unknown, start)
+    old = seen_before(store, unknown, start)
     fresh = [problem for problem in unknown if problem not in old]
     for problem in seen:  # those that were seen last come last
         first = state.known.pop(problem, 0 if problem in old else end)
@@ -103,7 +103,8 @@ def _new_problems(store: LogStore, rule: Rule, state: RuleState, end: float) -> 
     return Measured(new, (*titled, *((problem, "") for problem in fresh[_TITLES:])))
 
 
-def _seen_before(store: LogStore, problems: list[str], start: float) -> set[str]:
+def seen_before(store: LogStore, problems: list[str], start: float) -> set[str]:
+    """Return which of these problems have events before ``start``."""
     found: set[str] = set()
     for at in range(0, len(problems), _AT_ONCE):
         some = problems[at : at + _AT_ONCE]
@@ -117,13 +118,11 @@ def _any_of(problems: list[str]) -> Condition:
 
 
 def _title(store: LogStore, problem: str, start: float, end: float) -> str:
-    """Return what the latest event of a problem says: the last line of its trace, or the first of its message."""
+    """Return the title of a problem, as the filter has set it; else the first line of its latest event's message."""
     query = Query(from_epoch(start), from_epoch(end), And((Equal(PROBLEM, problem),)))
     for hit in store.search(query, 1):
         event = loads(hit.document)
-        trace, message = event.get("stack_trace"), event.get("message")
-        if isinstance(trace, str) and trace.strip():
-            return trace.strip().splitlines()[-1][:_TITLE_CHARS]
-        if isinstance(message, str) and message.strip():
-            return message.strip().splitlines()[0][:_TITLE_CHARS]
+        for text in (event.get(TITLE), event.get("message")):
+            if isinstance(text, str) and text.strip():
+                return text.strip().splitlines()[0][:_TITLE_CHARS]
     return ""

@@ -6,7 +6,14 @@ in the file's table ``[dead_letters]`` is ``INGESTD_DEAD_LETTERS_MAX_BYTES`` and
 An empty variable counts as not set.
 """
 
-from ingestd.settings.alerts import AlertChannelSettings, AlertRuleSettings, AlertsSettings, parse_rule, rule_document
+from ingestd.settings.alerts import (
+    NAME,
+    AlertChannelSettings,
+    AlertRuleSettings,
+    AlertsSettings,
+    parse_rule,
+    rule_document,
+)
 from ingestd.settings.declared import NAMED_TABLES, SETTINGS, Setting, Settings, named_settings
 from ingestd.settings.kinds import ACCEPT, DEAD_LETTER
 from ingestd.settings.loading import SettingsError, find_settings_file, load_settings, reloaded, resolve_data_dir
@@ -24,6 +31,7 @@ from ingestd.settings.tables import (
 __all__ = [
     "ACCEPT",
     "DEAD_LETTER",
+    "NAME",
     "NAMED_TABLES",
     "SETTINGS",
     "AlertChannelSettings",

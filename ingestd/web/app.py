@@ -8,6 +8,7 @@ from aiohttp import HttpVersion10, web
 
 import ingestd
 from ingestd.web.api.actions import ManualActions
+from ingestd.web.api.alerts import AlertsApi
 from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
 from ingestd.web.api.tail import LiveTail
@@ -115,7 +116,9 @@ def _add_dashboard(
     tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
     actions = ManualActions(config.action_settings)
     status = Status(config, health, pool, actions)
-    app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), *actions.routes(config.prefix)])
+    alerts = AlertsApi(config.alerts)
+    app.add_routes([*api_routes(pool, status, config.prefix), tail.route()])
+    app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
     app.on_shutdown.append(tail.stop)
     app.on_shutdown.append(actions.stop)
 
@@ -129,6 +132,7 @@ def _add_dashboard(
         pool.update(_query_config(new))
         status.update(new)
         actions.update(new.action_settings)
+        alerts.update(new.alerts)
 
     return update
 

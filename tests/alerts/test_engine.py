@@ -130,10 +130,10 @@ def test_the_sentence_says_what_was_measured(tmp_path: Path) -> None:
 def test_a_new_problem_is_named(tmp_path: Path) -> None:
     site = Site(tmp_path, f'{CHANNEL}[alerts.rules.new]\ntype = "new_problem"\n')
     site.add(problem="a1", message="first line\nsecond")
-    site.add(problem="b2", stack_trace="Traceback\n  File\nValueError: no\n")
+    site.add(problem="b2", problem_title="ValueError in views.py")
     site.step()
     (change,) = site.sent[0][1].changes
-    assert sorted(change.problems) == [("a1", "first line"), ("b2", "ValueError: no")]
+    assert sorted(change.problems) == [("a1", "first line"), ("b2", "ValueError in views.py")]
     assert change.text == "2 new problems in 5m"
 
 

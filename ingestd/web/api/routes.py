@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from ingestd.diagnosis.messages import LANGUAGES
-from ingestd.event.jsontext import dumps
+from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.recipes import HOST, PORT, Recipe, recipes
 from ingestd.stores.aggregation import MAX_METRICS, MAX_TERMS
 from ingestd.web.api import params
@@ -40,6 +41,7 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "kafka": _kafka,
         "doctor": _doctor,
         "trace": _trace,
+        "alert_preview": _alert_preview,
     }
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler, "pipelines": _pipelines_handler(status)}
@@ -142,6 +144,19 @@ def _trace(request: web.Request) -> Arguments:
     if time is None:
         raise ParameterError("time is missing: that of the event")
     return {"time": time} | {name: params.text(request.query, name) for name in ("index", "id")}
+
+
+def _alert_preview(request: web.Request) -> Arguments:
+    """Return the rule, JSON as in a table ``alerts.rules.NAME`` of the settings, and for how many days to look back."""
+    text = params.text(request.query, "rule")
+    try:
+        rule = loads(text.encode())
+    except NotJsonError:
+        rule = None
+    if not isinstance(rule, dict):
+        raise ParameterError("rule must be a JSON object")
+    days = params.number(request.query, "days", 3, 1, 30)
+    return {"rule": rule, "days": days, "now": time.time()}
 
 
 def _no_arguments(_: web.Request) -> Arguments:

@@ -80,6 +80,7 @@ class QueryCalls:
             "kafka": self._kafka,
             "doctor": self._doctor,
             "trace": self._trace,
+            "alert_preview": self._alert_preview,
         }
 
     def interrupt(self) -> None:
@@ -293,6 +294,23 @@ class QueryCalls:
         except EventNotFoundError as error:
             raise ParameterError(str(error)) from None
         return dumps(document)
+
+    def _alert_preview(self, arguments: Arguments) -> bytes:
+        from ingestd.alerts.preview import preview  # noqa: PLC0415 -- rarely needed
+        from ingestd.alerts.rules import make_rule  # noqa: PLC0415
+        from ingestd.settings import parse_rule  # noqa: PLC0415
+        from ingestd.stores.lucene import parse  # noqa: PLC0415
+
+        raw = {key: value for key, value in arguments["rule"].items() if key != "channels"}
+        try:
+            found = parse_rule(raw)
+            parse(found.query)  # its error says where the mistake is
+            rule = make_rule("preview", found, ())
+        except QueryError:
+            raise
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+        return dumps(preview(self._opened, rule, arguments["now"], arguments["days"]))
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -1,5 +1,6 @@
 /** The page: connects header, toolbar and the selected view, and queries again whenever the state changes. */
 
+import { createAlerts } from "./alerts.js";
 import { ask, serverNow } from "./api.js";
 import { createDoctor } from "./doctor.js";
 import { announce, h, put } from "./dom.js";
@@ -17,6 +18,8 @@ import { createToolbar } from "./toolbar.js";
 
 const HEALTH_S = 15,
   LIVE_S = 5;
+/** Tabs that the query box and the time range are not about. */
+const WITHOUT_QUERY = ["alerts", "status"];
 /** State that changes how results are shown, not what is queried. */
 const LOOKS = ["cols", "traces"];
 
@@ -34,6 +37,7 @@ let question = null,
 const VIEWS = {
   logs: () => createExplore({ onEmpty: setup, onFault: fault, onRetry: refresh }),
   visitors: () => createVisitors({ onFault: fault, onRetry: refresh }),
+  alerts: () => createAlerts(),
   status: () => createStatus(),
 };
 
@@ -97,7 +101,7 @@ function schedule() {
   clearTimeout(timer);
   const state = current();
   const seconds = state.live ? LIVE_S : question.relative ? state.every : 0;
-  if (seconds && state.tab !== "status")
+  if (seconds && !WITHOUT_QUERY.includes(state.tab))
     timer = setTimeout(() => (document.hidden ? schedule() : refresh()), seconds * 1000);
 }
 
@@ -133,7 +137,7 @@ function setup() {
 function show(state) {
   header.show(state);
   toolbar.show(state);
-  toolbar.element.hidden = state.tab === "status";
+  toolbar.element.hidden = WITHOUT_QUERY.includes(state.tab);
 }
 
 async function watchHealth() {

@@ -1,6 +1,9 @@
 /** All texts of the page in English. `{name}` is replaced; `one` and `other` depend on the number `n`. */
 
+import { alertsEn } from "./english_alerts.js";
+
 export const en = {
+  ...alertsEn,
   "nav.main": "Main",
   "nav.logs": "Logs",
   "nav.visitors": "Visitors",

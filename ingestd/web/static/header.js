@@ -6,7 +6,7 @@ import { language, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { format, update } from "./state.js";
 
-const TABS = { logs: "list", visitors: "globe", status: "pulse" };
+const TABS = { logs: "list", visitors: "globe", alerts: "bell", status: "pulse" };
 
 /** Return `{element, show(state), healthy(word)}`. */
 export function createHeader() {

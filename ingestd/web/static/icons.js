@@ -23,6 +23,7 @@ const PATHS = {
   list: "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
   pulse: "M3 12h4l3-7 4 14 3-7h4",
   out: "M14 4h6v16h-6M10 8l-4 4 4 4M6 12h9",
+  bell: "M6 17V11a6 6 0 0 1 12 0v6l1.5 2h-15zM10 21h4",
   trend: "M4 17l5-5 4 4 7-8M15 8h5v5",
 };
 

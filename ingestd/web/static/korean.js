@@ -1,6 +1,9 @@
 /** All texts of the page in Korean, with the keys of english.js. */
 
+import { alertsKo } from "./korean_alerts.js";
+
 export const ko = {
+  ...alertsKo,
   "nav.main": "주 메뉴",
   "nav.logs": "로그",
   "nav.visitors": "방문자",

@@ -5,7 +5,7 @@
  */
 
 /**
- * tab      "logs", "visitors" or "status"
+ * tab      "logs", "visitors", "alerts" or "status"
  * q        text of the query box
  * range    a relative range of time.js, or "" if from and to are set
  * from, to ISO 8601 in UTC
@@ -34,7 +34,7 @@ export const DEFAULTS = Object.freeze({
   country: "",
 });
 
-const TABS = ["logs", "visitors", "status"];
+const TABS = ["logs", "visitors", "alerts", "status"];
 
 /** Return the state in a hash; what is missing or invalid is as in DEFAULTS. */
 export function parse(hash) {

@@ -1,5 +1,6 @@
 /** Everything that makes up the query: query box, time, refresh, live, minimum level, quick views, filters. */
 
+import { alertOnThis } from "./alerts.js";
 import { HERE, h, named, popup, put } from "./dom.js";
 import { duration, plain } from "./format.js";
 import { t } from "./i18n.js";
@@ -52,6 +53,12 @@ export function createToolbar({ refresh }) {
       t(`quick.${name}`),
     ),
   );
+  const alert = h(
+    "button",
+    { type: "button", class: "quick", on: { click: alertOnThis } },
+    icon("bell", 14),
+    t("quick.alert"),
+  );
   const chips = h("div", { class: "chips", role: "group", "aria-label": t("filters.label"), hidden: true });
   const element = h(
     "section",
@@ -83,7 +90,7 @@ export function createToolbar({ refresh }) {
       "div",
       { class: "toolbar-sub" },
       h("div", { class: "segments", role: "group", "aria-label": t("level.label") }, levels),
-      h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick),
+      h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick, alert),
     ),
     chips,
   );

@@ -41,6 +41,24 @@ def question(page: Dashboard) -> None:
     expect(page.page.locator("dialog[open]")).to_be_visible()
 
 
+def alerts(page: Dashboard) -> None:
+    """An alert, which is made the first time."""
+    errors = page.page.get_by_role("button", name="errors").first
+    expect(page.page.locator(".card").first).to_be_visible()
+    if not errors.count():
+        new_alert(page)
+        page.page.locator("[name=name]").fill("errors")
+        page.page.locator(".alert-form [type=submit]").click()
+    expect(errors).to_be_visible()
+
+
+def new_alert(page: Dashboard) -> None:
+    page.page.locator(".card-end .button").click()
+    page.page.locator("[name=query]").fill("level:ERROR")
+    page.page.locator(".dialog-buttons .button:nth-child(2)").click()
+    expect(page.page.locator(".alert-bars")).to_be_visible()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place: the state in the address, and what is done there before it is looked at."""
@@ -60,6 +78,8 @@ PLACES = [
     Place("live", "live=1"),
     Place("none", "q=nothinglikethis"),
     Place("visitors", "tab=visitors&range=30d&country=KR"),
+    Place("alerts", "tab=alerts", alerts),
+    Place("new_alert", "tab=alerts", new_alert),
     Place("status", "tab=status"),
     Place("question", "tab=status", question),
 ]

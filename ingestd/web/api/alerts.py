@@ -1,0 +1,175 @@
+"""``api/alerts``: the alerts with their states and history, rules that the page makes, muting, tests of channels.
+
+Rules of the settings file can be muted and tested here, not changed: a channel may be a command or hold a secret, so
+channels come from the settings alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from ingestd.alerts.config import AlertsConfig
+from ingestd.alerts.overview import all_rules, channel_rows, history, overview, try_channels
+from ingestd.alerts.rules import Rule, make_rule
+from ingestd.alerts.state import page_rules_document, state_document
+from ingestd.settings import NAME, parse_rule, rule_document
+from ingestd.stores.query import QueryError
+from ingestd.web.processes.protocol import error_response
+from ingestd.web.responses import Handler, json_error, json_response
+
+_MAX_HISTORY = 100
+_MAX_RULES = 200
+_MAX_MUTED_S = 366 * 86_400
+
+
+class _RuleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A rule: what a table ``alerts.rules.NAME`` of the settings has."""
+
+    rule: dict[str, Any]
+
+
+class _MuteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """For how many seconds to mute an alert; 0: until it is unmuted; None: unmute it."""
+
+    seconds: float | None = None
+
+
+class RefusedError(Exception):
+    """A request cannot be met; ``status`` is that of the response."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+Handle = Callable[[AlertsConfig, str, bytes], Mapping[str, Any]]
+
+
+class AlertsApi:
+    """The routes of alerts.
+
+    Args:
+        config: The alerts of the settings; None: there are none, because there is no daemon.
+    """
+
+    def __init__(self, config: AlertsConfig | None) -> None:
+        self._config = config
+
+    def update(self, config: AlertsConfig | None) -> None:
+        """Use other settings."""
+        self._config = config
+
+    def routes(self, prefix: str = "") -> list[web.RouteDef]:
+        """Return the routes; all paths start with ``prefix``."""
+        alert = f"{prefix}/api/alerts/{{name}}"
+        changes: dict[str, Handle] = {"": save_rule, "/delete": delete_rule, "/mute": mute, "/test": send_test}
+        posts = [web.post(f"{alert}{path}", self._handler(handle)) for path, handle in changes.items()]
+        return [web.get(f"{prefix}/api/alerts", self._handler(show)), *posts]
+
+    def _handler(self, handle: Handle) -> Handler:
+        async def respond(request: web.Request) -> web.Response:
+            if self._config is None:
+                return json_error(404, "there are no alerts here")
+            name, body = request.match_info.get("name", ""), await request.read()
+            return await _answered(asyncio.to_thread(handle, self._config, name, body))
+
+        return respond
+
+
+async def _answered(work: Awaitable[Mapping[str, Any]]) -> web.Response:
+    try:
+        return json_response(await work)
+    except QueryError as error:
+        details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
+        body = error_response(400, error.message, **details).body
+        return web.Response(status=400, body=body, content_type="application/json")
+    except RefusedError as error:
+        return json_error(error.status, str(error))
+    except msgspec.MsgspecError as error:
+        return json_error(400, f"the body is not valid: {error}")
+    except ValueError as error:
+        return json_error(400, str(error))
+    except OSError as error:
+        return json_error(503, f"the data folder cannot be used: {error.strerror or error}")
+
+
+def show(config: AlertsConfig, _name: str, _body: bytes) -> Mapping[str, Any]:
+    """Return the alerts with their states, the channels and the history."""
+    page, state = page_rules_document(config.data_dir).load(), state_document(config.data_dir).load()
+    return {
+        "alerts": overview(config, page, state, time.time()),
+        "channels": channel_rows(config, state),
+        "history": history(state, _MAX_HISTORY),
+        "interval_s": config.interval_s,
+    }
+
+
+def save_rule(config: AlertsConfig, name: str, body: bytes) -> Mapping[str, Any]:
+    """Make a rule of the page, or change it.
+
+    Raises:
+        RefusedError: It is not a rule of the page.
+        ValueError: The rule is wrong.
+    """
+    if not NAME.fullmatch(name):
+        raise RefusedError(400, "a name has letters, digits, _ and -, at most 64")
+    if name in config.rules:
+        raise RefusedError(409, f"{name} is in the settings file: change it there")
+    found = parse_rule(msgspec.json.decode(body, type=_RuleBody).rule)
+    checked_query(found.query)
+    make_rule(name, found, config.channels, "page")
+    with page_rules_document(config.data_dir).update() as page:
+        if name not in page.rules and len(page.rules) >= _MAX_RULES:
+            raise RefusedError(409, f"there are {_MAX_RULES} rules; delete some first")
+        page.rules[name] = rule_document(found)
+    return {"alert": name}
+
+
+def delete_rule(config: AlertsConfig, name: str, _body: bytes) -> Mapping[str, Any]:
+    """Delete a rule of the page. Raises RefusedError."""
+    with page_rules_document(config.data_dir).update() as page:
+        if page.rules.pop(name, None) is None:
+            raise RefusedError(404, f"the page has made no rule {name[:100]}")
+        page.muted.pop(name, None)
+    return {"alert": name}
+
+
+def mute(config: AlertsConfig, name: str, body: bytes) -> Mapping[str, Any]:
+    """Mute an alert for some time, or unmute it. Raises RefusedError."""
+    seconds = msgspec.json.decode(body or b"{}", type=_MuteBody).seconds
+    if seconds is not None and not 0 <= seconds <= _MAX_MUTED_S:
+        raise RefusedError(400, f"seconds are from 0 to {_MAX_MUTED_S:,}")
+    with page_rules_document(config.data_dir).update() as page:
+        if name not in all_rules(config, page):
+            raise RefusedError(404, f"there is no alert {name[:100]}")
+        page.muted.pop(name, None)
+        if seconds is not None:
+            page.muted[name] = time.time() + seconds if seconds else 0
+    return {"alert": name}
+
+
+def send_test(config: AlertsConfig, name: str, _body: bytes) -> Mapping[str, Any]:
+    """Send a test through the channels of an alert; the results are why each failed, empty if it did not.
+
+    Raises:
+        RefusedError: There is no such alert, or no channel.
+    """
+    rule = all_rules(config, page_rules_document(config.data_dir).load()).get(name)
+    if not isinstance(rule, Rule):
+        raise RefusedError(404, rule or f"there is no alert {name[:100]}")
+    if not rule.channels:
+        raise RefusedError(409, "there is no channel: add a table [alerts.channels.NAME] to the settings")
+    return {"results": try_channels(config, name, rule.channels, time.time(), config.zone)}
+
+
+def checked_query(query: str) -> None:
+    """Raise QueryError, with the place of the mistake, if a query is invalid."""
+    from ingestd.stores.lucene import parse  # noqa: PLC0415 -- most pages make no rule
+
+    parse(query)
