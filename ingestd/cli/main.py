@@ -28,6 +28,7 @@ COMMANDS = {  # name: module and click command
     "top": "ingestd.cli.commands.top:top",
     "words": "ingestd.cli.commands.words:words",
     "histogram": "ingestd.cli.commands.histogram:histogram",
+    "problems": "ingestd.cli.commands.problems:problems",
     "aggregate": "ingestd.cli.commands.aggregate:aggregate",
     "sql": "ingestd.cli.commands.sql:sql",
     "tail": "ingestd.cli.commands.tail:tail",

@@ -7,7 +7,8 @@ stores give the same answers.
 Values
     ``sum``, ``avg``, ``min``, ``max`` and percentiles take the numbers of a field: JSON numbers, texts that are
     numbers, and those in arrays, each of them. All else is left out. They are computed as doubles, so integers beyond
-    2**53 are rounded. A sum of nothing is 0, all others are then None.
+    2**53 are rounded. A sum of nothing is 0, all others are then None. The number of ``@timestamp`` is the event's time
+    in milliseconds since 1970, so ``max:@timestamp`` is when something was last seen.
 
     ``distinct`` is the number of values that `LogStore.top` lists. ``count`` is the number of events, ``rate`` that
     number per second; ``rate:field`` is the sum of a field per second.
@@ -39,6 +40,9 @@ PERCENTILES = {"p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
 
 METRICS = ("count", "rate", "sum", "avg", "min", "max", *PERCENTILES, "distinct")
 _WITHOUT_FIELD = ("count", "rate")
+
+TIME = "@timestamp"
+"""The field with the time of an event."""
 
 MAX_TERMS = 2
 """Levels of buckets by field."""

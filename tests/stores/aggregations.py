@@ -102,6 +102,17 @@ AGGREGATIONS = [
         {"": [9, 7, 2, 2, 0]},
     ),
     Question(
+        "agg_time_is_milliseconds",
+        _aggregated("min:@timestamp max:@timestamp count", "level:(ERROR OR DEBUG)", "level"),
+        {"ERROR": [1795183500000.0, 1795345208000.0, 3], "DEBUG": [1795345200000.0, 1795345200000.0, 1]},
+    ),
+    Question("agg_time_of_nothing", _aggregated("min:@timestamp max:@timestamp", "level:NOBODY"), {"": [None, None]}),
+    Question(
+        "agg_time_over_time",
+        _aggregated("max:@timestamp min:bytes", _DAY + " AND level:ERROR", interval=Interval(86400)),
+        {"2026-11-20T00:00": [1795183500000.0, 1500.0]},
+    ),
+    Question(
         "agg_rate",
         _aggregated("rate rate:bytes", _DAY, since="2026-11-20T00:00:00Z", until="2026-11-20T00:01:10Z"),
         {"": [1 / 70, 190 / 7]},

@@ -29,6 +29,8 @@ repository_option = click.option(
 
 
 _LOAD = "ingestd.load_settings"
+_GIVEN = "ingestd.given_settings"
+"""Where a context has the settings file and the flags that a command, or its group, was given."""
 
 
 def load_settings_again() -> Settings:
@@ -58,6 +60,10 @@ def settings_options(*names: str, logstash: bool = False) -> Callable[[Command],
         def with_settings(settings_file: str | None, **arguments: Any) -> Any:
             own = {setting.name: arguments.pop(_parameter(setting)) for setting in chosen}
             flags = {name: value for name, value in own.items() if value is not None}
+            meta = click.get_current_context().meta  # shared with the group that this is a command of
+            file_of_group, flags_of_group = meta.get(_GIVEN, (None, {}))
+            settings_file, flags = settings_file or file_of_group, flags_of_group | flags
+            meta[_GIVEN] = settings_file, flags
             given = take_flags(arguments) if logstash else None
 
             def load() -> Settings:
@@ -76,7 +82,7 @@ def settings_options(*names: str, logstash: bool = False) -> Callable[[Command],
                 arguments["logstash"] = given
             if SETTINGS["data_dir"] in chosen:
                 act_as_owner(settings.data_dir)
-            click.get_current_context().meta[_LOAD] = load
+            meta[_LOAD] = load
             return command(settings=settings, **arguments)
 
         decorated: Command = logstash_flags(with_settings) if logstash else with_settings

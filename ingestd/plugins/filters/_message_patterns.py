@@ -19,7 +19,7 @@ _MASKS = re.compile(
     rf"|\b(?P<id>{_UUID}|0[xX][0-9a-fA-F]+)\b"
     rf"|\b(?P<time>{_TIME})\b"
     rf"|(?<![\w.+-])(?P<email>{_EMAIL})"
-    rf"|(?<![\w.:])(?P<ip>{_IPV4}(?![\w.])|{_IPV6})(?![\w:])"
+    rf"|(?<![\w.:])(?P<ip>{_IPV4}(?!\.?\w)|{_IPV6})(?![\w:])"
     r"|(?<!\w)[-+]?(?P<number>\d+(?:[.,:/-]\d+)*)(?P<unit>[^\W\d_]{0,3})(?!\w)"
     r"|(?P<word>\w*\d\w*)"
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingestd.stores.aggregation import Aggregation, Value
+from ingestd.stores.aggregation import TIME, Aggregation, Value
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType
 
 TypedKey = tuple[tuple[str, Value], ...]
@@ -28,6 +28,10 @@ class IndexPart:
     keys: list[Counter[TypedKey]] = field(default_factory=list)
 
 
+def _numbers_of(name: str) -> tuple[FieldType, ...]:
+    return (FieldType.DATE,) if name == TIME else _NUMBERS
+
+
 def unknown_numbers(fields: Fields, aggregation: Aggregation) -> Iterator[str]:
     """Yield a sentence for each field whose numbers the server does not know, as its index has them as texts."""
     for name in dict.fromkeys((*aggregation.number_fields, *aggregation.percentile_fields)):
@@ -42,7 +46,7 @@ def index_parts(fields: Fields, aggregation: Aggregation) -> Iterator[IndexPart]
     by_value = dict.fromkeys([*(terms.field for terms in aggregation.terms), *aggregation.distinct_fields])
     numbers = dict.fromkeys((*aggregation.number_fields, *aggregation.percentile_fields))
     known = {name: fields.countable(name) for name in by_value}
-    numeric = {name: [of for of in fields.direct(name) if of.type in _NUMBERS] for name in numbers}
+    numeric = {name: [of for of in fields.direct(name) if of.type in _numbers_of(name)] for name in numbers}
     every = [mapping for mappings in (*known.values(), *numeric.values()) for mapping in mappings]
     named = sorted({index for mapping in every for index in mapping.indices or ()})
 

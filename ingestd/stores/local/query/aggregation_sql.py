@@ -13,11 +13,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, Interval, Terms
+from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, TIME, Interval, Terms
 from ingestd.stores.local.duckdb.sql import array_elements, literal
 from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
-from ingestd.stores.local.query.sql import FileGroup
+from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup
 from ingestd.stores.local.query.value_counts import (
     elements,
     interval_start,
@@ -207,6 +207,11 @@ def _numbers(number: int, type_name: str) -> dict[str, str]:
     return {f"d{number}": _number(text, other), f"l{number}": of_array}
 
 
+def _time_numbers(number: int) -> dict[str, str]:
+    """Return what `_numbers` does, of the event's time."""
+    return {f"d{number}": "ms::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
+
+
 def _number(text: str, other: str) -> str:
     """Return the expression for a value as a DOUBLE, NULL if it is no number."""
     number = f"TRY_CAST({text} AS DOUBLE)"
@@ -230,7 +235,8 @@ def _rows(
 
     def values(number: int, type_name: str) -> Mapping[str, str]:
         if number >= len(terms):
-            return of_fields(number, type_name)
+            is_time = of_fields is _numbers and fields[number - len(terms)] == TIME
+            return _time_numbers(number) if is_time else of_fields(number, type_name)
         made = texts(number, type_name)
         if terms[number].paths:
             path = without_query_string(f"t{number}")
@@ -239,5 +245,7 @@ def _rows(
             )
         return made
 
-    bucket = {"bucket": "0" if interval is None else interval_start(interval)}
-    return value_rows(groups, query, [*(term.field for term in terms), *fields], lambda _: bucket, values)
+    more = {"bucket": "0" if interval is None else interval_start(interval)}
+    if TIME in fields:
+        more["ms"] = f"epoch_ms({TIME_COLUMN})"
+    return value_rows(groups, query, [*(term.field for term in terms), *fields], lambda _: more, values)

@@ -1,0 +1,178 @@
+"""The problems of a site: errors of the same cause, as the filter ``problem`` groups them, the most frequent first.
+
+A store is asked a fixed number of questions, however many problems there are: how often each was seen in the period,
+when it was first and last seen in all that is kept, and which titles, levels, paths and hosts its events have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ingestd.analytics.problem_marks import Mark, State
+from ingestd.event.timestamp import from_datetime
+from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
+from ingestd.stores.base import LogStore, moment
+from ingestd.stores.query import And, Condition, Equal, Exists, Or, Query
+
+PROBLEM, TITLE = "problem", "problem_title"
+"""The fields that the filter ``problem`` sets."""
+
+MAX_PROBLEMS = 200
+BARS = 30
+"""Bars of a sparkline, about; it shows the whole period."""
+
+_LEVELS, _PATHS, _HOSTS = Terms("level", 5), Terms("request_path", 3, paths=True), Terms("host", 3)
+_FIRST, _LAST, _VISITORS = Metric("min", TIME), Metric("max", TIME), Metric("distinct", "client_ip")
+_OPEN = Mark("open", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem in a period. Times are in UTC; ``first_seen`` and ``last_seen`` are those in all that the store keeps.
+
+    ``visitors``: addresses of clients that it was seen with. ``sparkline``: how often it was seen in each interval of
+    the period. ``is_new``: it was not seen before the period; ``is_regressed``: seen after it was resolved.
+    """
+
+    problem: str
+    title: str
+    count: int
+    first_seen: str
+    last_seen: str
+    levels: tuple[str, ...]
+    paths: tuple[str, ...]
+    hosts: tuple[str, ...]
+    visitors: int
+    sparkline: tuple[int, ...]
+    is_new: bool
+    mark: Mark = _OPEN
+
+    @property
+    def is_regressed(self) -> bool:
+        """Whether it was seen after it was resolved."""
+        return self.mark.state == "resolved" and moment(self.last_seen) > moment(self.mark.at)
+
+    @property
+    def state(self) -> State:
+        """``open``, ``resolved`` or ``muted``; a problem that came back is open."""
+        return "open" if self.is_regressed else self.mark.state
+
+    def document(self) -> dict[str, Any]:
+        """Return the problem as JSON types."""
+        return {
+            "problem": self.problem,
+            "title": self.title,
+            "count": self.count,
+            "first_seen": self.first_seen,
+            "last_seen": self.last_seen,
+            "state": self.state,
+            "new": self.is_new,
+            "regressed": self.is_regressed,
+            "levels": list(self.levels),
+            "paths": list(self.paths),
+            "hosts": list(self.hosts),
+            "visitors": self.visitors,
+            "sparkline": list(self.sparkline),
+            "mark": {"state": self.mark.state, "at": self.mark.at, "by": self.mark.by, "note": self.mark.note}
+            if self.mark.at
+            else None,
+        }
+
+
+def list_problems(
+    store: LogStore, query: Query, marks: Mapping[str, Mark], *, limit: int = 50, now: str
+) -> list[Problem]:
+    """Return the most frequent problems of a period, at most ``limit`` and `MAX_PROBLEMS`.
+
+    Args:
+        store: Where the events are.
+        query: The period, and what the events must match besides.
+        marks: What was decided about problems.
+        limit: How many problems there may be in the answer.
+        now: The end of a period without one, in UTC.
+    """
+    size = min(limit, MAX_PROBLEMS)
+    query = replace(query, condition=_and(query.condition, Exists(PROBLEM)))
+    counts = _by_problem(store, query, (Metric("count"), _VISITORS), size)
+    if not counts:
+        return []
+    names = [bucket.key[0] for bucket in counts]
+    these = Or(tuple(Equal(PROBLEM, str(name)) for name in names))
+    seen = {
+        bucket.key[0]: bucket.values for bucket in _by_problem(store, Query(None, None, these), (_FIRST, _LAST), size)
+    }
+    query = replace(query, condition=_and(query.condition, these))
+    details = [_values(store, query, size, terms) for terms in (Terms(TITLE, 1), _LEVELS, _PATHS, _HOSTS)]
+    first = min((times[0] for times in seen.values() if times[0] is not None), default=None)
+    sparklines = _sparklines(store, query, size, query.since or _time(first or 0), query.until or now)
+    since = None if query.since is None else moment(query.since)
+    return [
+        _problem(bucket, seen.get(bucket.key[0], (None, None)), details, sparklines, marks, since) for bucket in counts
+    ]
+
+
+def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], size: int) -> list[MetricBucket]:
+    return store.aggregate(query, Aggregation(metrics, (Terms(PROBLEM, size),)))
+
+
+def _values(store: LogStore, query: Query, size: int, terms: Terms) -> dict[Any, tuple[str, ...]]:
+    """Return the most frequent values of a field for each problem."""
+    found: dict[Any, tuple[str, ...]] = {}
+    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), terms))):
+        problem, value = bucket.key
+        found[problem] = (*found.get(problem, ()), str(value))
+    return found
+
+
+def _sparklines(store: LogStore, query: Query, size: int, since: str, until: str) -> dict[Any, tuple[int, ...]]:
+    """Return how often each problem was seen in each interval from ``since`` to ``until``."""
+    start, end = (int(moment(time).timestamp()) for time in (since, until))
+    width = max(math.ceil((end - start) / BARS), 60)
+    first = start // width
+    bars = max((end - 1) // width - first, 0) + 1
+    found: dict[Any, list[int]] = {}
+    interval = Interval(width)
+    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size),), interval=interval)):
+        at = int(moment(bucket.time or since).timestamp()) // width - first
+        if 0 <= at < bars:
+            found.setdefault(bucket.key[0], [0] * bars)[at] += int(bucket.values[0] or 0)
+    return {problem: tuple(counts) for problem, counts in found.items()}
+
+
+def _problem(
+    bucket: MetricBucket,
+    seen: Sequence[float | None],
+    details: Sequence[Mapping[Any, tuple[str, ...]]],
+    sparklines: Mapping[Any, tuple[int, ...]],
+    marks: Mapping[str, Mark],
+    since: datetime | None,
+) -> Problem:
+    (key,), (count, visitors) = bucket.key, bucket.values
+    titles, levels, paths, hosts = (found.get(key, ()) for found in details)
+    first, last = (_time(value or 0) for value in seen)
+    return Problem(
+        problem=str(key),
+        title=titles[0] if titles else str(key),
+        count=int(count or 0),
+        first_seen=first,
+        last_seen=last,
+        levels=levels,
+        paths=paths,
+        hosts=hosts,
+        visitors=int(visitors or 0),
+        sparkline=sparklines.get(key, ()),
+        is_new=since is not None and moment(first) >= since,
+        mark=marks.get(str(key), _OPEN),
+    )
+
+
+def _time(ms: float) -> str:
+    return from_datetime(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+def _and(condition: Condition | None, more: Condition) -> Condition:
+    return more if condition is None else And((condition, more))

@@ -1,0 +1,108 @@
+"""``ingestd problems``: errors of the same cause, and what was decided about them."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ingestd.analytics.problem_marks import MarkError, load_marks, mark_problem
+from ingestd.analytics.problems import Problem, list_problems
+from ingestd.cli.common.errors import os_errors
+from ingestd.cli.common.options import json_option, limit_option, settings_options, store_options
+from ingestd.cli.common.queries import time_options
+from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.terminal import write, write_table
+from ingestd.cli.common.times import local_time, now, zone_name
+from ingestd.event.jsontext import dumps
+from ingestd.event.timestamp import from_datetime
+from ingestd.settings import Settings
+from ingestd.stores.query import Query
+
+_STATES = ("open", "resolved", "muted", "all")
+
+
+@click.group(invoke_without_command=True)
+@time_options
+@click.option(
+    "--state", type=click.Choice(_STATES), default="all", show_default=True, help="Show only problems in this state."
+)
+@limit_option(50, "Show at most this many problems, the most frequent.")
+@store_options
+@json_option
+@click.pass_context
+def problems(  # noqa: PLR0913 -- click passes one argument for each option
+    context: click.Context,
+    settings: Settings,
+    since: str | None,
+    until: str | None,
+    state: str,
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """List the problems of the site: errors with the same cause, the most frequent first.
+
+    \b
+    ingestd problems --since 7d
+    ingestd problems resolve 3f9c2ab01d77 --note "fixed in 2.4"
+    ingestd problems mute 3f9c2ab01d77 --note "a bot"
+
+    The filter `problem` groups errors while they are received: by the exception and the innermost function of the
+    site's own code; without a trace, by the message. NEW: not seen before --since. REGRESSED: seen again after it was
+    resolved. The first and the last time are those in all that is stored.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    zone = settings.site_zone
+    with os_errors("the data folder"):
+        marks = load_marks(settings.data_dir)
+    with opened_store(settings) as store:
+        found = list_problems(store, Query(since, until), marks, limit=limit, now=from_datetime(now()))
+    shown = [problem for problem in found if state in ("all", problem.state)]
+    if as_json:
+        write(dumps([problem.document() for problem in shown]))
+    elif not shown:
+        click.echo("no problems", err=True)
+    else:
+        heads = ("PROBLEM", "TITLE", "STATE", "PATHS", f"LAST SEEN ({zone_name(zone)})", "VISITORS", "COUNT")
+        write_table(heads, [_row(problem, zone) for problem in shown], numbers=2, fit=True)
+
+
+def _row(problem: Problem, zone: Any) -> tuple[str, ...]:
+    badges = [problem.state] if problem.state != "open" else []
+    badges += ["new"] * problem.is_new + ["regressed"] * problem.is_regressed
+    last = local_time(problem.last_seen, zone=zone)[:19]
+    paths = ", ".join(problem.paths)
+    return problem.problem, problem.title, ", ".join(badges), paths, last, f"{problem.visitors:,}", f"{problem.count:,}"
+
+
+def _command(action: str, text: str) -> Callable[..., None]:
+    @problems.command(action, help=text)
+    @click.argument("problem")
+    @click.option("--note", default="", help="Why.")
+    @settings_options("data_dir")
+    def command(settings: Settings, problem: str, note: str) -> None:
+        with os_errors("the data folder"):
+            try:
+                at = from_datetime(now())
+                mark = mark_problem(settings.data_dir, problem, action, at=at, by=_user(), note=note)
+            except MarkError as error:
+                raise click.ClickException(str(error)) from None
+        click.echo(f"{problem} is {mark.state}")
+
+    return command
+
+
+_command("resolve", "Mark a PROBLEM, by its id, as resolved; if it is seen again it is shown as regressed.")
+_command("mute", "Mute a PROBLEM, by its id: the dashboard lists it apart.")
+_command("reopen", "Open a PROBLEM, by its id, that was resolved or muted.")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return ""

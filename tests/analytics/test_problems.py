@@ -1,0 +1,119 @@
+"""The list of problems, of the incident of 19 November in the built-in store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ingestd.analytics.problem_marks import MAX_MARKS, Mark, MarkError, load_marks, mark_problem, marks_document
+from ingestd.analytics.problems import BARS, Problem, list_problems
+from ingestd.event.table import Table
+from ingestd.plugins.filters.problem import Options, build
+from ingestd.plugins.registry import BuildContext
+from ingestd.stores.base import LogStore
+from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.query import Query
+from tests.e2e import incident
+
+NOW = "2026-11-30T00:00:00.000Z"
+WEEK = Query("2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z")
+CHECKOUT = "ConnectionError in orders.views.checkout: Error <n> connecting to <ip>. Connection refused for order <n>"
+ITEM = "KeyError in items.views.item: <n>"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogStore]:
+    root = tmp_path_factory.mktemp("store")
+    writer = LocalWriter(root, "w0")
+    events = [event for event in incident.events() if event["level"] == "ERROR"]
+    table = Table.of_events(events, [*range(len(events))])
+    build(Options(), BuildContext())(table, table.rows, 0)
+    documents = table.documents(table.rows)
+    for day in sorted({event["@timestamp"][:10] for event in events}):
+        rows = [row for row, event in enumerate(events) if event["@timestamp"].startswith(day)]
+        writer.append(
+            f"logstash-{day.replace('-', '.')}", [documents[row] for row in rows], [f"e{row}" for row in rows]
+        )
+    writer.close()
+    store = LocalStore(root)
+    yield store
+    store.close()
+
+
+def problems(store: LogStore, query: Query = WEEK, marks: Mapping[str, Mark] | None = None) -> list[Problem]:
+    return list_problems(store, query, marks or {}, now=NOW)
+
+
+def test_the_incident_stands_first(store: LogStore) -> None:
+    first, second = problems(store)
+    assert (first.title, first.count) == (CHECKOUT, incident.FAILURES)
+    assert (second.title, second.count) == (ITEM, 7)
+    assert first.first_seen == "2026-11-19T05:00:00.000Z"
+    assert first.last_seen == "2026-11-19T05:28:59.000Z"
+    assert (first.levels, first.paths, first.hosts) == (("ERROR",), ("/checkout/",), ("web1", "web2"))
+    assert len(first.sparkline) in (BARS, BARS + 1)
+    assert (sum(first.sparkline), max(first.sparkline)) == (48, 48)
+    assert (first.is_new, second.is_new) == (True, False)
+
+
+def test_without_a_period_everything_counts(store: LogStore) -> None:
+    first, second = problems(store, Query())
+    assert (first.count, second.count, second.is_new) == (48, incident.DAILY_FAILURES, False)
+    assert sum(second.sparkline) == incident.DAILY_FAILURES
+
+
+def test_a_period_without_problems(store: LogStore) -> None:
+    assert problems(store, Query("2027-01-01T00:00:00Z", None)) == []
+
+
+STATES = [  # id, mark, state, regressed
+    ("resolved_after", Mark("resolved", "2026-11-19T06:00:00.000Z"), "resolved", False),
+    ("seen_since", Mark("resolved", "2026-11-19T05:10:00.000Z"), "open", True),
+    ("muted", Mark("muted", "2026-11-19T05:10:00.000Z"), "muted", False),
+    ("reopened", Mark("open", "2026-11-19T05:10:00.000Z"), "open", False),
+]
+
+
+@pytest.mark.parametrize(("mark", "state", "regressed"), [row[1:] for row in STATES], ids=[row[0] for row in STATES])
+def test_states(store: LogStore, mark: Mark, state: str, regressed: bool) -> None:
+    (first, second) = problems(store, marks={problems(store)[0].problem: mark})
+    assert (first.state, first.is_regressed) == (state, regressed)
+    assert (second.state, second.document()["mark"]) == ("open", None)
+
+
+def test_marks_are_kept(tmp_path: Path) -> None:
+    mark_problem(tmp_path, "a", "resolve", at=NOW, by="kim", note="fixed")
+    mark_problem(tmp_path, "b", "mute", at=NOW, by="kim", note="")
+    assert load_marks(tmp_path) == {"a": Mark("resolved", NOW, "kim", "fixed"), "b": Mark("muted", NOW, "kim")}
+    mark_problem(tmp_path, "a", "reopen", at=NOW, by="lee", note="\udcff not text")
+    assert load_marks(tmp_path)["a"] == Mark("open", NOW, "lee", "? not text")
+
+
+def test_the_oldest_marks_are_forgotten(tmp_path: Path) -> None:
+    with marks_document(tmp_path).update() as content:
+        content.problems |= {f"p{number}": Mark("muted", NOW, "x" * 40, "한" * 500) for number in range(MAX_MARKS)}
+    mark_problem(tmp_path, "p0", "resolve", at=NOW, by="", note="")
+    mark_problem(tmp_path, "new", "resolve", at=NOW, by="", note="")
+    marks = load_marks(tmp_path)
+    assert len(marks) == MAX_MARKS
+    assert "p1" not in marks
+    assert [*marks][-2:] == ["p0", "new"]
+
+
+REFUSED = [("a", "delete", ""), ("", "resolve", ""), ("a" * 501, "mute", ""), ("a", "mute", "x" * 501)]
+
+
+@pytest.mark.parametrize(("problem", "action", "note"), REFUSED, ids=["action", "no_id", "long_id", "long_note"])
+def test_refused_marks(tmp_path: Path, problem: str, action: str, note: str) -> None:
+    with pytest.raises(MarkError):
+        mark_problem(tmp_path, problem, action, at=NOW, by="", note=note)
+    assert load_marks(tmp_path) == {}
+
+
+def test_documents_are_json(store: LogStore) -> None:
+    (first, _) = problems(store)
+    document = msgspec.json.decode(msgspec.json.encode(first.document()))
+    assert [*document][:5] == ["problem", "title", "count", "first_seen", "last_seen"]

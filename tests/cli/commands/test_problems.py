@@ -1,0 +1,72 @@
+"""``ingestd problems``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ingestd.cli.main import main
+from ingestd.stores.local import LocalWriter, store_root
+from tests.cli.reading import run
+
+RECORDS = [
+    b'{"@timestamp":"2026-11-21T10:00:00.000Z","level":"ERROR","problem":"aaa","problem_title":"E in a","host":"web1"}',
+    b'{"@timestamp":"2026-11-22T10:00:00.000Z","level":"ERROR","problem":"bbb","problem_title":"E in b"}',
+    b'{"@timestamp":"2026-11-22T10:00:01.000Z","level":"ERROR","problem":"bbb","problem_title":"E in b"}',
+    b'{"@timestamp":"2026-11-22T10:00:02.000Z","level":"ERROR","problem":"aaa","problem_title":"E in a"}',
+    b'{"@timestamp":"2026-11-22T10:00:03.000Z","level":"INFO","message":"x"}',
+]
+PERIOD = ("--since", "2026-11-22", "--until", "2026-11-22")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    writer = LocalWriter(store_root(tmp_path), "w0")
+    writer.append("logstash-2026.11.21", RECORDS[:1], ["0"])
+    writer.append("logstash-2026.11.22", RECORDS[1:], ["1", "2", "3", "4"])
+    writer.close()
+    return tmp_path
+
+
+def listed(data_dir: Path, *arguments: str) -> list[tuple[str, int, str, bool, bool]]:
+    result = run("problems", *arguments, "--json", data_dir=data_dir)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    return [(row["problem"], row["count"], row["state"], row["new"], row["regressed"]) for row in rows]
+
+
+def test_problems_as_json(data_dir: Path) -> None:
+    assert listed(data_dir, *PERIOD) == [("bbb", 2, "open", True, False), ("aaa", 1, "open", False, False)]
+    assert listed(data_dir) == [("aaa", 2, "open", False, False), ("bbb", 2, "open", False, False)]
+    assert listed(data_dir, "--limit", "1", *PERIOD) == [("bbb", 2, "open", True, False)]
+
+
+def test_problems_as_a_table(data_dir: Path) -> None:
+    result = run("problems", *PERIOD, data_dir=data_dir)
+    head, first, second = result.stdout.splitlines()
+    assert head.split()[:3] == ["PROBLEM", "TITLE", "STATE"]
+    assert first.split()[:5] == ["bbb", "E", "in", "b", "new"]
+    assert second.split()[-2:] == ["0", "1"]
+
+
+def test_resolve_mute_and_reopen(data_dir: Path) -> None:
+    result = run("problems", "resolve", "bbb", "--note", "fixed", data_dir=data_dir)
+    assert (result.exit_code, result.stdout) == (0, "bbb is resolved\n")
+    result = CliRunner().invoke(main, ["problems", "--data-dir", str(data_dir), "mute", "aaa"])
+    assert (result.exit_code, result.stdout) == (0, "aaa is muted\n")
+    assert listed(data_dir, *PERIOD) == [("bbb", 2, "resolved", True, False), ("aaa", 1, "muted", False, False)]
+    assert listed(data_dir, "--state", "muted") == [("aaa", 2, "muted", False, False)]
+    (row,) = json.loads(run("problems", "--state", "resolved", "--json", data_dir=data_dir).stdout)
+    assert row["mark"]["note"] == "fixed"
+    run("problems", "reopen", "bbb", data_dir=data_dir)
+    assert [problem[2] for problem in listed(data_dir, *PERIOD)] == ["open", "muted"]
+
+
+def test_what_cannot_be_done(data_dir: Path) -> None:
+    result = run("problems", "mute", "aaa", "--note", "x" * 501, data_dir=data_dir)
+    assert result.exit_code == 1
+    assert "a note has at most 500 characters" in result.output
+    assert run("problems", "--state", "muted", data_dir=data_dir).output == "no problems\n"
