@@ -84,7 +84,7 @@ class Problem:
 
 
 def list_problems(
-    store: LogStore, query: Query, marks: Mapping[str, Mark], *, limit: int = 50, now: str
+    store: LogStore, query: Query, marks: Mapping[str, Mark], *, problem: str = "", limit: int = 50, now: str
 ) -> list[Problem]:
     """Return the most frequent problems of a period, at most ``limit`` and `MAX_PROBLEMS`.
 
@@ -92,11 +92,12 @@ def list_problems(
         store: Where the events are.
         query: The period, and what the events must match besides.
         marks: What was decided about problems.
+        problem: The id of the only one that is wanted; empty: all.
         limit: How many problems there may be in the answer.
         now: The end of a period without one, in UTC.
     """
     size = min(limit, MAX_PROBLEMS)
-    query = replace(query, condition=_and(query.condition, Exists(PROBLEM)))
+    query = replace(query, condition=_and(query.condition, Equal(PROBLEM, problem) if problem else Exists(PROBLEM)))
     counts = _by_problem(store, query, (Metric("count"), _VISITORS), size)
     if not counts:
         return []

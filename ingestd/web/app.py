@@ -9,6 +9,7 @@ from aiohttp import HttpVersion10, web
 import ingestd
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.alerts import AlertsApi
+from ingestd.web.api.problems import problem_routes
 from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
 from ingestd.web.api.tail import LiveTail
@@ -119,6 +120,8 @@ def _add_dashboard(
     alerts = AlertsApi(config.alerts)
     app.add_routes([*api_routes(pool, status, config.prefix), tail.route()])
     app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
+    if config.data_dir is not None:
+        app.add_routes(problem_routes(config.data_dir, config.prefix))
     app.on_shutdown.append(tail.stop)
     app.on_shutdown.append(actions.stop)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ingestd.analytics.problems import MAX_PROBLEMS
 from ingestd.diagnosis.messages import LANGUAGES
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.recipes import HOST, PORT, Recipe, recipes
@@ -42,6 +43,7 @@ def api_routes(pool: QueryPool, status: Status, prefix: str = "") -> list[web.Ro
         "doctor": _doctor,
         "trace": _trace,
         "alert_preview": _alert_preview,
+        "problems": _problems,
     }
     found = [web.get(f"{prefix}/api/{name}", _query_handler(pool, name, read)) for name, read in calls.items()]
     others = {"status": _status_handler(status), "recipes": _recipes_handler, "pipelines": _pipelines_handler(status)}
@@ -157,6 +159,12 @@ def _alert_preview(request: web.Request) -> Arguments:
         raise ParameterError("rule must be a JSON object")
     days = params.number(request.query, "days", 3, 1, 30)
     return {"rule": rule, "days": days, "now": time.time()}
+
+
+def _problems(request: web.Request) -> Arguments:
+    query = request.query
+    number = params.number(query, "n", 50, 1, MAX_PROBLEMS)
+    return _filters(request) | {"n": number, "problem": params.text(query, "problem"), "now": utc_now()}
 
 
 def _no_arguments(_: web.Request) -> Arguments:

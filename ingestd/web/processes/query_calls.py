@@ -81,6 +81,7 @@ class QueryCalls:
             "doctor": self._doctor,
             "trace": self._trace,
             "alert_preview": self._alert_preview,
+            "problems": self._problems,
         }
 
     def interrupt(self) -> None:
@@ -283,6 +284,15 @@ class QueryCalls:
             fills_store=self._fills_store,
         )
         return dumps(document)
+
+    def _problems(self, arguments: Arguments) -> bytes:
+        from ingestd.analytics.problem_marks import load_marks  # noqa: PLC0415 -- most queries do not need it
+        from ingestd.analytics.problems import list_problems  # noqa: PLC0415
+
+        marks, query, number = load_marks(self._data_dir), _query(arguments), arguments["n"]
+        wanted = arguments["problem"]
+        found = list_problems(self._opened, query, marks, problem=wanted, limit=number, now=arguments["now"])
+        return dumps({"problems": [problem.document() for problem in found]})
 
     def _trace(self, arguments: Arguments) -> bytes:
         if not self._configs:
