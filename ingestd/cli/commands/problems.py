@@ -72,7 +72,7 @@ def problems(  # noqa: PLR0913 -- click passes one argument for each option
 
 
 def _row(problem: Problem, zone: Any) -> tuple[str, ...]:
-    badges = [problem.state] if problem.state != "open" else []
+    badges: list[str] = [problem.state] if problem.state != "open" else []
     badges += ["new"] * problem.is_new + ["regressed"] * problem.is_regressed
     last = local_time(problem.last_seen, zone=zone)[:19]
     paths = ", ".join(problem.paths)
