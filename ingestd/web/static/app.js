@@ -11,6 +11,7 @@ import { t } from "./i18n.js";
 import { createVisitors } from "./map.js";
 import { compose } from "./query.js";
 import { createSetup } from "./setup.js";
+import { installShortcuts } from "./shortcuts.js";
 import { DEFAULTS, current, subscribe, update } from "./state.js";
 import { createStatus } from "./status.js";
 import { iso, resolve } from "./time.js";
@@ -162,12 +163,11 @@ addEventListener(
   { once: true },
 );
 
-addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-  if (event.key === "/" && !typing && !toolbar.element.hidden) {
-    event.preventDefault();
-    toolbar.focus();
-  }
+installShortcuts({
+  search() {
+    if (!toolbar.element.hidden) toolbar.focus();
+    return !toolbar.element.hidden;
+  },
 });
 
 root.replaceChildren(progress, header.element, createDoctor().element, createIncomplete().element, toolbar.element, main);

@@ -103,6 +103,16 @@ export const en = {
   "fields.in": "In {share} of these events",
   "fields.none": "No matching field",
 
+  "keys.title": "Keyboard shortcuts",
+  "keys.search": "Go to the query box",
+  "keys.next": "Next event",
+  "keys.previous": "Previous event",
+  "keys.open": "Show all fields of the event",
+  "keys.close": "Close what is open, leave the query box",
+  "keys.help": "Show this list",
+  "keys.on": "Shortcuts of one letter",
+  "keys.done": "Close",
+
   "table.title": "Events",
   "table.time": "Time",
   "table.level": "Level",

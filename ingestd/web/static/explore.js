@@ -7,6 +7,7 @@ import { createFields } from "./fields.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
 import { failure, failureText } from "./notices.js";
+import { shortcutsButton } from "./shortcuts.js";
 import { addFilter, toggleIn, update } from "./state.js";
 import { createTable } from "./table.js";
 import { createTail } from "./tail.js";
@@ -60,7 +61,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     seen = new Set(),
     hints = [],
     shown = null;
-  table.extra(tail.element);
+  table.extra(tail.element, h("div", { class: "table-tools" }, shortcutsButton()));
 
   function layout(state) {
     for (const path of charts.keys()) if (!state.charts.includes(path)) charts.delete(path);

@@ -103,6 +103,16 @@ export const ko = {
   "fields.in": "이벤트의 {share}에 있음",
   "fields.none": "일치하는 필드가 없습니다",
 
+  "keys.title": "키보드 단축키",
+  "keys.search": "검색창으로 이동",
+  "keys.next": "다음 이벤트",
+  "keys.previous": "이전 이벤트",
+  "keys.open": "이벤트의 모든 필드 보기",
+  "keys.close": "열린 항목 닫기, 검색창에서 나가기",
+  "keys.help": "이 목록 보기",
+  "keys.on": "한 글자 단축키 사용",
+  "keys.done": "닫기",
+
   "table.title": "이벤트",
   "table.time": "시각",
   "table.level": "레벨",

@@ -133,8 +133,10 @@ export function createSearchbar({ again }) {
     if (event.isComposing) return; // a Hangul syllable is still being composed
     if (event.key === "ArrowDown") showRecent(marked + 1);
     else if (event.key === "ArrowUp" && marked >= 0) showRecent(marked - 1);
-    else if (event.key === "Escape" && !box.hidden) hideRecent();
-    else if (event.key === "Enter") {
+    else if (event.key === "Escape" && !box.hidden) {
+      hideRecent();
+      event.preventDefault();
+    } else if (event.key === "Enter") {
       event.preventDefault();
       form.requestSubmit();
     } else return;
