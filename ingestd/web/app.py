@@ -9,6 +9,7 @@ from aiohttp import HttpVersion10, web
 import ingestd
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.alerts import AlertsApi
+from ingestd.web.api.export import Exports
 from ingestd.web.api.problems import problem_routes
 from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
@@ -116,13 +117,15 @@ def _add_dashboard(
     """
     tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
     actions = ManualActions(config.action_settings)
+    exports = Exports(_query_config(config), config.prefix)
     status = Status(config, health, pool, actions)
     alerts = AlertsApi(config.alerts)
-    app.add_routes([*api_routes(pool, status, config.prefix), tail.route()])
+    app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), exports.route()])
     app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
     if config.data_dir is not None:
         app.add_routes(problem_routes(config.data_dir, config.prefix))
     app.on_shutdown.append(tail.stop)
+    app.on_shutdown.append(exports.stop)
     app.on_shutdown.append(actions.stop)
 
     async def close(_: web.Application) -> None:
@@ -133,6 +136,7 @@ def _add_dashboard(
 
     def update(new: DashboardConfig) -> None:
         pool.update(_query_config(new))
+        exports.update(_query_config(new))
         status.update(new)
         actions.update(new.action_settings)
         alerts.update(new.alerts)

@@ -17,6 +17,7 @@ from ingestd.config.nodes import Config
 from ingestd.lifecycle.build import rules
 from ingestd.lifecycle.retention import Rules
 from ingestd.plugins._kafka_offsets import KafkaClient, kafka_client
+from ingestd.plugins.filters._times import machine_zone
 from ingestd.plugins.interfaces import SocketInput
 from ingestd.settings import Settings
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -70,6 +71,7 @@ class DashboardConfig:
             none. They hold passwords.
         kafka: The inputs and outputs ``kafka`` of the pipelines.
         alerts: The alerts of the settings, on this store.
+        site_zone: The name of the site's time zone: ``index_timezone``, else the machine's; empty: it has none.
     """
 
     access: Access = field(default_factory=Access)
@@ -86,6 +88,7 @@ class DashboardConfig:
     configs: bytes = field(default=b"", repr=False)
     kafka: tuple[KafkaClient, ...] = ()
     alerts: AlertsConfig | None = field(default=None, repr=False)
+    site_zone: str = ""
 
     @property
     def shown_store(self) -> str:
@@ -135,6 +138,7 @@ def make_dashboard_config(
         configs=_dumped(settings, configs) if settings.http is not None else b"",
         kafka=_kafka_clients(pipelines),
         alerts=alerts_config(settings, server, indices),
+        site_zone=getattr(settings.site_zone or machine_zone(), "key", ""),
     )
 
 

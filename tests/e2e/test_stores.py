@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from ingestd.jobs.export import hits_by_day
 from ingestd.protocols.http.bulk import action_line
 from ingestd.stores import lucene
 from ingestd.stores.aggregation import Aggregation, AggregationError, Metric, Terms
@@ -23,6 +22,7 @@ from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.connection.server import Server
 from ingestd.stores.elastic.query.store import ElasticStore
 from ingestd.stores.elastic.template import template
+from ingestd.stores.export.documents import hits_by_day
 from ingestd.stores.lucene.conditions import MAX_DEPTH
 from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.stores.open import open_store

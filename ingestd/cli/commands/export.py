@@ -14,9 +14,9 @@ from ingestd.cli.common.options import bom_option, overwrite_option, store_optio
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import progress
-from ingestd.jobs.export import STDOUT, documents_of, export_target, hits_by_day
-from ingestd.jobs.export_formats import WRITERS
 from ingestd.settings import Settings
+from ingestd.stores.export.documents import STDOUT, documents_of, export_target, hits_by_day
+from ingestd.stores.export.formats import WRITERS
 from ingestd.stores.query import Query
 from ingestd.units import counted
 

@@ -155,6 +155,7 @@ class Status:
             "version": ingestd.__version__,
             "uptime_s": round(time.monotonic() - STARTED),
             "store": self._config.shown_store,
+            "site_zone": self._config.site_zone,
             "pipelines": self.pipelines(),
             "rates": self._rates(),
             "queue": {"events": _total(metrics.QUEUE_EVENTS), "bytes": _total(metrics.QUEUE_BYTES)},

@@ -53,6 +53,17 @@ class QueryProcessConfig(msgspec.Struct):
     fills_store: bool = True
 
 
+class ExportRequest(msgspec.Struct):
+    """A download: events of a query from ``since`` until ``until``, as ``format``; no ``fields``: all that occur."""
+
+    setup: QueryProcessConfig
+    format: str
+    q: str = ""
+    since: str | None = None
+    until: str | None = None
+    fields: list[str] = []
+
+
 class QueryResponse(NamedTuple):
     """An HTTP status and a JSON text."""
 

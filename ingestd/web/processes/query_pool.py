@@ -15,7 +15,7 @@ from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 from ingestd.web.processes.query_process import FAILED_EXIT_CODE, OUT_OF_MEMORY, TOO_MUCH_MEMORY
-from ingestd.web.processes.query_worker import ProcessEndedError, QueryWorker
+from ingestd.web.processes.query_worker import TEMPORARY_FOLDER, ProcessEndedError, QueryWorker
 
 log = get_logger(__name__)
 
@@ -32,8 +32,6 @@ _KILL_DELAY_S = 0.5
 
 _HEAVY = (500, 504)
 """What a process answers that failed, or that ran out of time."""
-
-_FOLDER = "query-tmp"
 
 
 class QueryPool:
@@ -56,7 +54,7 @@ class QueryPool:
     ) -> None:
         self._setup, self._timeout_s = setup, setup.timeout_s
         self._size, self._max_waiting, self._idle_timeout_s = processes, max_waiting, idle_timeout_s
-        self._folder = Path(setup.data_dir) / _FOLDER
+        self._folder = Path(setup.data_dir) / TEMPORARY_FOLDER
         self._slots = asyncio.Semaphore(processes)
         self._waiting = 0
         self._running: set[QueryWorker] = set()

@@ -70,9 +70,9 @@ def _serve(
     requests: BinaryIO, respond: Callable[[QueryResponse], None], fail: Callable[[BaseException], NoReturn]
 ) -> NoReturn:
     setup = msgspec.json.decode(read_message(requests), type=QueryProcessConfig)
-    _limit_resources(setup.memory)
+    limit_resources(setup.memory)
     pending: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    calls = QueryCalls(_store_opener(setup), setup)
+    calls = QueryCalls(store_opener(setup), setup)
     reader = threading.Thread(target=_read, args=(requests, pending.put, calls.interrupt, fail), daemon=True)
     reader.start()
     while True:
@@ -88,22 +88,23 @@ def _run(calls: QueryCalls, request: dict[str, Any]) -> QueryResponse:
         return error_response(500, f"the query failed: {type(error).__name__}: {error}")
 
 
-def _store_opener(setup: QueryProcessConfig) -> Callable[[], LogStore]:
-    """Return the function that opens the store; its imports are done now."""
+def store_opener(setup: QueryProcessConfig, *, limited: bool = True) -> Callable[[], LogStore]:
+    """Return the function that opens the store; its imports are done now. Not ``limited``: queries have no timeout."""
     if setup.server is None:
         from ingestd.stores.local import LocalStore, store_root  # noqa: PLC0415
         from ingestd.stores.local.duckdb.core import load_duckdb  # noqa: PLC0415
 
         load_duckdb()  # in the query process only, and before the first query
         root = store_root(Path(setup.data_dir))
-        return lambda: LocalStore(root, memory_bytes=setup.memory, timeout_s=setup.timeout_s)
+        timeout_s = setup.timeout_s if limited else None
+        return lambda: LocalStore(root, memory_bytes=setup.memory, timeout_s=timeout_s)
     from ingestd.stores.elastic.query.store import ElasticStore  # noqa: PLC0415
 
     options = replace(setup.server, timeout=setup.timeout_s)
     return lambda: ElasticStore(options, setup.indices)
 
 
-def _limit_resources(memory: int) -> None:
+def limit_resources(memory: int) -> None:
     """Leave the processor to event delivery, and fail rather than take the machine's memory."""
     with contextlib.suppress(OSError):
         os.nice(_NICE)

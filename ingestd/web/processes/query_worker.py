@@ -17,6 +17,9 @@ import msgspec
 from ingestd.event.jsontext import dumps
 from ingestd.web.processes.protocol import INTERRUPT, RESPONSE_HEAD, Arguments, QueryProcessConfig, QueryResponse, frame
 
+TEMPORARY_FOLDER = "query-tmp"
+"""In the data folder: a folder for each process, which starts with the id of its parent."""
+
 _numbers = itertools.count(1)
 
 

@@ -19,7 +19,7 @@ export const serverNow = () => new Date(Date.now() + skewMs);
 /**
  * GET `api/PATH` and return the parsed response.
  *
- * @param {Object} params parameters; those that are null, undefined or "" are omitted.
+ * @param {Object} params parameters, with an array several times; those that are null, undefined or "" are omitted.
  * @param {AbortSignal} [signal] aborts the request, which then rejects with an AbortError.
  */
 export async function ask(path, params = {}, signal = undefined) {
@@ -56,7 +56,9 @@ export async function getJson(url, signal, init = {}) {
 
 /** Return the relative URL of a request. */
 export function address(path, params = {}) {
-  const kept = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const kept = Object.entries(params)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value.map((each) => [name, each]) : [[name, value]]))
+    .filter(([, value]) => value !== null && value !== undefined && value !== "");
   const query = new URLSearchParams(kept).toString();
   return `api/${path}${query ? `?${query}` : ""}`;
 }

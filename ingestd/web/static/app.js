@@ -16,6 +16,7 @@ import { DEFAULTS, current, subscribe, update } from "./state.js";
 import { createStatus } from "./status.js";
 import { iso, resolve } from "./time.js";
 import { createToolbar } from "./toolbar.js";
+import { followZone, lacksSiteZone, learnSiteZone, useChosenZone } from "./zone.js";
 
 const HEALTH_S = 15,
   LIVE_S = 5;
@@ -136,6 +137,7 @@ function setup() {
 }
 
 function show(state) {
+  followZone(state);
   header.show(state);
   toolbar.show(state);
   toolbar.element.hidden = WITHOUT_QUERY.includes(state.tab);
@@ -144,7 +146,11 @@ function show(state) {
 async function watchHealth() {
   if (!document.hidden) {
     try {
-      const { health } = await ask("status");
+      const { health, site_zone: zone } = await ask("status");
+      if (learnSiteZone(zone)) {
+        show(current());
+        refresh();
+      }
       header.healthy(health?.ready === false ? "unhealthy" : "healthy");
     } catch {
       header.healthy("away");
@@ -179,7 +185,8 @@ subscribe((state, before) => {
   else if (changed.every((name) => LOOKS.includes(name)) && shownTab === "logs") views.logs.redraw(state);
   else refresh();
 });
+useChosenZone();
 show(current());
 refresh();
 setupIfEmpty();
-setTimeout(watchHealth, 1500);
+setTimeout(watchHealth, lacksSiteZone(current()) ? 0 : 1500);

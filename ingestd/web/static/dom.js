@@ -119,7 +119,7 @@ export function popup({ button, label, content, align = "left" }) {
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
     document.addEventListener("pointerdown", outside);
-    panel.querySelector("[autofocus], button, input")?.focus();
+    panel.querySelector("[autofocus], button, input, a[href]")?.focus();
   });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !panel.hidden) {

@@ -2,16 +2,19 @@
 
 import { aborted, ask } from "./api.js";
 import { announce, h, put } from "./dom.js";
+import { downloadButton } from "./download.js";
 import { number } from "./format.js";
-import { createFields } from "./fields.js";
+import { createFields, summarize } from "./fields.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
+import { icon } from "./icons.js";
 import { failure, failureText } from "./notices.js";
+import { addPanelButton, createPanel } from "./panels.js";
 import { shortcutsButton } from "./shortcuts.js";
-import { addFilter, toggleIn, update } from "./state.js";
+import { addFilter, current, toggleIn, update } from "./state.js";
 import { createTable } from "./table.js";
 import { createTail } from "./tail.js";
-import { inputText, rangeName, zoneSeconds } from "./time.js";
+import { inputText, iso, rangeName, zoneSeconds } from "./time.js";
 import { showRange } from "./timepicker.js";
 import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
@@ -26,7 +29,23 @@ const PAGE = 100,
  * `onEmpty()`: the store has no events; `onFault(error)`: the query is invalid; `onRetry()`: load everything again.
  */
 export function createExplore({ onEmpty, onFault, onRetry }) {
-  const histogram = createHistogram({ onRange: showRange, onLevel: (level) => addFilter("level", level) });
+  const knownFields = () => summarize(hits.map((hit) => hit.event)).map(({ path }) => path);
+  const compare = h(
+    "button",
+    {
+      class: "ghost small",
+      type: "button",
+      "aria-pressed": "false",
+      on: { click: () => update({ compare: !current().compare }) },
+    },
+    icon("trend", 14),
+    t("chart.compare"),
+  );
+  const histogram = createHistogram({
+    onRange: showRange,
+    onPick: (level) => addFilter("level", level),
+    tools: h("div", { class: "table-tools" }, compare, addPanelButton({ fields: knownFields })),
+  });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words", more: [VISITS] });
   const paths = createTop({
     title: t("top.paths"),
@@ -61,30 +80,29 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     seen = new Set(),
     hints = [],
     shown = null;
-  table.extra(tail.element, h("div", { class: "table-tools" }, shortcutsButton()));
+  table.extra(
+    tail.element,
+    h("div", { class: "table-tools" }, downloadButton({ question: () => listed }), shortcutsButton()),
+  );
+
+  // Those of an address that was cut are null.
+  const own = () => [...charts.values()].filter(Boolean);
 
   function layout(state) {
-    for (const path of charts.keys()) if (!state.charts.includes(path)) charts.delete(path);
-    for (const path of state.charts) {
-      if (!charts.has(path))
-        charts.set(
-          path,
-          createTop({
-            title: t("top.field", { field: path }),
-            fields: [path],
-            onClose: () => toggleIn("charts", path),
-          }),
-        );
+    for (const text of charts.keys()) if (!state.charts.includes(text)) charts.delete(text);
+    for (const text of state.charts) {
+      if (!charts.has(text)) charts.set(text, createPanel(text, () => toggleIn("charts", text)));
     }
-    const all = [words, paths, codes, levels, ...charts.values()].map((panel) => panel.element);
+    const all = [words, paths, codes, levels, ...own()].map((panel) => panel.element);
     if (panels.children.length !== all.length || all.some((node, place) => panels.children[place] !== node))
       put(panels, all);
   }
 
   /** Load everything. */
   async function load(question, signal) {
+    compare.setAttribute("aria-pressed", String(question.state.compare));
     layout(question.state);
-    const tops = [words, paths, codes, ...charts.values()].map((panel) => panel.load(question, signal));
+    const tops = [words, paths, codes, ...own()].map((panel) => panel.load(question, signal));
     const over = loadHistogram(question, signal);
     // The live tail delivers the events; only the rest is queried again.
     const follows = question.state.live && tail.follows(question.q);
@@ -108,7 +126,19 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     fields.show(hits.map((hit) => hit.event));
   }
 
-  async function loadHistogram({ q, since, until, sinceDate, untilDate }, signal) {
+  // The period before has the same bars: it ends where a bar starts, so that both can be laid over each other.
+  async function compareHistogram({ seconds }, { q, sinceDate, untilDate }, signal) {
+    const shiftMs = Math.max(1, Math.round((untilDate - sinceDate) / (seconds * 1000))) * seconds * 1000;
+    const [since, until] = [sinceDate, untilDate].map((date) => iso(new Date(date.getTime() - shiftMs)));
+    const params = { q, since, until, seconds, offset: zoneSeconds(sinceDate), field: "level" };
+    try {
+      histogram.compare(await ask("histogram", params, signal), shiftMs);
+    } catch (error) {
+      if (!aborted(error)) histogram.note(failureText(error));
+    }
+  }
+
+  async function loadHistogram({ q, since, until, sinceDate, untilDate, state }, signal) {
     histogram.element.setAttribute("aria-busy", "true");
     try {
       const answer = await ask(
@@ -118,6 +148,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       );
       histogram.show(answer, sinceDate, untilDate);
       showLevels(answer);
+      if (state.compare) await compareHistogram(answer, { q, sinceDate, untilDate }, signal);
       announce(t("chart.events", { n: number(answer.total) }));
       return answer.total;
     } catch (error) {

@@ -13,6 +13,23 @@ export const compact = (value) => (Math.abs(value) < 100000 ? whole.format(value
 export const percent = (part, all) => (all > 0 ? share.format(part / all) : "");
 export const rate = (value) => (Math.abs(value) < 10 ? tenth.format(value) : whole.format(Math.round(value)));
 
+const significant = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });
+
+/** Return a measured number: four digits of it, all of a whole one. */
+export const figure = (value) => (Number.isInteger(value) ? whole : significant).format(value);
+
+const signed = new Intl.NumberFormat(language, {
+  style: "percent",
+  maximumFractionDigits: 1,
+  signDisplay: "exceptZero",
+});
+
+/** Return how much more there is than before: "+12.5%", "new" if there was nothing. */
+export function changeText(now, before) {
+  if (before === 0) return now === 0 ? signed.format(0) : t("change.new");
+  return signed.format(now / before - 1);
+}
+
 /** 1536 -> "1.5 kB", in powers of 1000 as the commands print it. */
 export function bytes(value) {
   const units = ["B", "kB", "MB", "GB", "TB"];

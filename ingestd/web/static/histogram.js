@@ -1,7 +1,7 @@
-/** Events over time, stacked by level. Drag, click or use the keys to zoom in. */
+/** Events over time, stacked by level or by the values of a field. Drag, click or use the keys to zoom in. */
 
 import { HERE, h, named, put, svg } from "./dom.js";
-import { compact, duration, number } from "./format.js";
+import { changeText, compact, duration, number } from "./format.js";
 import { t } from "./i18n.js";
 import { LEVELS, OTHER, gather, levelClass } from "./levels.js";
 import { rangeText, ticks } from "./time.js";
@@ -14,15 +14,37 @@ const HEIGHT = 168,
   GAP = 12;
 const STACK = [OTHER, ...LEVELS];
 
+const levelName = (level) => (level === OTHER ? t("level.OTHER") : level);
+
+let charts = 0; // so that their ids differ
+
+/** How levels are stacked. */
+const LEVEL_SERIES = {
+  names: STACK,
+  className: (level) => levelClass(level === OTHER ? "" : level),
+  label: levelName,
+  isValue: (level) => level !== OTHER,
+  gather,
+};
+
 /**
- * Return `{element, show(answer, since, until), fail(node)}`.
+ * Return `{element, show(answer, since, until), compare(answer, shiftMs), note(text), fail(node)}`.
  *
- * `onRange(since, until)`: a range was selected; `onLevel(level)`: a level in the legend was selected.
+ * `onRange(since, until)`: a range was selected; `onPick(name)`: a value in the legend was selected. `tools`: an element
+ * for its head. `seriesOf(answer)` returns how the counts of a bar are stacked: `names` from the bottom to the top,
+ * `gather(counts)` by these names, and the `className(name)`, `label(name)` of each, and whether it `isValue(name)`.
  */
-export function createHistogram({ onRange, onLevel }) {
+export function createHistogram({
+  onRange,
+  onPick,
+  tools = null,
+  title = t("chart.title"),
+  seriesOf = () => LEVEL_SERIES,
+}) {
+  const keysId = `chart-keys-${++charts}`;
   const total = h("span", { class: "total" });
   const per = h("span", { class: "muted per" });
-  const legend = h("div", { class: "legend", role: "group", "aria-label": t("top.levels") });
+  const legend = h("div", { class: "legend", role: "group", "aria-label": title });
   const chart = svg("svg", { class: "chart", height: HEIGHT, "aria-hidden": "true" });
   const tip = h("div", { class: "tip", hidden: true });
   const stage = h(
@@ -31,8 +53,8 @@ export function createHistogram({ onRange, onLevel }) {
       class: "stage",
       tabindex: "0",
       role: "slider",
-      "aria-label": t("chart.title"),
-      "aria-describedby": "chart-keys",
+      "aria-label": title,
+      "aria-describedby": keysId,
       "aria-valuemin": "0",
       "aria-valuemax": "0",
       "aria-valuenow": "0",
@@ -44,17 +66,18 @@ export function createHistogram({ onRange, onLevel }) {
   const body = h("div", { class: "card-body" }, stage);
   const element = h(
     "section",
-    { class: "card histogram", "aria-label": t("chart.title") },
-    h("div", { class: "card-head" }, h("h2", {}, t("chart.title")), total, per, legend),
+    { class: "card histogram", "aria-label": title },
+    h("div", { class: "card-head" }, h("h2", {}, title), total, per, tools, legend),
     body,
-    h("p", { class: "sr-only", id: "chart-keys" }, t("chart.keys")),
+    h("p", { class: "sr-only", id: keysId }, t("chart.keys")),
   );
   let view = null; // the drawn bars, domain and scales
   let mark = null; // {from, to}: indexes of bars
 
   function show(answer, since, until) {
     put(body, stage);
-    const bars = barsOf(answer, since, until);
+    const series = seriesOf(answer);
+    const bars = barsOf(answer, since, until, series);
     const sums = {};
     for (const bar of bars)
       for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
@@ -62,19 +85,36 @@ export function createHistogram({ onRange, onLevel }) {
     per.textContent = `${t("chart.per", { text: duration(answer.seconds) })} · ${t("chart.hint")}`;
     put(
       legend,
-      STACK.filter((level) => sums[level])
+      series.names
+        .filter((name) => sums[name])
         .reverse()
-        .map((level) => legendItem(level, sums[level], onLevel)),
+        .map((name) => legendItem(series, name, sums[name], onPick)),
     );
-    view = { bars, since, until, most: Math.max(0, ...bars.map((bar) => bar.total)) };
+    view = { bars, series, since, until, most: Math.max(0, ...bars.map((bar) => bar.total)), all: answer.total };
     mark = null;
+    draw();
+  }
+
+  /** Draw the period before as a line behind the bars: `answer` has its bars, `shiftMs` earlier. */
+  function compare(answer, shiftMs) {
+    const bars = barsOf(
+      answer,
+      new Date(view.since.getTime() - shiftMs),
+      new Date(view.until.getTime() - shiftMs),
+      view.series,
+    );
+    const counts = new Map(bars.map((bar) => [bar.begin.getTime() + shiftMs, bar.total]));
+    for (const bar of view.bars) bar.before = counts.get(bar.begin.getTime()) ?? 0;
+    view.most = Math.max(view.most, ...view.bars.map((bar) => bar.before));
+    view.compared = true;
+    per.textContent = `${t("chart.before", { n: number(answer.total) })} · ${changeText(view.all, answer.total)}`;
     draw();
   }
 
   function draw() {
     const width = Math.floor(stage.clientWidth);
     if (!view || width < 80) return;
-    const { bars, since, until, most } = view;
+    const { bars, series, since, until, most } = view;
     const plot = width - LEFT - RIGHT,
       floor = HEIGHT - BOTTOM;
     const ceiling = niceCeiling(most);
@@ -82,17 +122,19 @@ export function createHistogram({ onRange, onLevel }) {
     const y = (count) => floor - (count / ceiling) * (floor - TOP);
     Object.assign(view, { x, plot, time: (at) => new Date(since.getTime() + ((at - LEFT) / plot) * (until - since)) });
     chart.setAttribute("width", width);
+    chart.classList.toggle("compared", Boolean(view.compared));
     chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const gap = plot / Math.max(1, bars.length) > 5 ? 1 : 0;
-    const paths = STACK.map((level) => {
-      const d = bars.map((bar) => rectangle(bar, level, { x, y, gap, edge: LEFT + plot })).join("");
-      return d && svg("path", { d, class: `bar ${levelClass(level === OTHER ? "" : level)}` });
+    const paths = series.names.map((name) => {
+      const d = bars.map((bar) => rectangle(bar, name, { x, y, gap, edge: LEFT + plot, names: series.names })).join("");
+      return d && svg("path", { d, class: `bar ${series.className(name)}` });
     });
     chart.replaceChildren(
       ...[0, ceiling / 2, ceiling].filter(Number.isInteger).flatMap((value) => gridLine(value, y(value), width, most)),
       ...ticks(since, until, Math.max(2, Math.floor(plot / 84))).flatMap((tick) =>
         tickMark(tick, x(tick.date), floor, width),
       ),
+      view.compared ? svg("path", { class: "before", d: beforeLine(bars, { x, y, edge: LEFT + plot }) }) : "",
       ...paths.filter(Boolean),
       svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: floor + 0.5, y2: floor + 0.5 }),
       svg("rect", { class: "brush", y: TOP, height: floor - TOP, x: 0, width: 0 }),
@@ -134,22 +176,25 @@ export function createHistogram({ onRange, onLevel }) {
     const sums = {};
     for (const bar of bars)
       for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
-    const lines = STACK.filter((level) => sums[level]).reverse();
+    const { names, className, label } = view.series;
+    const lines = names.filter((name) => sums[name]).reverse();
     const time = rangeText(bars[0].begin, bars.at(-1).end);
+    const before = t("chart.before", { n: number(bars.reduce((sum, bar) => sum + (bar.before ?? 0), 0)) });
     put(
       tip,
       h("p", { class: "tip-title" }, time),
       lines.length
-        ? lines.map((level) =>
+        ? lines.map((name) =>
             h(
               "p",
               { class: "tip-line" },
-              h("span", { class: `swatch ${levelClass(level)}` }),
-              levelName(level),
-              h("b", {}, number(sums[level])),
+              h("span", { class: `swatch ${className(name)}` }),
+              label(name),
+              h("b", {}, number(sums[name])),
             ),
           )
         : h("p", { class: "muted" }, t("chart.none")),
+      view.compared ? h("p", { class: "tip-line" }, h("span", { class: "swatch swatch-before" }), before) : null,
     );
     placeTip(left, right);
     stage.setAttribute("aria-valuenow", String(mark.to));
@@ -157,7 +202,9 @@ export function createHistogram({ onRange, onLevel }) {
       "aria-valuetext",
       t("chart.bar", {
         time,
-        text: lines.map((level) => `${levelName(level)} ${number(sums[level])}`).join(", ") || t("chart.none"),
+        text:
+          (lines.map((name) => `${label(name)} ${number(sums[name])}`).join(", ") || t("chart.none")) +
+          (view.compared ? `; ${before}` : ""),
       }),
     );
   }
@@ -223,35 +270,33 @@ export function createHistogram({ onRange, onLevel }) {
   });
   new ResizeObserver(draw).observe(stage);
 
-  return { element, show, fail: (node) => put(body, node) };
+  return { element, show, compare, note: (text) => (per.textContent = text), fail: (node) => put(body, node) };
 }
 
-const levelName = (level) => (level === OTHER ? t("level.OTHER") : level);
-
-function legendItem(level, count, onLevel) {
+function legendItem({ className, label, isValue }, name, count, onPick) {
   const content = [
-    h("span", { class: `swatch ${levelClass(level)}` }),
-    h("span", {}, levelName(level)),
+    h("span", { class: `swatch ${className(name)}` }),
+    h("span", { class: "legend-name" }, label(name)),
     " ",
     h("b", {}, compact(count)),
   ];
-  if (level === OTHER) return h("span", { class: "legend-item" }, content);
-  const label = t("chart.only", { level });
+  if (!isValue(name)) return h("span", { class: "legend-item" }, content);
+  const only = t("chart.only", { level: name });
   return h(
     "button",
-    { type: "button", class: "legend-item", title: label, on: { click: () => onLevel(level) } },
-    named(`${HERE}: ${label}`, content),
+    { type: "button", class: "legend-item", title: only, on: { click: () => onPick(name) } },
+    named(`${HERE}: ${only}`, content),
   );
 }
 
 /** Return all bars of the domain, including empty ones: `[{begin, end, counts, total}]`. */
-function barsOf(answer, since, until) {
+function barsOf(answer, since, until, { gather: gathered }) {
   const step = answer.seconds * 1000;
   // The first bucket may start earlier than it says: no time is before the year 1.
   const known = answer.buckets.length ? Date.parse(answer.buckets.at(-1).time) : since.getTime();
   const first = known - Math.ceil((known - since.getTime()) / step) * step;
   const barNumber = (bucket) => Math.floor((Date.parse(bucket.time) - first) / step);
-  const counts = new Map(answer.buckets.map((bucket) => [barNumber(bucket), gather(bucket.counts)]));
+  const counts = new Map(answer.buckets.map((bucket) => [barNumber(bucket), gathered(bucket.counts)]));
   const bars = [];
   for (let begin = first; begin < until.getTime() && bars.length < 2000; begin += step) {
     const own = counts.get(bars.length) ?? {};
@@ -265,11 +310,23 @@ function barsOf(answer, since, until) {
   return bars;
 }
 
-function rectangle(bar, level, { x, y, gap, edge }) {
+/** Return the outline of the bars of the period before. */
+function beforeLine(bars, { x, y, edge }) {
+  const px = (value) => value.toFixed(1);
+  return bars
+    .map((bar, place) => {
+      const left = Math.max(LEFT, x(bar.begin)),
+        right = Math.min(x(bar.end), edge);
+      return `${place ? "L" : "M"}${px(left)} ${px(y(bar.before))}H${px(right)}`;
+    })
+    .join("");
+}
+
+function rectangle(bar, level, { x, y, gap, edge, names }) {
   const count = bar.counts[level];
   if (!count) return "";
   let below = 0;
-  for (const other of STACK) {
+  for (const other of names) {
     if (other === level) break;
     below += bar.counts[other] ?? 0;
   }

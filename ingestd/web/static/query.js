@@ -1,13 +1,17 @@
 /** Builds the query text for the server from the page's state, in Lucene syntax. */
 
 /** Return a field name for a query, with special characters escaped. */
-const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
+export const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
 
 /** Return a value for a query: numbers and booleans as they are, text in quotes. */
 function valueText(value) {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 }
+
+/** Return a value for the query box: without quotes if it is one plain word. */
+export const textValue = (value) =>
+  typeof value === "string" && /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value) ? value : valueText(value);
 
 /**
  * All but the records about a request that are no access lines, so that each request counts once. Events that were

@@ -1,6 +1,8 @@
-/** The query box: Enter runs the query, errors are marked in it, recent queries are suggested. */
+/** The query box: Enter runs the query, errors are marked in it; completions and recent queries are suggested. */
 
+import { createCompletion } from "./completion.js";
 import { h, put } from "./dom.js";
+import { number } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failureText, hintText } from "./notices.js";
@@ -48,7 +50,7 @@ export function createSearchbar({ again }) {
     { class: "ghost square clear", type: "button", "aria-label": t("search.clear"), hidden: true },
     icon("close"),
   );
-  const list = h("ul", { id: "query-recent", role: "listbox", "aria-label": t("search.recent") });
+  const list = h("ul", { id: "query-recent", role: "listbox", "aria-label": t("search.suggestions") });
   const help = h("p", { class: "help", id: "query-help" }, t("search.syntax"));
   const box = h("div", { class: "recent", hidden: true }, list, help);
   const error = h("div", { class: "query-error", id: "query-error", role: "alert", hidden: true });
@@ -61,59 +63,88 @@ export function createSearchbar({ again }) {
     box,
   );
   const element = h("div", { class: "searchbar" }, form, error);
+  const complete = createCompletion();
   let marked = -1,
-    shown = "";
+    shown = "",
+    composing = false,
+    completions = [];
 
   function run(text) {
-    hideRecent();
+    hide();
     const trimmed = text.trim();
     input.value = trimmed;
     if (trimmed) keep([trimmed, ...recent().filter((other) => other !== trimmed)]);
     if (trimmed === current().q) again();
     else update({ q: trimmed });
   }
+  /** Return what the list offers: completions, then recent queries. */
   function options() {
     const typed = input.value.trim().toLowerCase();
-    return recent()
+    const earlier = recent()
       .filter((text) => text.toLowerCase().includes(typed) && text !== input.value.trim())
-      .slice(0, 8);
+      .slice(0, completions.length ? 3 : 8);
+    return [...completions, ...earlier.map((text) => ({ kind: "recent", text }))];
   }
-  function showRecent(mark = -1) {
+  function choose(option) {
+    if (composing) {
+      input.blur(); // ends the syllable that is being composed, which would be added to what is chosen
+      input.focus();
+    }
+    if (option.kind === "recent") return run(option.text);
+    const rest = input.value.slice(input.selectionStart);
+    const head = input.value.slice(0, option.start) + option.insert;
+    input.value = head + (option.insert.endsWith(" ") ? rest.trimStart() : rest);
+    input.setSelectionRange(head.length, head.length);
+    clear.hidden = false;
+    suggest();
+  }
+  async function suggest() {
+    completions = [];
+    show();
+    const found = await complete(input.value, input.selectionStart);
+    if (!found || box.hidden || marked >= 0) return; // the list does not change below a choice
+    completions = found;
+    show();
+  }
+  function show(mark = -1) {
     const found = options();
     marked = found.length ? Math.max(-1, Math.min(mark, found.length - 1)) : -1;
-    put(
-      list,
-      found.map((text, place) =>
-        h(
-          "li",
-          {
-            role: "option",
-            id: `recent-${place}`,
-            "aria-selected": String(place === marked),
-            class: place === marked ? "marked" : null,
-            // pointerdown comes before the input loses the focus
-            on: {
-              pointerdown: (event) => {
-                event.preventDefault();
-                input.value = text;
-                run(text);
-              },
-            },
-          },
-          icon("clock", 14),
-          h("span", {}, text),
-        ),
-      ),
-    );
+    put(list, found.map(item));
     list.hidden = found.length === 0;
     box.hidden = false;
     input.setAttribute("aria-expanded", String(!list.hidden));
-    if (marked >= 0) input.setAttribute("aria-activedescendant", `recent-${marked}`);
-    else input.removeAttribute("aria-activedescendant");
+    if (marked >= 0) {
+      input.setAttribute("aria-activedescendant", `option-${marked}`);
+      list.children[marked].scrollIntoView({ block: "nearest" });
+    } else input.removeAttribute("aria-activedescendant");
   }
-  function hideRecent() {
+  function item(option, place) {
+    const kind = option.kind === "recent" ? "" : t(`search.${option.kind}`);
+    return h(
+      "li",
+      {
+        role: "option",
+        id: `option-${place}`,
+        "aria-selected": String(place === marked),
+        class: place === marked ? "marked" : null,
+        data: { kind: option.kind },
+        // pointerdown comes before the input loses the focus
+        on: {
+          pointerdown: (event) => {
+            event.preventDefault();
+            choose(option);
+          },
+        },
+      },
+      option.kind === "recent" ? icon("clock", 14) : null,
+      h("span", { class: "option-text" }, option.text),
+      kind && h("span", { class: "option-kind" }, option.count ? number(option.count) : kind),
+    );
+  }
+  function hide() {
     box.hidden = true;
     marked = -1;
+    completions = [];
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   }
@@ -121,20 +152,27 @@ export function createSearchbar({ again }) {
   help.addEventListener("pointerdown", (event) => event.preventDefault()); // clicking the help text must not close it
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    run(marked >= 0 ? options()[marked] : input.value);
+    if (marked >= 0) choose(options()[marked]);
+    else run(input.value);
   });
   input.addEventListener("input", () => {
     clear.hidden = !input.value;
-    showRecent();
+    suggest();
   });
-  input.addEventListener("focus", () => input.value || showRecent());
-  input.addEventListener("blur", hideRecent);
+  for (const [name, now] of [
+    ["compositionstart", true],
+    ["compositionend", false],
+  ])
+    input.addEventListener(name, () => (composing = now));
+  input.addEventListener("focus", () => input.value || show());
+  input.addEventListener("blur", hide);
   input.addEventListener("keydown", (event) => {
-    if (event.isComposing) return; // a Hangul syllable is still being composed
-    if (event.key === "ArrowDown") showRecent(marked + 1);
-    else if (event.key === "ArrowUp" && marked >= 0) showRecent(marked - 1);
+    // A Hangul syllable is still being composed; Safari says so by the code alone.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "ArrowDown") show(marked + 1);
+    else if (event.key === "ArrowUp" && marked >= 0) show(marked - 1);
     else if (event.key === "Escape" && !box.hidden) {
-      hideRecent();
+      hide();
       event.preventDefault();
     } else if (event.key === "Enter") {
       event.preventDefault();

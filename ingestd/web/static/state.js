@@ -16,6 +16,8 @@
  * traces   stack traces below their rows
  * every    seconds between automatic refreshes; 0: never
  * live     live tail is on
+ * zone     "utc" or "site": the zone of all times; "": the browser's
+ * compare  the period before is drawn behind the bars
  * country  two-letter code of the country selected on the map
  */
 export const DEFAULTS = Object.freeze({
@@ -31,8 +33,13 @@ export const DEFAULTS = Object.freeze({
   traces: false,
   every: 0,
   live: false,
+  zone: "",
+  compare: false,
   country: "",
 });
+
+/** Time zones to choose from, see zone.js. */
+export const ZONES = ["", "utc", "site"];
 
 const TABS = ["logs", "visitors", "alerts", "status"];
 
@@ -55,6 +62,8 @@ export function parse(hash) {
     traces: params.has("traces"),
     every: Math.max(0, Number(params.get("every")) || 0),
     live: params.has("live"),
+    zone: ZONES.includes(params.get("zone")) ? params.get("zone") : DEFAULTS.zone,
+    compare: params.has("compare"),
     country: /^[A-Z]{2}$/.test(params.get("country") ?? "") ? params.get("country") : "",
   };
 }
@@ -91,9 +100,9 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "country"]) if (state[name]) params.set(name, state[name]);
+  for (const name of ["level", "zone", "country"]) if (state[name]) params.set(name, state[name]);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
-  for (const name of ["traces", "live"]) if (state[name]) params.set(name, "1");
+  for (const name of ["traces", "live", "compare"]) if (state[name]) params.set(name, "1");
   if (state.every) params.set("every", state.every);
   return params.toString();
 }

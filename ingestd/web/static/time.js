@@ -1,4 +1,4 @@
-/** Time ranges: relative ones, typed ones, and how times are shown; always in the browser's time zone. */
+/** Time ranges: relative ones, typed ones, and how times are shown; all in one time zone, see `useZone`. */
 
 import { language, t } from "./i18n.js";
 
@@ -8,18 +8,82 @@ const SECOND = 1000,
   DAY = 24 * HOUR,
   YEAR = 365.25 * DAY;
 
-/** Relative ranges by name, in milliseconds; "today" and "yesterday" are days in the browser's time zone. */
+/** Relative ranges by name, in milliseconds; "today" and "yesterday" are days in the zone. */
 export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
 export const DAYS = ["today", "yesterday"];
 
-/** Return a local time; `new Date(1, 0, 1)` would be in 1901. */
-function local(year, month, day, ...clock) {
-  const date = new Date(2000, month, day, ...clock);
-  date.setFullYear(year, month, day);
+let zone = null, // a name such as "Asia/Seoul"; null: the browser's
+  clockOfZone = null,
+  formats = {};
+
+/** Read and show times in a zone by its name; null: that of the browser. */
+export function useZone(name) {
+  if (name === zone && formats.fullDay) return;
+  const format = (options) => new Intl.DateTimeFormat(language, { timeZone: name ?? undefined, ...options });
+  formats = {
+    fullDay: format({ dateStyle: "full" }),
+    shortDay: format({ month: "short", day: "numeric" }),
+    weekday: format({ weekday: "short", month: "short", day: "numeric" }),
+  };
+  const parts = Object.fromEntries(["year", "month", "day", "hour", "minute", "second"].map((part) => [part, "numeric"]));
+  const fields = { timeZone: name, hourCycle: "h23", era: "short", ...parts };
+  clockOfZone = name && new Intl.DateTimeFormat("en-u-ca-gregory", fields);
+  zone = name;
+}
+
+/** Return the name of the zone that times are in. */
+export const zoneName = () => zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** Return how many seconds local time is ahead of UTC at `date`; long ago, zones had odd seconds. */
+export function zoneSeconds(date) {
+  const there = zone ? fieldsInZone(date) : fieldsInBrowser(date); // getTimezoneOffset() has no seconds
+  return Math.round((utc(...there).getTime() - Math.floor(date.getTime() / SECOND) * SECOND) / SECOND);
+}
+
+const fieldsInBrowser = (date) => [
+  date.getFullYear(),
+  date.getMonth(),
+  date.getDate(),
+  date.getHours(),
+  date.getMinutes(),
+  date.getSeconds(),
+];
+
+function fieldsInZone(date) {
+  const part = Object.fromEntries(clockOfZone.formatToParts(date).map(({ type, value }) => [type, value]));
+  const year = part.era === "BC" ? 1 - part.year : part.year;
+  return [year, part.month - 1, part.day, part.hour, part.minute, part.second];
+}
+
+/** Return a time of UTC; `Date.UTC(1, 0, 1)` would be in 1901. */
+function utc(year, month, day, hour = 0, minute = 0, second = 0, ms = 0) {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month, day);
+  date.setUTCHours(hour, minute, second, ms);
   return date;
 }
 
-const midnight = (date, days = 0) => local(date.getFullYear(), date.getMonth(), date.getDate() + days);
+/** Return a local time. */
+function local(year, month, day, hour = 0, minute = 0, second = 0, ms = 0) {
+  if (!zone) {
+    const date = new Date(2000, 0, 1);
+    date.setFullYear(year, month, day);
+    date.setHours(hour, minute, second, ms);
+    return date;
+  }
+  const wanted = utc(year, month, day, hour, minute, second, ms).getTime();
+  const guess = new Date(wanted - zoneSeconds(new Date(wanted)) * SECOND);
+  const found = new Date(wanted - zoneSeconds(guess) * SECOND);
+  return shown(found).getTime() === wanted ? found : guess; // clocks skip that time: the one as much after the gap
+}
+
+/** Return a date whose fields of UTC are those that a clock in the zone shows. */
+const shown = (date) => new Date(date.getTime() + zoneSeconds(date) * SECOND);
+
+function midnight(date, days = 0) {
+  const there = shown(date);
+  return local(there.getUTCFullYear(), there.getUTCMonth(), there.getUTCDate() + days);
+}
 
 /** Return `{since, until, relative}` as Dates for a state. */
 export function resolve(state, now) {
@@ -35,9 +99,6 @@ const FIRST = Date.parse("0001-01-01T00:00:00.000Z"),
 
 /** Return a time for the server: ISO 8601 in UTC, from the year 1 to 9999. */
 export const iso = (date) => new Date(Math.min(Math.max(date.getTime(), FIRST), LAST)).toISOString();
-
-/** Return how many seconds the browser's time zone is ahead of UTC at `date`; long ago, zones had odd seconds. */
-export const zoneSeconds = (date) => Math.round(-date.getTimezoneOffset() * 60);
 
 /**
  * Parse a text and return its Date, or null.
@@ -67,13 +128,12 @@ export function parseTime(text, now, base = null) {
   ];
   if (clock[0] > 24 || clock[1] > 59 || clock[2] > 59) return null;
   if (month === undefined) {
-    const on = base ?? now;
-    const date = new Date(on.getFullYear(), on.getMonth(), on.getDate(), ...clock);
-    if (!base && date > now) date.setDate(date.getDate() - 1);
-    return date;
+    const on = shown(base ?? now);
+    const of = (days) => local(on.getUTCFullYear(), on.getUTCMonth(), on.getUTCDate() + days, ...clock);
+    return !base && of(0) > now ? of(-1) : of(0);
   }
-  const date = local(Number(year ?? now.getFullYear()), Number(month) - 1, Number(day), ...clock);
-  return date.getMonth() === Number(month) - 1 || clock[0] === 24 ? date : null;
+  const date = local(Number(year ?? shown(now).getUTCFullYear()), Number(month) - 1, Number(day), ...clock);
+  return shown(date).getUTCMonth() === Number(month) - 1 || clock[0] === 24 ? date : null;
 }
 
 function fromIso(text) {
@@ -99,23 +159,28 @@ export function parseRange(from, to, now) {
 }
 
 const two = (value) => String(value).padStart(2, "0");
-const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
-const day = (date) => `${String(date.getFullYear()).padStart(4, "0")}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+function clock(date) {
+  const there = shown(date);
+  return `${two(there.getUTCHours())}:${two(there.getUTCMinutes())}`;
+}
+function day(date) {
+  const there = shown(date);
+  return `${String(there.getUTCFullYear()).padStart(4, "0")}-${two(there.getUTCMonth() + 1)}-${two(there.getUTCDate())}`;
+}
+const seconds = (date) => two(shown(date).getUTCSeconds());
 
 /** Return a time as the inputs take it: "2026-11-22 14:00", with seconds if they are not 0. */
 export function inputText(date) {
-  const seconds = date.getSeconds() || date.getMilliseconds() ? `:${two(date.getSeconds())}` : "";
-  return `${day(date)} ${clock(date)}${seconds}`;
+  const exact = shown(date).getTime() % MINUTE ? `:${seconds(date)}` : "";
+  return `${day(date)} ${clock(date)}${exact}`;
 }
 
-const fullDay = new Intl.DateTimeFormat(language, { dateStyle: "full" });
-
 /** Return the day of an event: "Sunday, November 22, 2026"; "" without a time. */
-export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : fullDay.format(date));
+export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : formats.fullDay.format(date));
 
 /** Return the time of an event with milliseconds: "14:03:21.250". */
 export const preciseText = (date) =>
-  `${clock(date)}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  `${clock(date)}:${seconds(date)}.${String(shown(date).getUTCMilliseconds()).padStart(3, "0")}`;
 
 /** Return a time with its day and zone: "2026-11-22 14:03:21.250 +09:00"; "" for none. */
 export function zonedText(date) {
@@ -126,16 +191,18 @@ export function zonedText(date) {
   return `${day(date)} ${preciseText(date)} ${zone}`;
 }
 
-const shortDay = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
-const weekday = new Intl.DateTimeFormat(language, { weekday: "short", month: "short", day: "numeric" });
+function isMidnight(date) {
+  const there = shown(date);
+  return there.getUTCHours() + there.getUTCMinutes() + there.getUTCSeconds() === 0;
+}
 
 /** Return a range for display: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8", "2025-12-01 – 2026-11-08". */
 export function rangeText(since, until) {
-  const dayName = (date) => (since.getFullYear() === until.getFullYear() ? shortDay.format(date) : day(date));
-  const whole = (date) => date.getHours() + date.getMinutes() + date.getSeconds() === 0;
-  if (whole(since) && whole(until)) {
+  const year = (date) => shown(date).getUTCFullYear();
+  const dayName = (date) => (year(since) === year(until) ? formats.shortDay.format(date) : day(date));
+  if (isMidnight(since) && isMidnight(until)) {
     const last = new Date(until.getTime() - 1);
-    return day(since) === day(last) ? weekday.format(since) : `${dayName(since)} – ${dayName(last)}`;
+    return day(since) === day(last) ? formats.weekday.format(since) : `${dayName(since)} – ${dayName(last)}`;
   }
   const precise = until - since < 5 * MINUTE;
   const time = (date) => (precise ? preciseText(date).slice(0, 8) : clock(date));
@@ -166,15 +233,15 @@ export function ticks(since, until, count) {
   const marks = [];
   for (let at = Math.ceil((since.getTime() + zone) / step) * step - zone; at < until.getTime(); at += step) {
     const date = new Date(at);
-    const strong = date.getHours() + date.getMinutes() + date.getSeconds() === 0;
+    const strong = isMidnight(date);
     marks.push({ date, text: tickText(date, step, strong), strong });
   }
   return marks;
 }
 
 function tickText(date, step, atMidnight) {
-  if (step >= YEAR) return String(date.getFullYear());
-  if (atMidnight || step >= DAY) return shortDay.format(date);
+  if (step >= YEAR) return String(shown(date).getUTCFullYear());
+  if (atMidnight || step >= DAY) return formats.shortDay.format(date);
   return step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
 }
 
@@ -182,3 +249,5 @@ const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 /** Return the name of a day by its distance from today: -1 is "yesterday". */
 export const daysText = (days) => relative.format(days, "day");
+
+useZone(null);

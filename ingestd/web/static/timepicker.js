@@ -6,6 +6,7 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { current, update } from "./state.js";
 import { DAYS, RANGES, inputText, iso, parseRange, rangeName, resolve } from "./time.js";
+import { zoneSuffix, zoneSwitch } from "./zone.js";
 
 /** Set an absolute range in the state. */
 const AROUND_MS = 150000;
@@ -40,8 +41,8 @@ export function createTimepicker() {
   return {
     element,
     show(state) {
-      name.textContent = rangeName(state);
-      button.setAttribute("aria-label", `${t("time.choose")}: ${rangeName(state)}`);
+      name.textContent = rangeName(state) + zoneSuffix(state);
+      button.setAttribute("aria-label", `${t("time.choose")}: ${name.textContent}`);
     },
   };
 }
@@ -104,7 +105,7 @@ function content(close) {
     error,
     h("button", { class: "button primary", type: "submit" }, t("time.apply")),
     h("p", { class: "help", id: "range-help" }, t("time.help")),
-    h("p", { class: "help" }, t("time.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })),
+    zoneSwitch(close),
   );
   for (const input of [from, to]) input.addEventListener("focus", () => input.select());
   form.addEventListener("submit", (event) => {

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ingestd.jobs import export_formats
 from ingestd.stores.base import StoreError
+from ingestd.stores.export import formats as export_formats
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import DOCUMENTS, fill, run
 

@@ -1,4 +1,4 @@
-"""What ``ingestd export`` reads and where it writes: hits day by day, and a file that is whole or absent."""
+"""What an export reads and where it writes: hits day by day, and a file that is whole or absent."""
 
 from __future__ import annotations
 

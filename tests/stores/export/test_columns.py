@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.jobs.export_columns import Columns, flat, getter, text, unique
+from ingestd.stores.export.columns import Columns, flat, getter, text, unique
 
 TYPES: list[tuple[str, list[Any], str]] = [  # id, values of a field, type
     ("text", ["a", None], "VARCHAR"),

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
-from ingestd.jobs.export_formats import write_csv, write_parquet
+from ingestd.stores.export.formats import excel_text, write_csv, write_parquet
 
 
 def _parquet(documents: list[Any], folder: Path) -> list[dict[str, Any]]:
@@ -33,3 +34,25 @@ def test_csv_of_nothing(tmp_path: Path) -> None:
     target = io.BytesIO()
     write_csv([], target, (), tmp_path)
     assert target.getvalue() == b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("\t=1", "'\t=1"),
+        ("\n=1", "'\n=1"),
+        ("＝1", "'＝1"),
+        ("-5", "-5"),
+        ("+82", "+82"),
+        ("-1.5e-7", "-1.5e-7"),
+        ("a=b", "a=b"),
+        ("서울", "서울"),
+        ("", ""),
+    ],
+)
+def test_formulas_are_text(value: str, expected: str) -> None:
+    assert excel_text(value) == expected

@@ -1,9 +1,11 @@
-"""The formats that ``ingestd export`` writes: NDJSON, CSV, Parquet."""
+"""The formats of an export: NDJSON, CSV, Parquet."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,8 +13,8 @@ from typing import IO, Any
 
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
-from ingestd.jobs.export_columns import Columns, getter, text, typed, unique
 from ingestd.stores.base import StoreError
+from ingestd.stores.export.columns import Columns, getter, text, typed, unique
 from ingestd.stores.local.duckdb.core import connect, load_duckdb
 from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES
 
@@ -20,6 +22,9 @@ Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
 """``write(documents, target, fields, folder)``: no ``fields``: all that occur; ``folder``: for temporary files."""
 
 _MEMORY = "512MB"
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
@@ -36,6 +41,29 @@ def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence
 
 def write_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
     """Write a table with a header line (RFC 4180), in UTF-8; arrays and objects as JSON."""
+    _write_table(documents, target, fields, folder, text)
+
+
+def write_excel_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
+    """Write a table for Excel: with a byte order mark, without which it takes UTF-8 for something else.
+
+    Texts that Excel would run as formulas are protected, see `excel_text`.
+    """
+    target.write(codecs.BOM_UTF8)
+    _write_table(documents, target, fields, folder, lambda value: excel_text(text(value)))
+
+
+def excel_text(value: str) -> str:
+    """Return a cell of CSV with a ``'`` before a text that a spreadsheet would take for a formula.
+
+    Numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value) else value
+
+
+def _write_table(
+    documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path, cell: Callable[[Any], str]
+) -> None:
     with tempfile.TemporaryFile(dir=folder) as spool:
         lines: Iterable[bytes] = documents
         if not fields:
@@ -45,8 +73,8 @@ def write_csv(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[st
         wrapped = io.TextIOWrapper(target, "utf-8", errors="replace", newline="")
         try:
             table = csv.writer(wrapped)
-            table.writerow(fields)
-            table.writerows([text(get(event)) for get in getters] for event in _events(lines))
+            table.writerow(map(cell, fields))
+            table.writerows([cell(get(event)) for get in getters] for event in _events(lines))
         finally:
             wrapped.detach()  # the caller closes the target
 

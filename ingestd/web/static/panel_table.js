@@ -1,0 +1,86 @@
+/** Panels with a table by a field: percentiles of a number, and requests, their rate and share of errors. */
+
+import { ask } from "./api.js";
+import { HERE, h, named } from "./dom.js";
+import { figure, number, percent, rate } from "./format.js";
+import { t } from "./i18n.js";
+import { createPanelCard } from "./panel.js";
+import { VISITS, joined } from "./query.js";
+import { addFilter } from "./state.js";
+
+const ROWS = 10,
+  ERROR_ROWS = 1000;
+const PERCENTILES = ["p50", "p95", "p99"];
+const PATHS = ["request_path", "url.path"];
+const FAILED = "(status_code:>=500 OR http.response.status_code:>=500)";
+
+/** Return the panel of the percentiles of a number by the values of a field. */
+export function createPercentiles(field, by, onClose) {
+  const names = PERCENTILES.map((name) => `${name}:${field}`);
+  return createPanelCard({
+    title: by ? t("panel.by.title", { field, by }) : t("panel.percentiles.of", { field }),
+    kind: "wide",
+    onClose,
+    async read(question, signal) {
+      const all = await buckets(question, [`_exists_:${field}`], { metric: ["count", ...names], by, n: ROWS }, signal);
+      const rows = all.map(({ key, metrics }) => [key[by], number(metrics.count), ...names.map((name) => cell(metrics[name]))]);
+      return table(by, [t("panel.count"), ...PERCENTILES], rows);
+    },
+  });
+}
+
+/** Return the panel of requests, their rate and the share of those that failed (status 500 and above) by a field. */
+export function createErrors(by, onClose) {
+  return createPanelCard({
+    title: t("panel.errors.by", { by }),
+    kind: "wide",
+    onClose,
+    async read(question, signal) {
+      const [all, failed] = await Promise.all([
+        buckets(question, [VISITS], { metric: ["count", "rate"], by, n: ROWS }, signal),
+        buckets(question, [VISITS, FAILED], { metric: ["count"], by, n: ERROR_ROWS }, signal),
+      ]);
+      const errors = new Map(failed.map(({ key, metrics }) => [key[by], metrics.count]));
+      const rows = all.map(({ key, metrics: { count, rate: perSecond } }) => [
+        key[by],
+        number(count),
+        perMinute(perSecond),
+        number(errors.get(key[by]) ?? 0),
+        percent(errors.get(key[by]) ?? 0, count),
+      ]);
+      return table(by, ["panel.requests", "panel.rate", "panel.errors", "panel.share"].map((key) => t(key)), rows);
+    },
+  });
+}
+
+async function buckets({ q, since, until }, more, { metric, by, n }, signal) {
+  const params = { q: joined(q, more), since, until, metric, by, n, paths: PATHS.includes(by) ? 1 : null };
+  return (await ask("aggregate", params, signal)).buckets;
+}
+
+const cell = (value) => (value === null || value === undefined ? "–" : figure(value));
+const perMinute = (perSecond) => (perSecond === null ? "–" : rate(perSecond * 60));
+
+function table(by, names, rows) {
+  if (!rows.length) return h("p", { class: "top-none muted" }, t("top.none"));
+  return h(
+    "table",
+    { class: "panel-table" },
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, by), names.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map(([value, ...cells]) => row(by, value, cells))),
+  );
+}
+
+function row(by, value, cells) {
+  const pick = h(
+    "button",
+    {
+      type: "button",
+      class: "panel-pick",
+      title: String(value),
+      on: { click: () => addFilter(by, value, { path: PATHS.includes(by) }) },
+    },
+    named(t("top.in", { field: by, value: HERE }), String(value)),
+  );
+  return h("tr", {}, h("th", { scope: "row" }, pick), cells.map((text) => h("td", {}, text)));
+}
