@@ -2,7 +2,7 @@
 
 import { address, getJson, serverNow } from "./api.js";
 import { fieldText, textValue } from "./query.js";
-import { flatten } from "./record.js";
+import { flatten } from "./values.js";
 import { current } from "./state.js";
 import { iso, resolve } from "./time.js";
 
