@@ -86,8 +86,11 @@ class Dashboard:
     @property
     def legend(self) -> dict[str, int]:
         """The levels beside the histogram."""
-        texts = [text.split() for text in self.page.locator(".legend-item").all_inner_texts()]
-        return {level: int(count.replace(",", "")) for level, count in texts}
+        read = """items => items.map(
+            item => [item.querySelector("span:not(.swatch)").textContent, item.querySelector("b").textContent]
+        )"""
+        counts = self.page.locator(".legend-item").evaluate_all(read)
+        return {level: int(count.replace(",", "")) for level, count in counts}
 
     @property
     def rows(self) -> Locator:
