@@ -42,6 +42,7 @@ COMMANDS = {  # name: module and click command
     "doctor": "ingestd.cli.commands.doctor:doctor",
     "health": "ingestd.cli.commands.health:health",
     "alerts": "ingestd.cli.commands.alerts:alerts",
+    "actions": "ingestd.cli.commands.actions:actions",
     "audit": "ingestd.cli.commands.audit:audit",
     "journal": "ingestd.cli.commands.journal:journal",
     "deadletters": "ingestd.cli.commands.deadletters:deadletters",

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion10, web
 
 import ingestd
+from ingestd.web.api.action_log import ActionRecorder
 from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.alerts import AlertsApi
 from ingestd.web.api.export import Exports
@@ -51,7 +52,11 @@ def make_app(
         reload: Reloads the pipeline config and returns when that has ended; None: there is no ``/reload``.
     """
     authentication = Authentication(config.access, config.prefix, config.data_dir)
+    recorder = None
     middlewares = [_check_first_line, authentication.middleware()]
+    if config.data_dir is not None:
+        recorder = ActionRecorder(config.data_dir, config.prefix, authentication.who)
+        middlewares.append(recorder.middleware())
     app = web.Application(client_max_size=64 * 1024, middlewares=middlewares)  # nothing is uploaded here
     app.on_response_prepare.append(_add_headers)
     prefix = config.prefix
@@ -66,11 +71,11 @@ def make_app(
     )
     if reload is not None:
         app.router.add_post(f"{prefix}/reload", _reload_handler(reload))
-    if config.data_dir is None:
+    if config.data_dir is None or recorder is None:
         app.add_routes(_static_routes(prefix, lambda: None))
         return app, lambda new: authentication.update(new.access)
     pool = QueryPool(_query_config(config))
-    update_dashboard = _add_dashboard(app, config, authentication, health, pool)
+    update_dashboard = _add_dashboard(app, config, authentication, health, pool, recorder)
     app.add_routes(_static_routes(prefix, pool.warm_up))
 
     def update(new: DashboardConfig) -> None:
@@ -110,17 +115,18 @@ def _add_dashboard(
     authentication: Authentication,
     health: Callable[[], Awaitable[Health]],
     pool: QueryPool,
+    recorder: ActionRecorder,
 ) -> Callable[[DashboardConfig], None]:
     """Add the API of the dashboard; ``pool`` answers its queries and is closed with the application.
 
     Returns a function that changes what it shows; running queries and actions are not interrupted.
     """
     tail = LiveTail(pool, lambda request: authentication.identify(request).authenticated, config.prefix)
-    actions = ManualActions(config.action_settings)
+    actions = ManualActions(config.action_settings, recorder.end)
     exports = Exports(_query_config(config), config.prefix)
     status = Status(config, health, pool, actions)
     alerts = AlertsApi(config.alerts)
-    app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), exports.route()])
+    app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), exports.route(), recorder.route()])
     app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
     if config.data_dir is not None:
         app.add_routes(problem_routes(config.data_dir, config.prefix))

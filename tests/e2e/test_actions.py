@@ -79,6 +79,33 @@ def test_back_up_delete_restore(daemon: Daemon) -> None:
     assert done(daemon, f"indices/{name(2)}/delete", {"force": True})[0] == "done"
     assert json.loads(daemon.get("/api/status"))["action"]["kind"] == "delete"
     assert [entry["level"] for entry in daemon.problems()] == ["WARNING"] * 2
+    _check_action_log(daemon, index)
+
+
+def _check_action_log(daemon: Daemon, index: str) -> None:
+    """Each of them is in the action log, with who, from where, and what came of it."""
+
+    def logged() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(daemon.get("/api/action_log"))["actions"]
+        return found
+
+    wait_until(lambda: all(entry["outcome"] != "started" for entry in logged()), "the last end to be logged")
+    shown = [(entry["action"], entry["outcome"], entry.get("by"), entry.get("address")) for entry in logged()]
+    page = ("page", "127.0.0.1")
+    assert shown[::-1] == [
+        ("repository.add", "done", "cli", None),
+        ("indices.delete", "failed", *page),
+        ("indices.backup", "done", *page),
+        ("indices.delete", "done", *page),
+        ("restore", "done", *page),
+        ("restore", "failed", *page),
+        ("restore", "done", *page),
+        ("indices.delete", "done", *page),
+    ]
+    assert logged()[-2]["text"] == f"{index} stays: it is not backed up"
+    printed = json.loads(ingestd(daemon.data_dir, "actions", "--json"))
+    assert printed == logged()
+    assert printed[-1]["user"]
 
 
 WRONG: list[tuple[str, Any, int, str]] = [  # path, body, status, what is said
@@ -123,4 +150,7 @@ def test_a_stop_of_the_daemon_interrupts_an_action(daemon: Daemon, tmp_path: Pat
     wait_until(lambda: list((tmp_path / "repository").rglob("files/*")), "the first file")
     daemon.stop()
     assert indices(daemon.data_dir)[0] == name(3)
+    refused, interrupted = json.loads(ingestd(daemon.data_dir, "actions", "--json"))[:2]
+    assert (refused["outcome"], refused["text"]) == ("failed", "another action is running; wait until it has ended")
+    assert (interrupted["outcome"], interrupted["text"]) == ("failed", "it was interrupted; start it again")
     assert ingestd(daemon.data_dir, "backup", f"{today()}").startswith("SNAPSHOT")  # the lock is free

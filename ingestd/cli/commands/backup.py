@@ -9,6 +9,7 @@ import click
 
 from ingestd.cli.common.backups import (
     BackedUpStore,
+    acting,
     lifecycle_lock,
     opened_with_backups,
     snapshot_document,
@@ -16,7 +17,7 @@ from ingestd.cli.common.backups import (
 )
 from ingestd.cli.common.options import json_option, repository_option, store_options
 from ingestd.cli.common.terminal import progress
-from ingestd.cli.common.times import Days
+from ingestd.cli.common.times import Days, day_range
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.settings import Settings
@@ -61,10 +62,17 @@ def create(
     """Back up DAY, a day or a range of days, and verify the backups; exit code 1 if one failed."""
     if (days is None) != missing:
         raise click.UsageError("name a day, or use --missing")
-    with opened_with_backups(settings) as opened, lifecycle_lock(settings), progress("backing up") as update:
+    with (
+        opened_with_backups(settings) as opened,
+        acting(settings, "index.backup", day_range(days)) as record,
+        progress("backing up") as update,
+    ):
         work = opened.lifecycle(opened.repository(repository))
         indices = [index.index for index in work.missing()] if days is None else _indices_of(opened, work, days)
         results = work.back_up(indices, update)
+        record.text = ", ".join(result.snapshot.name for result in results if result.snapshot)
+        if errors := [f"{result.index}: {result.error}" for result in results if result.error]:
+            record.fail("; ".join(errors))
     snapshots = [result.snapshot for result in results if result.snapshot]
     failed = [result for result in results if result.error]
     if as_json:

@@ -21,6 +21,7 @@ from ingestd.cli.common.dead_letters import (
 from ingestd.cli.common.errors import config_errors, os_errors
 from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import json_option, limit_option, pipeline_options, settings_options
+from ingestd.cli.common.owner import recorded
 from ingestd.cli.common.terminal import write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
 from ingestd.dead_letters.groups import Selection, summarize
@@ -146,8 +147,9 @@ def purge(  # noqa: PLR0913, PLR0917 -- click passes one argument for each optio
             return
         if not yes:
             click.confirm(f"Delete {_count(number)} for good?", abort=True)
-        with reader.locked():
-            click.echo(f"{_count(reader.remove(selected))} deleted")
+        with reader.locked(), recorded(settings, "deadletters.purge") as record:
+            record.text = f"{_count(reader.remove(selected))} deleted"
+        click.echo(record.text)
 
 
 @deadletters.command()
@@ -184,7 +186,7 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
         configs = pipeline_configs(config_paths, config_string, named, settings)
         with _disk_errors():
             selection = _selection(reader, groups, stage, reason)
-            with reader.locked():
+            with reader.locked(), recorded(settings, "deadletters.replay"):
                 announce = announce_old_days("replayed", settings)
                 code = replay_dead_letters(settings, configs, reader, selection, announce)
     raise SystemExit(code)

@@ -12,6 +12,7 @@ from ingestd.analytics.problem_marks import MarkError, load_marks, mark_problem
 from ingestd.analytics.problems import Problem, list_problems
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, limit_option, settings_options, store_options
+from ingestd.cli.common.owner import recorded
 from ingestd.cli.common.queries import time_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
@@ -85,7 +86,7 @@ def _command(action: str, text: str) -> Callable[..., None]:
     @click.option("--note", default="", help="Why.")
     @settings_options("data_dir")
     def command(settings: Settings, problem: str, note: str) -> None:
-        with os_errors("the data folder"):
+        with os_errors("the data folder"), recorded(settings, f"problems.{action}", problem):
             try:
                 at = from_datetime(now())
                 mark = mark_problem(settings.data_dir, problem, action, at=at, by=_user(), note=note)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ingestd.cli.common.backups import BackedUpStore, lifecycle_lock, opened_with_backups
+from ingestd.cli.common.backups import BackedUpStore, acting, opened_with_backups
 from ingestd.cli.common.options import Value, json_option, store_options
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
@@ -44,8 +44,13 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
         if dry_run:
             results = [PruneResult(decision) for decision in work.plan(free)]
         else:
-            with lifecycle_lock(settings):
+            with acting(settings, "prune", work.rules.index) as record:
                 results = work.prune(free)
+                record.text = "deleted: " + (
+                    ", ".join(r.decision.info.index for r in results if r.deleted) or "nothing"
+                )
+                if errors := [f"{result.decision.info.index}: {result.error}" for result in results if result.error]:
+                    record.fail("; ".join(errors))
     if as_json:
         click.echo(dumps([_document(result, dry_run) for result in results]))
     elif not results:

@@ -6,6 +6,7 @@ import click
 
 from ingestd.cli.common.backups import opened_with_backups
 from ingestd.cli.common.options import json_option, store_options
+from ingestd.cli.common.owner import recorded
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
@@ -39,7 +40,7 @@ def add(name: str, kind: str, settings: Settings, **given: str | None) -> None:
     allowed = {"location"} if kind == "fs" else {"bucket", "region", "base_path", "endpoint"}
     if wrong := next((option for option in values if option not in allowed), None):
         raise click.UsageError(f"a repository of type {kind} has no --{wrong.replace('_', '-')}")
-    with opened_with_backups(settings) as opened:
+    with opened_with_backups(settings) as opened, recorded(settings, "repository.add", name):
         opened.backups.add_repository(Repository(name, "s3" if kind == "s3" else "fs", values))
     click.echo(f"added {name}; it can be written and read")
 
@@ -65,6 +66,6 @@ def list_repositories(settings: Settings, as_json: bool) -> None:
 @store_options
 def remove(name: str, settings: Settings) -> None:
     """Forget a repository; the backups in it stay."""
-    with opened_with_backups(settings) as opened:
+    with opened_with_backups(settings) as opened, recorded(settings, "repository.remove", name):
         opened.backups.remove_repository(name)
     click.echo(f"removed {name}; its backups stay")

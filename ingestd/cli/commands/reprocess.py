@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from ingestd.app.pipelines import pipeline_configs
-from ingestd.cli.common.backups import BackedUpStore, lifecycle_lock, opened_with_backups
+from ingestd.cli.common.backups import BackedUpStore, acting, lifecycle_lock, opened_with_backups
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import store_options
 from ingestd.cli.common.terminal import progress
-from ingestd.cli.common.times import Days
+from ingestd.cli.common.times import Days, day_range
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.jobs.reprocess import Reprocessing
 from ingestd.pipeline.failures import report_failures
@@ -45,7 +45,8 @@ def reprocess(
     replaced only after all of it is parsed.
     """
     pipeline = _pipeline(config_path, settings)
-    with opened_with_backups(settings) as opened, lifecycle_lock(settings):
+    act = lifecycle_lock(settings) if dry_run else acting(settings, "reprocess", day_range(days))
+    with opened_with_backups(settings) as opened, act:
         found = _indices(opened, days, repository)
         if not found:
             raise click.ClickException("there is neither an index nor a backup of that day")

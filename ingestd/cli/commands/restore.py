@@ -6,10 +6,10 @@ import datetime
 
 import click
 
-from ingestd.cli.common.backups import lifecycle_lock, opened_with_backups
+from ingestd.cli.common.backups import acting, opened_with_backups
 from ingestd.cli.common.options import repository_option, store_options
 from ingestd.cli.common.terminal import progress
-from ingestd.cli.common.times import Days
+from ingestd.cli.common.times import Days, day_range
 from ingestd.settings import Settings
 from ingestd.stores.backups import left_out_note, to_restore
 from ingestd.stores.base import StoreError
@@ -45,7 +45,11 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
     '_index:restored-*'. Exit code 1 if a day failed or has no backup; the others are restored all the same.
     """
     failed = False
-    with opened_with_backups(settings) as opened, lifecycle_lock(settings), progress("restoring") as update:
+    with (
+        opened_with_backups(settings) as opened,
+        acting(settings, "restore", day_range(days)) as record,
+        progress("restoring") as update,
+    ):
         source = opened.repository(repository)
         chosen = [
             snapshot
@@ -67,5 +71,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
             except StoreError as error:
                 failed = True
                 click.echo(f"{index}: {error}", err=True)
+        if failed:
+            record.fail("not all days could be restored")
     if failed:
         raise SystemExit(1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ingestd.cli.common.owner import Record, recorded
 from ingestd.cli.common.stores import store_errors
 from ingestd.cli.common.terminal import write_table
 from ingestd.lifecycle import build, state
@@ -68,6 +69,13 @@ def lifecycle_lock(settings: Settings) -> Iterator[None]:
             yield
     except state.LifecycleLockedError as busy:
         raise click.ClickException(str(busy)) from None
+
+
+@contextmanager
+def acting(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
+    """Hold the lock of retention and backups, and put the action into the action log."""
+    with lifecycle_lock(settings), recorded(settings, action, target) as record:
+        yield record
 
 
 def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,19 +1,27 @@
-"""Commands that root runs on the data of a service: they work as the owner of the data folder.
+"""Who runs a command, and as whom it works.
 
-Otherwise they would leave files that the daemon cannot read or replace.
+Commands that root runs on the data of a service work as the owner of the data folder: otherwise they would leave files
+that the daemon cannot read or replace. Commands that change something are in the action log.
 """
 
 from __future__ import annotations
 
+import datetime
 import os
 import pwd
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_action_id
+from ingestd.event.timestamp import from_datetime
+from ingestd.settings import Settings
 
 if TYPE_CHECKING:
     import ctypes
@@ -25,6 +33,14 @@ _PR_SET_KEEPCAPS = 8  # prctl(2)
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 _CAP_DAC_READ_SEARCH = 2  # capabilities(7)
+
+
+_STARTED_BY = os.getuid()
+
+
+def caller() -> str:
+    """Return the name of the Unix user who ran the command: with sudo, of the one who called it."""
+    return os.environ.get("SUDO_USER") or _user_name(_STARTED_BY)
 
 
 def act_as_owner(folder: Path) -> None:
@@ -107,3 +123,47 @@ def _keep_reading(libc: ctypes.CDLL) -> None:
     data = (ctypes.c_uint32 * 6)(kept, kept, kept, 0, 0, 0)  # effective, permitted, inheritable; then those from 32 on
     libc.capset(header, data)
     libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH, 0, 0)
+
+
+@dataclass(slots=True)
+class Record:
+    """What the log gets when an action has ended."""
+
+    text: str = ""
+    failed: bool = False
+
+    def fail(self, text: str) -> None:
+        """Note that something failed, although no exception says so."""
+        self.failed, self.text = True, text
+
+
+@contextmanager
+def recorded(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
+    """Put an action of a command into the action log: its start, and at the end of the block what came of it.
+
+    If that cannot be written, stderr says so and the command goes on.
+    """
+    log, record = ActionLog(settings.data_dir), Record()
+    address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    start = Action(new_action_id(), _time(), action, target, "cli", caller(), address, STARTED)
+    _add(log, start)
+    try:
+        yield record
+    except BaseException as error:
+        if not isinstance(error, SystemExit) or error.code:
+            record.fail(error.format_message() if isinstance(error, click.ClickException) else str(error))
+        raise
+    finally:
+        outcome = FAILED if record.failed else DONE
+        _add(log, Action(start.id, _time(), action, outcome=outcome, text=record.text))
+
+
+def _time() -> str:
+    return from_datetime(datetime.datetime.now(datetime.UTC))
+
+
+def _add(log: ActionLog, action: Action) -> None:
+    try:
+        log.add(action)
+    except OSError as error:
+        click.echo(f"the action log cannot be written: {error.strerror or error}", err=True)

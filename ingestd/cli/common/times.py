@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -183,3 +184,11 @@ class Days(Day):
     def parse(self, text: str, today: datetime.date) -> list[datetime.date]:
         """Return the days, oldest first."""
         return parse_days(text, today)
+
+
+def day_range(days: Sequence[datetime.date] | None) -> str:
+    """Return a day or a range of days as text; empty for None."""
+    if not days:
+        return ""
+    first, last = min(days), max(days)
+    return f"{first}" if first == last else f"{first}..{last}"

@@ -9,21 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from ingestd.action_log import Action
 from ingestd.lifecycle.build import repository
 from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
 from ingestd.stores.open import is_builtin, open_backups
-from ingestd.web.processes.action_runner import ActionRunner
+from ingestd.web.api.action_log import KEY
+from ingestd.web.processes.action_runner import ActionRunner, Ended
 from ingestd.web.responses import Handler, json_error, json_response
 
 _MAX_RENAME = 255
+
+EndAction = Callable[[Action, str, str], Awaitable[None]]
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,10 +45,12 @@ class ManualActions:
     Args:
         settings: For the process of an action, as texts by name; None: there are no actions, because they would
             concern another store than the one that is shown.
+        end: Logs the end of an action that a request has started, see `action_log.ActionRecorder`.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None, end: EndAction | None = None) -> None:
         self._settings = settings
+        self._end = end
         self._runner = ActionRunner()
 
     def routes(self, prefix: str = "") -> list[web.RouteDef]:
@@ -94,10 +101,15 @@ class ManualActions:
                 action = await _read_action(kind, request)
             except ValueError as error:
                 return json_error(400, str(error))
-            self._runner.start(action, self._settings)
+            self._runner.start(action, self._settings, self._logged(request))
             return json_response({"action": self._runner.last}, 202)
 
         return handle
+
+    def _logged(self, request: web.Request) -> Ended | None:
+        """Return what is called with the outcome of the action that a request has started, and a sentence."""
+        entry = request.get(KEY)
+        return partial(self._end, entry) if self._end is not None and entry is not None else None
 
 
 async def _read_action(kind: str, request: web.Request) -> ManualAction:

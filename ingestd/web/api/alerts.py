@@ -68,7 +68,7 @@ class AlertsApi:
     def routes(self, prefix: str = "") -> list[web.RouteDef]:
         """Return the routes; all paths start with ``prefix``."""
         alert = f"{prefix}/api/alerts/{{name}}"
-        changes: dict[str, Handle] = {"": save_rule, "/delete": delete_rule, "/mute": mute, "/test": send_test}
+        changes: dict[str, Handle] = {"/save": save_rule, "/delete": delete_rule, "/mute": mute, "/test": send_test}
         posts = [web.post(f"{alert}{path}", self._handler(handle)) for path, handle in changes.items()]
         return [web.get(f"{prefix}/api/alerts", self._handler(show)), *posts]
 

@@ -107,6 +107,11 @@ class Authentication:
         session = self._sessions.get(request.cookies.get(COOKIE, ""), self._clock())
         return Identity(False) if session is None else Identity(True, session.csrf)
 
+    def who(self, request: web.Request) -> tuple[str, str]:
+        """Return how the sender of a request that passed is known, see `Action.by`, and its address."""
+        by = "page" if not self._access.login_required else "session" if _token(request) is None else "token"
+        return by, self._client_address(request)
+
     def middleware(self) -> Middleware:
         """Return the middleware."""
 

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from ingestd.action_log import DONE, FAILED
 from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
@@ -22,6 +23,8 @@ log = get_logger(__name__)
 
 _INTERRUPTED = ActionMessage(error="it was interrupted; start it again")
 _HANGS = ActionMessage(error="its process stopped responding and was killed; start it again")
+
+Ended = Callable[[str, str], Awaitable[None]]
 
 _CHECK_SECONDS = 5.0
 _SILENT_CHECKS = 12
@@ -44,8 +47,14 @@ class ActionRunner:
         """Whether an action is running."""
         return self._task is not None and not self._task.done()
 
-    def start(self, action: ManualAction, settings: Mapping[str, str]) -> None:
-        """Start an action; none may be running. ``settings`` are texts by name."""
+    def start(self, action: ManualAction, settings: Mapping[str, str], ended: Ended | None = None) -> None:
+        """Start an action; none may be running.
+
+        Args:
+            action: What to do.
+            settings: Texts by name.
+            ended: Awaited at its end with the outcome, as the action log has it, and a sentence.
+        """
         self.last = {
             "kind": action.kind,
             "index": action.index or None,
@@ -59,7 +68,7 @@ class ActionRunner:
         }
         log.info("manual action started", kind=action.kind, index=action.index, day=action.day)
         request = ActionRequest(dict(settings), action)
-        self._task = self._tasks.start(f"manual action {action.kind}", self._run(request, self.last))
+        self._task = self._tasks.start(f"manual action {action.kind}", self._run(request, self.last, ended))
 
     async def close(self) -> None:
         """Interrupt the running action; it can be started again."""
@@ -67,7 +76,7 @@ class ActionRunner:
         if self._process is not None:
             await self._process.wait()
 
-    async def _run(self, request: ActionRequest, shown: dict[str, Any]) -> None:
+    async def _run(self, request: ActionRequest, shown: dict[str, Any], ended: Ended | None) -> None:
         """Run an action, and show what its process reports; whatever happens, its end is shown."""
         end = _INTERRUPTED
         try:
@@ -83,6 +92,9 @@ class ActionRunner:
             shown |= {"state": state, "message": end.result or end.error, "ended": utc_now()}
             if end.result is None:
                 log.warning("manual action failed", kind=request.action.kind, error=end.error)
+            if ended is not None:
+                outcome = FAILED if end.result is None else DONE
+                await asyncio.shield(ended(outcome, end.result or end.error or ""))
 
     async def _run_process(self, request: ActionRequest, shown: dict[str, Any]) -> ActionMessage:
         """Return the last message of the process. Raises OSError."""

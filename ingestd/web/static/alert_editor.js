@@ -133,7 +133,7 @@ function form(name, rule, channels, { saved, close }) {
       return;
     }
     try {
-      await order(`alerts/${encodeURIComponent(fields.name.value)}`, { rule: wanted });
+      await order(`alerts/${encodeURIComponent(fields.name.value)}/save`, { rule: wanted });
       saved(fields.name.value);
     } catch (failure) {
       report(failure);

@@ -1,5 +1,6 @@
 /** The page "Status": are events received and stored, and do the counts add up? */
 
+import { actionLog } from "./action_log.js";
 import { aborted, ask, serverNow } from "./api.js";
 import { card, sum, table } from "./cards.js";
 import { h, put, svg } from "./dom.js";
@@ -12,7 +13,8 @@ import { inputText } from "./time.js";
 
 const EVERY_MS = 5000,
   OLD_MS = 30000,
-  KEPT = 60;
+  KEPT = 60,
+  ACTIONS = 20;
 
 /** Return `{element, load(question, signal), stop()}`. */
 export function createStatus() {
@@ -29,12 +31,16 @@ export function createStatus() {
     clearTimeout(timer);
     running = signal;
     try {
-      const [status, found] = await Promise.all([ask("status", {}, signal), askIndices(signal)]);
+      const [status, found, { actions }] = await Promise.all([
+        ask("status", {}, signal),
+        askIndices(signal),
+        ask("action_log", { limit: ACTIONS }, signal),
+      ]);
       keep(history.received, status.rates?.received_per_s ?? 0);
       keep(history.delivered, status.rates?.delivered_per_s ?? 0);
       put(above, page(status, history));
       indices.show(found);
-      put(below, facts(status));
+      put(below, actionLog(actions), facts(status));
     } catch (error) {
       if (aborted(error)) return;
       put(

@@ -1,0 +1,56 @@
+"""``ingestd actions``: what was done by hand, when, by whom and from where."""
+
+from __future__ import annotations
+
+import datetime
+
+import click
+import msgspec
+
+from ingestd.action_log import Action, ActionLog
+from ingestd.cli.common.errors import os_errors
+from ingestd.cli.common.options import json_option, limit_option, settings_options
+from ingestd.cli.common.terminal import write_table
+from ingestd.event.jsontext import dumps
+from ingestd.settings import Settings
+
+_WHO = {
+    "session": "signed in at the page",
+    "token": "token",
+    "page": "page without password",
+    "cli": "command line",
+}
+
+
+@click.command()
+@limit_option(50, "Show this many actions, the newest.")
+@json_option
+@settings_options("data_dir")
+def actions(settings: Settings, limit: int, *, as_json: bool) -> None:
+    """List what was done by hand, in the page and with commands: backups, restores, deletions, changes of alerts.
+
+    Each with its time, who did it (a Unix user, the page or the token), from which address, and what came of it;
+    `started` without an end was interrupted, or runs. What the daemon does on schedule is in its log.
+    """
+    with os_errors("the action log"):
+        found = ActionLog(settings.data_dir).read(limit)
+    if as_json:
+        click.echo(dumps([msgspec.to_builtins(action) for action in found]))
+    elif not found:
+        click.echo("nothing was done by hand yet", err=True)
+    else:
+        rows = [
+            (_time(action, settings), _who(action), action.action, action.target, action.outcome, action.text)
+            for action in found
+        ]
+        write_table(("TIME", "WHO", "ACTION", "TARGET", "OUTCOME", "WHAT"), rows)
+
+
+def _time(action: Action, settings: Settings) -> str:
+    time = datetime.datetime.fromisoformat(action.time)
+    return time.astimezone(settings.site_zone).isoformat(" ", "seconds")
+
+
+def _who(action: Action) -> str:
+    who = f"{action.user} at the command line" if action.user else _WHO.get(action.by, action.by)
+    return f"{who}, {action.address}" if action.address else who
