@@ -88,11 +88,13 @@ class Adoption:
 
     def _is_same(self, record: FileRecord, path: str) -> bool:
         """Return whether a file has anything by which to know it; one of which nothing was read needs its name."""
-        return record.start_bytes > 0 or record.is_done or record.path == path
+        return record.is_known or record.path == path
 
     def _goes_on(self, record: FileRecord, look: Look, sample: Sample) -> bool:
         if record.is_done and (record.size, record.mtime_ns) == look:
             return True
+        if record.is_done and not record.start_bytes:
+            return False  # it was empty
         if sample.compressed:
             return record.start_bytes > 0 and sample.has_start_of(record)
         return look.size >= self._positions.position(record) and record.matches(sample.read_at)

@@ -80,6 +80,11 @@ class FileRecord(msgspec.Struct):
         """Whether it was read to its end and is not expected to grow."""
         return self.state in {"done", "finished"}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known by more than its inode number, which is used again: an empty file is not."""
+        return self.start_bytes > 0 or self.is_done
+
     def note(self, offset: int, read_at: Callable[[int, int], bytes]) -> None:
         """Note that the file was read up to ``offset``; ``read_at(size, offset)`` returns its content."""
         size = min(offset, TAIL_BYTES)
@@ -119,7 +124,7 @@ def _line(record: FileRecord) -> bytes:
     return msgspec.json.encode(record) + b"\n"
 
 
-def _stem(path: str) -> str:
+def stem(path: str) -> str:
     """Return a path up to the first dot of the name."""
     folder, slash, name = path.rpartition("/")
     return folder + slash + name.split(".")[0]
@@ -183,14 +188,14 @@ class Sincedb:
     def _add(self, record: FileRecord) -> None:
         if record.state == "ended":
             self.ended.append(record)
-            self._by_stem.setdefault(_stem(record.path), {})[record.stream] = record
+            self._by_stem.setdefault(stem(record.path), {})[record.stream] = record
         else:
             self.add(record)
 
     def add(self, record: FileRecord) -> None:
         """Note a file that exists."""
         self.current[record.key] = record
-        self._by_stem.setdefault(_stem(record.path), {})[record.stream] = record
+        self._by_stem.setdefault(stem(record.path), {})[record.stream] = record
 
     def related(self, path: str) -> list[FileRecord]:
         """Return the records of other names in the same folder that the name starts like, up to their first dots."""
@@ -214,11 +219,11 @@ class Sincedb:
         self._remove_stem(record)
 
     def _remove_stem(self, record: FileRecord) -> None:
-        stem = _stem(record.path)
-        records = self._by_stem.get(stem, {})
+        known = stem(record.path)
+        records = self._by_stem.get(known, {})
         records.pop(record.stream, None)
         if not records:
-            self._by_stem.pop(stem, None)
+            self._by_stem.pop(known, None)
 
     def forget_old(self, before: float) -> list[FileRecord]:
         """Remove and return the records of files that were last seen ``before``, and most of those that ended."""

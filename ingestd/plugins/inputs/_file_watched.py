@@ -18,7 +18,7 @@ from ingestd.event.chunk import Stream
 from ingestd.event.fields import Event
 from ingestd.plugins.inputs._file_content import Content
 from ingestd.plugins.inputs._file_reader import FileReader
-from ingestd.plugins.inputs._file_records import FileRecord, Key
+from ingestd.plugins.inputs._file_records import FileRecord, Key, digest
 from ingestd.plugins.interfaces import Sink
 from ingestd.protocols.framing.grouping import Grouping
 
@@ -229,6 +229,8 @@ class CompressedFile(WatchedFile):
         self.inspect()
         look = self.look
         if self._content is None:
+            if (self.position or self.record.is_done) and not self._is_known():
+                raise ReplacedError
             if self._reading.check_archives:
                 await self._check()
             self._content = Content(Path(self.path))
@@ -251,6 +253,15 @@ class CompressedFile(WatchedFile):
         finally:
             self.position = self._at = self._reader.position
         self.record.offset, self.read = self.position, look
+
+    def _is_known(self) -> bool:
+        """Return whether the content starts as before: an inode number is used again, often by the next archive."""
+        size = self.record.start_bytes
+        with closing(Content(Path(self.path))) as content:
+            start = b""
+            while len(start) < size and (data := content.read(size - len(start))):
+                start += data
+        return size > 0 and digest(start) == self.record.start
 
     async def _check(self) -> None:
         with closing(Content(Path(self.path))) as content:

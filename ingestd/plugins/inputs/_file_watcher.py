@@ -20,11 +20,11 @@ from ingestd.logs import get_logger
 from ingestd.plugins.inputs._file_adoption import YOUNG_SECONDS, Adoption, key_of
 from ingestd.plugins.inputs._file_completion import Completion
 from ingestd.plugins.inputs._file_content import ContentError
-from ingestd.plugins.inputs._file_copies import ReadAt, Sample
+from ingestd.plugins.inputs._file_copies import ReadAt, Sample, is_compressed
 from ingestd.plugins.inputs._file_discovery import Inodes
 from ingestd.plugins.inputs._file_positions import Positions
 from ingestd.plugins.inputs._file_problems import Problems
-from ingestd.plugins.inputs._file_records import START_BYTES, FileRecord, Key
+from ingestd.plugins.inputs._file_records import START_BYTES, FileRecord, Key, stem
 from ingestd.plugins.inputs._file_settings import WatchSettings
 from ingestd.plugins.inputs._file_watched import CompressedFile, Look, Reading, ReplacedError, WatchedFile
 
@@ -119,7 +119,7 @@ class FileWatcher:
             else:
                 self._rotated(path, key)
                 self._seen(path, status)
-        for file in self.files.values():
+        for file in list(self.files.values()):
             if file.rotated and file.is_open:
                 file.inspect()
                 self._note_start(file)
@@ -127,11 +127,15 @@ class FileWatcher:
 
     def _note_start(self, file: WatchedFile) -> None:
         """Note the first bytes of a file that was empty, before any of it is stored."""
-        if file.record.start_bytes or file.record.is_done or not file.look.size:
+        if file.record.start_bytes or file.record.is_done or not file.look.size or isinstance(file, CompressedFile):
             return
         with contextlib.suppress(OSError, ReplacedError):
             file.open()
-            self._positions.note_start(file.record, file.read_at(START_BYTES, 0))
+            start = file.read_at(START_BYTES, 0)
+            if is_compressed(start):
+                self._replaced(file)
+            else:
+                self._positions.note_start(file.record, start)
 
     # New files
 
@@ -143,10 +147,14 @@ class FileWatcher:
         if path in self._paths:
             self._rotated(path, self._paths[path])
         if (file := self.files.get(key)) is not None:
-            if file.rotated or not _is_same(file.path, key):  # it was renamed to a name that is read as well
-                self._paths = {name: known for name, known in self._paths.items() if known != key} | {path: key}
+            if not file.rotated and _is_same(file.path, key):
+                return
+            self._paths = {name: known for name, known in self._paths.items() if known != key}
+            if file.record.is_known:  # it was renamed to a name that is read as well
+                self._paths[path] = key
                 file.path, file.rotated = path, 0.0
-            return
+                return
+            self._forget(file)
         if self._adoption.is_put_off(path, status):
             return
         try:
@@ -235,7 +243,8 @@ class FileWatcher:
     def _open_renamed(self, file: WatchedFile, folder: Path) -> None:
         """Open a file under its new name, if there is one; the folder may have been listed before it was renamed."""
         for _ in range(2):
-            if (found := self._inodes.find(folder, file.record.inode)) is None:
+            found = self._inodes.find(folder, file.record.inode)
+            if found is None or not (file.record.is_known or found.startswith(stem(file.record.path))):
                 return
             file.path = found
             with contextlib.suppress(OSError, ReplacedError):
@@ -292,7 +301,7 @@ class FileWatcher:
         await self._positions.save_new()
 
     def _is_due(self, file: WatchedFile, now: float) -> bool:
-        if not file.record.start_bytes and not file.record.is_done and not self._reading.complete:
+        if not (file.record.is_known or isinstance(file, CompressedFile) or self._reading.complete):
             return False  # it was empty when it was looked at
         changed = file.changed or (file.retry and now >= file.retry)
         return bool(changed) and self._positions.is_saved(file.record)

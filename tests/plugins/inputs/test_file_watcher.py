@@ -630,6 +630,51 @@ async def test_an_inode_number_of_a_compressed_file_is_used_again(tmp_path: Path
     assert await site.rounds() == text.splitlines()
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
+@pytest.mark.parametrize("before", [LONG, ""], ids=["long", "empty"])
+@pytest.mark.parametrize("name", ["a.log.1.gz", "a.log.2.gz", "a.log"])
+async def test_the_next_file_has_the_inode_number_of_a_compressed_one(
+    tmp_path: Path, name: str, before: str, killed: bool
+) -> None:
+    """As ext4 gives it again at once, often to the next archive."""
+    site = FileSite(tmp_path, "*.log*")
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(before.encode()))
+    await site.round()
+    if killed:
+        site.kill()
+    text = more(20)
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    if name != "a.log.1.gz":
+        site.rename("a.log.1.gz", name)
+    assert await site.rounds() == text.splitlines()
+    site.copy_and_empty(name, "a.log.copy")
+    assert await site.rounds() == []
+
+
+async def test_the_next_file_has_the_inode_number_of_an_empty_one(tmp_path: Path) -> None:
+    """It is no continuation of it: its lines have its own path, and a copy of it is known."""
+    site = FileSite(tmp_path, "*.log*")
+    site.write("web.log.1", "")
+    await site.round()
+    site.rename("web.log.1", "app.log")
+    site.write("app.log", more(5))
+    await site.round(discover=False)
+    await site.rounds()
+    assert {fields["path"] for fields in site.stored.fields.values()} == {str(site.logs / "app.log")}
+    site.copy_and_empty("app.log", "app.log.copy")
+    await site.rounds(2, seconds=70)
+    site.assert_once(more(5).splitlines())
+
+
+async def test_compressed_while_it_is_looked_at(tmp_path: Path) -> None:
+    """The program that compresses a file creates it empty."""
+    site = FileSite(tmp_path, "*.log*")
+    site.write("a.log.1.gz", "")
+    await site.round()
+    (site.logs / "a.log.1.gz").write_bytes(gzip.compress(LONG.encode()))
+    assert await site.rounds() == LONG.splitlines()
+
+
 async def test_renamed_while_it_is_empty(tmp_path: Path) -> None:
     site = FileSite(tmp_path, "*.log")
     site.write("a.log", "")
