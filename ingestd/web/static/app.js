@@ -9,6 +9,7 @@ import { createHeader } from "./header.js";
 import { createIncomplete } from "./incomplete.js";
 import { t } from "./i18n.js";
 import { createVisitors } from "./map.js";
+import { createProblems } from "./problems.js";
 import { compose } from "./query.js";
 import { createSetup } from "./setup.js";
 import { installShortcuts } from "./shortcuts.js";
@@ -38,6 +39,7 @@ let question = null,
 
 const VIEWS = {
   logs: () => createExplore({ onEmpty: setup, onFault: fault, onRetry: refresh }),
+  problems: () => createProblems({ onFault: fault, onRetry: refresh }),
   visitors: () => createVisitors({ onFault: fault, onRetry: refresh }),
   alerts: () => createAlerts(),
   status: () => createStatus(),

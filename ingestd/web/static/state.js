@@ -5,7 +5,7 @@
  */
 
 /**
- * tab      "logs", "visitors", "alerts" or "status"
+ * tab      "logs", "problems", "visitors", "alerts" or "status"
  * q        text of the query box
  * range    a relative range of time.js, or "" if from and to are set
  * from, to ISO 8601 in UTC
@@ -18,6 +18,8 @@
  * live     live tail is on
  * zone     "utc" or "site": the zone of all times; "": the browser's
  * compare  the period before is drawn behind the bars
+ * mark     problems that are listed: "open", "resolved" or "muted"
+ * problem  id of the problem that is shown, or ""
  * country  two-letter code of the country selected on the map
  */
 export const DEFAULTS = Object.freeze({
@@ -36,12 +38,15 @@ export const DEFAULTS = Object.freeze({
   zone: "",
   compare: false,
   country: "",
+  mark: "open",
+  problem: "",
 });
 
 /** Time zones to choose from, see zone.js. */
 export const ZONES = ["", "utc", "site"];
 
-const TABS = ["logs", "visitors", "alerts", "status"];
+const TABS = ["logs", "problems", "visitors", "alerts", "status"];
+const MARKS = ["open", "resolved", "muted"];
 
 /** Return the state in a hash; what is missing or invalid is as in DEFAULTS. */
 export function parse(hash) {
@@ -65,6 +70,8 @@ export function parse(hash) {
     zone: ZONES.includes(params.get("zone")) ? params.get("zone") : DEFAULTS.zone,
     compare: params.has("compare"),
     country: /^[A-Z]{2}$/.test(params.get("country") ?? "") ? params.get("country") : "",
+    mark: MARKS.includes(text("mark")) ? text("mark") : DEFAULTS.mark,
+    problem: text("problem"),
   };
 }
 
@@ -100,7 +107,8 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "zone", "country"]) if (state[name]) params.set(name, state[name]);
+  for (const name of ["level", "zone", "country", "problem"]) if (state[name]) params.set(name, state[name]);
+  if (state.mark !== DEFAULTS.mark) params.set("mark", state.mark);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
   for (const name of ["traces", "live", "compare"]) if (state[name]) params.set(name, "1");
   if (state.every) params.set("every", state.every);

@@ -59,6 +59,12 @@ def new_alert(page: Dashboard) -> None:
     expect(page.page.locator(".alert-bars")).to_be_visible()
 
 
+def problem(page: Dashboard) -> None:
+    page.page.locator(".problem-title").first.click()
+    expect(page.page.locator(".problem-heading")).to_be_visible()
+    page.settled()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place: the state in the address, and what is done there before it is looked at."""
@@ -77,6 +83,8 @@ PLACES = [
     Place("wrong", "", wrong),
     Place("live", "live=1"),
     Place("none", "q=nothinglikethis"),
+    Place("problems", "tab=problems&range=30d"),
+    Place("problem", "tab=problems&range=30d", problem),
     Place("visitors", "tab=visitors&range=30d&country=KR"),
     Place("alerts", "tab=alerts", alerts),
     Place("new_alert", "tab=alerts", new_alert),

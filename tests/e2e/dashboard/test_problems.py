@@ -1,0 +1,114 @@
+"""The page "Problems": one view that fails stands first; it is looked at, resolved, and comes back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e import incident
+from tests.e2e.daemon import Daemon, free_port
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open
+
+CHECKOUT = "ConnectionError in orders.views.checkout"
+PERIOD = "from=2026-11-13T00:00:00.000Z&to=2026-11-20T00:00:00.000Z"
+TALL, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+LANGUAGES = {  # language: open, resolve, resolved, came back
+    "en-US": ("Open 2", "Resolve", "resolved", "came back"),
+    "ko-KR": ("미해결 2", "해결", "해결됨", "다시 발생"),
+}
+VIEWS = [
+    pytest.param(locale, viewport, id=f"{locale[:2]}-{viewport['width']}")
+    for locale in LANGUAGES
+    for viewport in (TALL, PHONE)
+]
+
+
+def errors() -> list[dict[str, Any]]:
+    """Return the records of the incident that are errors, and the requests of a visitor before it."""
+    first = incident.INCIDENT - dt.timedelta(minutes=1)
+    stamp = first.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    before = {"@timestamp": stamp, "@version": "1", "level": "INFO", "message": "GET /cart/ 200", "host": "web2"}
+    return [before, *(event for event in incident.events() if event["level"] == "ERROR")]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    sent = errors()
+    with Daemon(tmp_path_factory.mktemp("problems"), "--port", str(free_port())) as daemon:
+        daemon.send(sent)
+        daemon.wait_for_delivery(len(sent))
+        yield daemon
+
+
+def lines(page: Dashboard) -> Locator:
+    return page.page.locator(".problem-line")
+
+
+def no_sideways_scroll(page: Dashboard) -> bool:
+    return bool(page.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize(("locale", "viewport"), VIEWS)
+def test_the_incident_stands_first(daemon: Daemon, visit: Open, locale: str, viewport: dict[str, int]) -> None:
+    opened = LANGUAGES[locale][0]
+    page = visit(daemon.url, f"tab=problems&{PERIOD}", locale=locale, viewport=viewport)
+    expect(lines(page)).to_have_count(2)
+    expect(lines(page).first.locator(".problem-title")).to_contain_text(CHECKOUT)
+    expect(lines(page).first.locator(".problem-count b")).to_have_text("48")
+    expect(lines(page).first.locator("[data-mark='new']")).to_be_visible()
+    expect(page.page.locator(".segment[data-state='open']")).to_have_text(opened)
+    assert no_sideways_scroll(page)
+    page.shot("list")
+    lines(page).first.locator(".problem-title").click()
+    page.settled()
+    expect(page.page.locator(".problem-heading")).to_contain_text(CHECKOUT)
+    expect(page.page.locator(".problem .stack")).to_contain_text("orders/views.py")
+    expect(page.page.locator(".problem .frames").first).to_be_visible()
+    assert no_sideways_scroll(page)
+    page.shot("problem", full=True)
+
+
+def test_a_problem_is_resolved_and_came_back(daemon: Daemon, visit: Open) -> None:
+    page = visit(daemon.url, f"tab=problems&{PERIOD}")
+    row = lines(page).filter(has_text="KeyError in items.views.item")
+    row.locator(".problem-title").press("Enter")
+    page.settled()
+    page.page.get_by_label("Note").fill("the item is gone")
+    page.page.get_by_role("button", name="Resolve").click()
+    expect(page.page.locator(".problem-facts")).to_contain_text("the item is gone")
+    expect(page.page.locator(".problem [data-mark='resolved']")).to_be_visible()
+    page.page.get_by_role("link", name="All problems").click()
+    page.settled()
+    expect(lines(page)).to_have_count(1)
+    page.page.locator(".segment[data-state='resolved']").click()
+    page.settled()
+    expect(lines(page)).to_have_count(1)
+    page.shot("resolved")
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    (again,) = [event for event in incident.events() if "/items/700/" in str(event) and "stack_trace" in event]
+    daemon.send([again | {"@timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")}])
+    daemon.wait_for_delivery(len(errors()) + 1)
+    page.open(f"tab=problems&{PERIOD}")
+    expect(lines(page)).to_have_count(2)
+    expect(page.page.locator("[data-mark='regressed']")).to_be_visible()
+
+
+def test_what_came_before_and_the_way_into_logs(daemon: Daemon, visit: Open) -> None:
+    page = visit(daemon.url, f"tab=problems&{PERIOD}")
+    lines(page).filter(has_text=CHECKOUT).locator(".problem-title").click()
+    page.settled()
+    before = page.page.get_by_role("region", name="Before the latest event")
+    expect(before.locator("li").first).to_be_visible()
+    page.page.get_by_role("link", name="All in Logs").click()
+    page.settled()
+    assert page.total == incident.FAILURES
+
+
+def test_a_period_without_problems(daemon: Daemon, visit: Open) -> None:
+    page = visit(daemon.url, "tab=problems&from=2026-01-01T00:00:00.000Z&to=2026-01-02T00:00:00.000Z")
+    expect(page.page.locator(".problem-list")).to_have_text("No open problems in this period.")
