@@ -15,6 +15,7 @@ from ingestd.web.api.problems import problem_routes
 from ingestd.web.api.routes import api_routes
 from ingestd.web.api.status import Status
 from ingestd.web.api.tail import LiveTail
+from ingestd.web.api.views import view_routes
 from ingestd.web.auth.middleware import Authentication
 from ingestd.web.bad_requests import MAX_URL_BYTES, Runner, url_too_long
 from ingestd.web.dashboard_config import DashboardConfig
@@ -129,7 +130,7 @@ def _add_dashboard(
     app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), exports.route(), recorder.route()])
     app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
     if config.data_dir is not None:
-        app.add_routes(problem_routes(config.data_dir, config.prefix))
+        app.add_routes([*problem_routes(config.data_dir, config.prefix), *view_routes(config.data_dir, config.prefix)])
     app.on_shutdown.append(tail.stop)
     app.on_shutdown.append(exports.stop)
     app.on_shutdown.append(actions.stop)

@@ -25,6 +25,7 @@ const PATHS = {
   out: "M14 4h6v16h-6M10 8l-4 4 4 4M6 12h9",
   bell: "M6 17V11a6 6 0 0 1 12 0v6l1.5 2h-15zM10 21h4",
   download: "M12 4v11M7 10.5l5 5 5-5M4 20h16",
+  bookmark: "M6 4h12v16l-6-4.5L6 20z",
   keyboard: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M18 10h.01M8 14h8",
   trend: "M4 17l5-5 4 4 7-8M15 8h5v5",
 };

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { HERE, h, named } from "./dom.js";
-import { figure, number, percent, rate } from "./format.js";
+import { figure, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { createPanelCard } from "./panel.js";
 import { VISITS, joined } from "./query.js";
@@ -59,7 +59,7 @@ async function buckets({ q, since, until }, more, { metric, by, n }, signal) {
 }
 
 const cell = (value) => (value === null || value === undefined ? "–" : figure(value));
-const perMinute = (perSecond) => (perSecond === null ? "–" : rate(perSecond * 60));
+const perMinute = (perSecond) => (perSecond === null ? "–" : figure(perSecond * 60));
 
 function table(by, names, rows) {
   if (!rows.length) return h("p", { class: "top-none muted" }, t("top.none"));

@@ -8,18 +8,10 @@ import { icon } from "./icons.js";
 import { createSearchbar } from "./searchbar.js";
 import { DEFAULTS, current, update } from "./state.js";
 import { createTimepicker } from "./timepicker.js";
+import { createViews } from "./views.js";
 
 const EVERY = [0, 5, 10, 30, 60, 300];
 const LEAST = ["", "INFO", "WARNING", "ERROR"];
-
-const NOTHING = { q: "", filters: [], level: "", traces: false, live: false };
-/** The most common queries, one click each. */
-const QUICK = {
-  words: ["trend", { ...NOTHING, tab: "logs", range: "30d", from: "", to: "" }],
-  problems: ["alert", { ...NOTHING, tab: "logs", level: "WARNING", traces: true }],
-  server: ["pulse", { ...NOTHING, tab: "logs", q: "status_code:[500 TO 599]" }],
-  visitors: ["globe", { ...NOTHING, tab: "visitors" }],
-};
 
 /** Return `{element, show(state), fault(error, shift)}`; `refresh()` loads everything again. */
 export function createToolbar({ refresh }) {
@@ -45,20 +37,13 @@ export function createToolbar({ refresh }) {
       level ? t("level.up", { level }) : t("level.all"),
     ),
   );
-  const quick = Object.entries(QUICK).map(([name, [glyph, change]]) =>
-    h(
-      "button",
-      { type: "button", class: "quick", data: { quick: name }, on: { click: () => update(change) } },
-      icon(glyph, 14),
-      t(`quick.${name}`),
-    ),
-  );
   const alert = h(
     "button",
     { type: "button", class: "quick", on: { click: alertOnThis } },
     icon("bell", 14),
     t("quick.alert"),
   );
+  const views = createViews(alert);
   const chips = h("div", { class: "chips", role: "group", "aria-label": t("filters.label"), hidden: true });
   const element = h(
     "section",
@@ -90,7 +75,8 @@ export function createToolbar({ refresh }) {
       "div",
       { class: "toolbar-sub" },
       h("div", { class: "segments", role: "group", "aria-label": t("level.label") }, levels),
-      h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick, alert),
+      views.element,
+      views.menu,
     ),
     chips,
   );
@@ -101,6 +87,7 @@ export function createToolbar({ refresh }) {
     focus: search.focus,
     show(state) {
       search.show(state);
+      views.show();
       time.show(state);
       everyText.textContent = state.every ? duration(state.every) : "";
       every.classList.toggle("on", state.every > 0);

@@ -81,7 +81,7 @@ class Dashboard:
     @property
     def total(self) -> int:
         """How many events the histogram says there are."""
-        return int("".join(filter(str.isdigit, self.page.locator(".histogram .total").inner_text())))
+        return int("".join(filter(str.isdigit, self.page.locator(".histogram .total").first.inner_text())))
 
     @property
     def legend(self) -> dict[str, int]:

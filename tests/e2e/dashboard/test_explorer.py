@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site
 
 SCREENS: list[dict[str, Any]] = [
@@ -188,3 +190,146 @@ class TestCompletion:
         options.first.click()
         expect(box).to_have_value('search_word:"부산 여행" ')
         expect(box).to_be_focused()
+
+
+class TestPanels:
+    def test_of_any_field(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        page = visit(site.url, "range=30d", **screen)
+        korean = screen["locale"] == "ko-KR"
+        failures = sum(sent.level == "ERROR" for sent in site.history.sent)
+        searches = sum(bool(sent.word) for sent in site.history.sent)
+
+        def add(kind: str, **values: str) -> Dashboard:
+            page.page.get_by_role("button", name="패널 추가" if korean else "Add panel").click()
+            form = page.page.locator(".panel-form")
+            form.locator("[name=kind]").select_option(kind)
+            if "metric" in values:
+                form.locator("[name=metric]").select_option(values.pop("metric"))
+            for name, value in values.items():
+                form.locator(f"[name={name}]").fill(value)
+            page.shot(f"form-{kind}")
+            form.get_by_role("button").click()
+            return page.settled()
+
+        add("number", metric="max", field="status_code")
+        expect(page.page.locator(".number-value")).to_have_text("500")
+        add("percentiles", field="status_code", by="level")
+        rows = page.page.locator(".panel-table tbody tr")
+        expect(rows.locator("th", has_text="ERROR").locator("xpath=..")).to_contain_text(f"{failures}500500500")
+        add("histogram", field="search_word")
+        legend = page.page.locator(".panel.histogram .legend-item")
+        expect(legend.filter(has_text="jeju")).to_have_count(1)
+        add("top", field="status_code")
+        page.page.get_by_role("button", name="패널 추가" if korean else "Add panel").click()
+        page.page.get_by_role("button", name="경로별 요청" if korean else "Requests, rate").click()
+        page.settled()
+        errors = page.page.locator(".panel-table").last
+        expect(errors.locator("tbody th")).to_contain_text(["/search"])
+        expect(errors.locator("tbody td").first).to_have_text(str(searches))
+        expect(errors.locator("tbody td").last).to_have_text("0%")
+        page.shot("panels", full=True)
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = page.page.locator(".panels > section").count()
+        page.page.reload()
+        page.settled()
+        expect(page.page.locator(".panels > section")).to_have_count(found)
+        expect(page.page.locator(".number-value")).to_have_text("500")
+        close = page.page.locator(".panel.number").get_by_role("button")
+        close.click()
+        page.settled()
+        expect(page.page.locator(".panels > section")).to_have_count(found - 1)
+        legend.filter(has_text="jeju").click()
+        assert page.settled().total == sum(sent.word == "jeju" for sent in site.history.sent)
+
+    def test_an_address_that_was_cut(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "charts=~number,~nonsense~a,~histogram~%2525")
+        expect(page.page.locator(".panels > section")).to_have_count(5)
+
+
+class TestCompare:
+    def test_the_period_before(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        page = visit(site.url, "range=7d", **screen)
+        korean = screen["locale"] == "ko-KR"
+        page.page.get_by_role("button", name="비교" if korean else "Compare").click()
+        line = page.page.locator(".histogram .per")
+        expect(line).to_contain_text("직전 기간" if korean else "in the period before")
+        page.settled()
+        expect(page.page.locator("path.before")).to_have_count(1)
+        page.shot("compare")
+        stage = page.page.locator(".stage")
+        stage.focus()
+        seen = 0
+        for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
+            stage.press("ArrowRight")
+            last = (stage.get_attribute("aria-valuetext") or "").rpartition(";")[2]
+            seen += int("".join(filter(str.isdigit, last)))
+        shown = line.inner_text().partition("·")[0]
+        assert seen == int("".join(filter(str.isdigit, shown)))
+        sent = site.history.between(site.history.now - dt.timedelta(days=14), site.history.now - dt.timedelta(days=7))
+        assert abs(seen - len(sent)) <= 1  # an event at the edge
+        assert "compare=1" in page.state
+
+
+class TestZones:
+    def test_of_what_is_shown_and_typed(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        since, until = (time.astimezone(dt.UTC) for time in site.history.incident)
+        page = visit(site.url, "range=7d", **screen)
+        korean = screen["locale"] == "ko-KR"
+        button = page.page.get_by_role("button", name="기간:" if korean else "Time range:")
+        button.click()
+        page.page.locator("[data-zone=utc]").click()
+        expect(button).to_contain_text("UTC")
+        page.settled()
+        button.click()
+        page.page.locator("[name=from]").fill(f"{since:%Y-%m-%d %H:%M}")
+        page.page.locator("[name=to]").fill(f"{until:%H:%M}")
+        page.page.locator("[name=to]").press("Enter")
+        page.settled()
+        expected = site.history.between(*site.history.incident)
+        times = [sent.time.astimezone(dt.UTC).strftime("%H:%M:%S.000") for sent in reversed(expected)]
+        expect(page.rows.locator("time")).to_have_text(times)
+        page.shot("utc")
+        page.page.goto(f"{site.url}/#range=7d")  # the choice is remembered
+        page.page.reload()
+        page.settled()
+        expect(button).to_contain_text("UTC")
+
+
+class TestViews:
+    def test_saved_shared_deleted(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        state = "range=7d&level=ERROR&cols=status_code&charts=%7Enumber%7Emax%7Estatus_code"
+        page = visit(site.url, state, **screen)
+        korean = screen["locale"] == "ko-KR"
+        name = f"장애 <b>{screen['locale']}</b>"
+        menu = page.page.locator("[data-views]")
+        menu.click()
+        form = page.page.locator(".view-form")
+        form.locator("[name=name]").fill(name)
+        page.shot("save")
+        form.get_by_role("button").click()
+        view = page.page.locator(f'[data-view="{name}"]')
+        expect(view).to_have_attribute("aria-current", "true")
+        saved = page.state
+        other = visit(site.url, "", **screen)  # the views are those of everyone
+        shared = other.page.locator(f'[data-view="{name}"]')
+        expect(shared).not_to_have_attribute("aria-current", "true")
+        assert (shared.get_attribute("href") or "").removeprefix("#") == saved
+        shared.click()
+        other.settled()
+        assert other.state == saved
+        expect(other.page.locator(".number-value")).to_have_text("500")
+        assert set(other.levels) == {"ERROR"}
+        menu.click()
+        page.page.get_by_role("button", name=f"{'보기 삭제' if korean else 'Delete the view'}: {name}").click()
+        expect(view).to_have_count(0)
+        page.page.reload()
+        expect(page.settled().page.locator("[data-quick]")).to_have_count(4)
+        expect(view).to_have_count(0)
+
+    def test_what_cannot_be_saved_is_said(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "q=" + "a" * 8000, wait=False)
+        page.page.locator("[data-views]").click()
+        form = page.page.locator(".view-form")
+        form.locator("[name=name]").fill("long")
+        form.get_by_role("button").click()
+        expect(form.get_by_role("alert")).to_contain_text("at most 8,000 are allowed")

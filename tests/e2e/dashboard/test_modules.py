@@ -28,6 +28,15 @@ RANGES = [  # id, from, to, the range (of Seoul), or what is wrong
     ("last_year", "9999-12-30", "9999-12-30 10:00", "9999-12-30 00:00 9999-12-30 10:00"),
     ("backwards", "now", "-1h", "order"),
 ]
+ZONES = [  # zone, text, the time, as it is shown, seconds ahead of UTC
+    (None, "14:00", "2026-11-22T05:00:00.000Z", "2026-11-22 14:00", "14:00:00", 32400),
+    ("UTC", "06:00", "2026-11-22T06:00:00.000Z", "2026-11-22 06:00", "06:00:00", 0),
+    ("UTC", "08:00", "2026-11-21T08:00:00.000Z", "2026-11-21 08:00", "08:00:00", 0),
+    ("America/New_York", "2026-07-01", "2026-07-01T04:00:00.000Z", "2026-07-01 00:00", "00:00:00", -14400),
+    ("America/New_York", "2026-03-08 02:30", "2026-03-08T07:30:00.000Z", "2026-03-08 03:30", "03:30:00", -14400),
+    ("America/New_York", "2026-11-01 01:30", "2026-11-01T05:30:00.000Z", "2026-11-01 01:30", "01:30:00", -14400),
+    ("Asia/Seoul", "0001-01-01", "0000-12-31T15:32:08.000Z", "0001-01-01 00:00", "00:00:00", 30472),
+]
 QUERIES = [  # id, state, query text, characters before the user's own
     ("nothing", {}, "", 0),
     ("own", {"q": "a OR b"}, "a OR b", 0),
@@ -109,6 +118,22 @@ class TestModules:
         )
         assert found == {name: expected for name, _, _, expected in RANGES}
 
+    def test_times_in_other_zones(self, site: Site, visit: Open) -> None:
+        found = visit(site.url).page.evaluate(
+            """async (cases) => {
+                const { inputText, parseTime, preciseText, useZone, zoneSeconds } = await import("./static/time.js");
+                const found = cases.map(([zone, text]) => {
+                    useZone(zone);
+                    const date = parseTime(text, new Date("2026-11-22T06:30:00Z"));
+                    return [date.toISOString(), inputText(date), preciseText(date).slice(0, 8), zoneSeconds(date)];
+                });
+                useZone(null);
+                return found;
+            }""",
+            [case[:2] for case in ZONES],
+        )
+        assert found == [list(case[2:]) for case in ZONES]
+
     def test_queries(self, site: Site, visit: Open) -> None:
         found = visit(site.url).page.evaluate(
             """async (cases) => {
@@ -162,7 +187,8 @@ class TestModules:
         state = {
             "tab": "visitors", "q": "a & b #c", "range": "", "from": "2026-11-22T05:00:00.000Z",
             "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS, "level": "WARNING", "cols": ["a", "b.c"],
-            "charts": ["d"], "traces": True, "every": 30, "live": True, "country": "KR",
+            "charts": ["d", "~number~p95~a%2Cb"], "traces": True, "every": 30, "live": True, "country": "KR",
+            "zone": "utc", "compare": True,
         }  # fmt: skip
         found = visit(site.url).page.evaluate(
             """async (state) => {

@@ -57,7 +57,7 @@ class Questions:
 
     def test_words_of_30_days(self, site: Site, visit: Open) -> None:
         page = visit(site.url)
-        page.page.get_by_role("button", name="Top searches, 30 days").click()
+        page.page.get_by_role("link", name="Top searches, 30 days").click()
         page.settled()
         assert page.values("Top search words") == ranked(words(list(site.history.sent)))
         page.shot("words")
@@ -89,7 +89,7 @@ class Questions:
 
     def test_warnings_and_above_with_stack_traces(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")
-        page.page.get_by_role("button", name="Warnings with stack traces").click()
+        page.page.get_by_role("link", name="Warnings with stack traces").click()
         page.settled()
         expected = [sent.level for sent in reversed(site.history.sent) if sent.level in PROBLEMS]
         assert page.total == len(expected)
@@ -143,7 +143,7 @@ class Questions:
 
     def test_where_visitors_come_from(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d")
-        page.page.get_by_role("button", name="Where visitors come from").click()
+        page.page.get_by_role("link", name="Where visitors come from").click()
         page.page.wait_for_selector(".world")
         page.settled()
         expected = Counter(sent.country for sent in site.history.sent if sent.country)
