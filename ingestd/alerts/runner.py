@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ingestd.alerts.config import AlertsConfig
-from ingestd.alerts.engine import Engine
 from ingestd.stores.base import LogStore
+
+if TYPE_CHECKING:
+    from ingestd.alerts.engine import Engine
 
 _TICK_S, _IDLE_TICK_S = 1.0, 5.0
 """How often it is checked what is due; without rules, whether the page has made one."""
@@ -53,6 +56,8 @@ class AlertsRunner:
         if self._config is None:  # a plan without alerts
             stop.wait()
             return
+        from ingestd.alerts.engine import Engine  # noqa: PLC0415 -- in its own process
+
         first = self._config
         engine = self._engine = Engine(first, open_store, time.time)
         if self._config is not first:  # it came meanwhile

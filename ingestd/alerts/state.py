@@ -137,7 +137,7 @@ class PageRules(msgspec.Struct):
 
 def state_document(data_dir: Path) -> Document[AlertsState]:
     """Return the file of the state."""
-    return Document(data_dir / "alerts.json", AlertsState, max_bytes=8 << 20)
+    return Document(data_dir / "alerts.json", AlertsState, max_bytes=64 << 20)
 
 
 def page_rules_document(data_dir: Path) -> Document[PageRules]:

@@ -41,6 +41,8 @@ class Receivers:
         self.logins: list[tuple[str, str]] = []
         self.status = 200
         """What the HTTP server answers."""
+        self.refused: set[str] = set()
+        """Recipients that the SMTP servers refuse."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -56,9 +58,26 @@ class Receivers:
             auth_required=True,
             authenticator=self._authenticate,
         )
-        self._smtp.start()
-        self._stack.callback(self._smtp.stop)
+        self._smtps = Controller(self, "127.0.0.1", free_port(), ssl_context=context)  # TLS from the start
+        for server in (self._smtp, self._smtps):
+            server.start()
+            self._stack.callback(server.stop)
         return self
+
+    @property
+    def url(self) -> str:
+        """The address of the HTTP server."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def smtp_port(self) -> int:
+        """The port of the SMTP server with STARTTLS and logins."""
+        return int(self._smtp.port)
+
+    @property
+    def smtps_port(self) -> int:
+        """The port of the SMTP server with TLS from the start and without logins."""
+        return int(self._smtps.port)
 
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
@@ -66,20 +85,19 @@ class Receivers:
     def settings(self) -> str:
         """Return the channels, as in ``ingestd.toml``."""
         (self._folder / "program.py").write_text(_PROGRAM)
-        url = f"http://127.0.0.1:{self._http.server_address[1]}"
         program = json.dumps([sys.executable, str(self._folder / "program.py"), str(self._file)])
         return f"""
 [alerts.channels.hook]
-url = "{url}/hook"
+url = "{self.url}/hook"
 headers = {{ Authorization = "Bearer token" }}
 secret = "secret-of-hook"
 [alerts.channels.chat]
 type = "slack"
-url = "{url}/chat"
+url = "{self.url}/chat"
 [alerts.channels.mail]
 type = "email"
 host = "127.0.0.1"
-port = {self._smtp.port}
+port = {self.smtp_port}
 user = "{USER}"
 sender = "ingestd@example.org"
 recipients = ["ops@example.org", "web@example.org"]
@@ -118,9 +136,12 @@ command = {program}
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if receivers.status == 200:
                     receivers.requests.append((self.path, dict(self.headers), body))
+                answer = f"status {receivers.status} <of the test>".encode()
                 self.send_response(receivers.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(answer)))
+                self.send_header("Location", f"{receivers.url}/elsewhere")
                 self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -131,6 +152,15 @@ command = {program}
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login.decode(), data.password.decode()))
         return AuthResult(success=self.logins[-1] == (USER, PASSWORD), handled=False)
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take a recipient, or refuse it."""
+        if address in self.refused:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """Take an e-mail."""

@@ -9,9 +9,14 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from ingestd.alerts.channels import ChannelError, send
+from ingestd.alerts.config import Channel
+from ingestd.alerts.state import Change, Notification
 from tests.e2e.daemon import Daemon, command, environment
 from tests.e2e.receivers import PASSWORD, USER, Receivers
 from tests.plugins.inputs.authority import Authority
@@ -30,9 +35,13 @@ _CHANNELS = ("hook", "chat", "mail", "program")
 
 
 @pytest.fixture(scope="module")
-def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
-    folder = tmp_path_factory.mktemp("receivers")
-    with Receivers(folder, Authority(folder)) as found:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def receivers(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Receivers]:
+    with Receivers(tmp_path_factory.mktemp("receivers"), authority) as found:
         yield found
 
 
@@ -51,7 +60,12 @@ def all_say(receivers: Receivers, *states: str) -> None:
     wait_until(lambda: receivers.states() == {name: [*states] for name in _CHANNELS}, f"all channels to say {states}")
 
 
-def test_each_channel_fires_once_and_resolves_once(receivers: Receivers, tmp_path: Path) -> None:
+def test_each_channel_fires_once_and_resolves_once(authority: Authority, tmp_path: Path) -> None:
+    with Receivers(tmp_path, authority) as receivers:
+        _fire_and_resolve(receivers, tmp_path)
+
+
+def _fire_and_resolve(receivers: Receivers, tmp_path: Path) -> None:
     file = tmp_path / "ingestd.toml"
     file.write_text(_GENERAL + _RULE.format(window="1h") + receivers.settings())
     settings = {"alerts_channels_mail_password": PASSWORD, "workers": "1"}
@@ -124,3 +138,87 @@ def _check_reload_and_health(daemon: Daemon, receivers: Receivers, file: Path) -
     receivers.status = 200
     wait_until(lambda: receivers.states()["hook"][-1] == "firing", "the notification to be sent again")
     wait_until(lambda: text not in daemon.get("/health"), "/health to be good again")
+
+
+CHANGE = Change("slow", "firing", 1_795_082_400.0, 1_795_082_100.0, 12.0, "12 events in 5m, more than 10")
+NOTIFICATION = Notification("id1", "firing", 1_795_082_400.0, (CHANGE,))
+
+
+def channel(receivers: Receivers, authority: Authority, **fields: Any) -> Channel:
+    kind = fields.pop("type", "email")
+    if kind == "email":
+        tls = fields.get("tls", "starttls")
+        usual = {
+            "host": "127.0.0.1",
+            "port": receivers.smtps_port if tls == "tls" else receivers.smtp_port,
+            "sender": "ingestd@example.org",
+            "recipients": ("ops@example.org", "gone@example.org"),
+            "ca_file": str(authority.folder / "ca.crt"),
+        } | ({"user": USER, "password": PASSWORD} if tls != "tls" else {})
+        fields = usual | fields
+    return Channel("ops", kind, **fields)
+
+
+def test_mails_with_tls_from_the_start(receivers: Receivers, authority: Authority) -> None:
+    before = len(receivers.mails)
+    send(channel(receivers, authority, tls="tls"), NOTIFICATION, None)
+    mail = receivers.mails[before]
+    assert mail["Message-ID"] == "<id1@example.org>"
+    assert mail["Subject"] == "[FIRING] slow: 12 events in 5m, more than 10"
+
+
+def sh(script: str) -> dict[str, Any]:
+    return {"type": "command", "command": ("/bin/sh", "-c", script)}
+
+
+FAILURES: dict[str, tuple[dict[str, Any], str]] = {  # channel, what the error says
+    "wrong_certificate": ({"ca_file": ""}, "cannot be used: .*CERTIFICATE_VERIFY_FAILED"),
+    "wrong_certificate_tls": ({"tls": "tls", "ca_file": ""}, "cannot be used: .*CERTIFICATE_VERIFY_FAILED"),
+    "no_starttls": ({"tls": "none", "user": "", "password": ""}, "530"),
+    "recipients": ({"recipients": ("gone@example.org",)}, "127.0.0.1 refused the recipients: 550 no such user"),
+    "no_server": ({"port": 1}, "127.0.0.1:1 cannot be used: Connection refused"),
+    "webhook_refused": (
+        {"type": "webhook", "url": "http://127.0.0.1:1/secret"},
+        "^127.0.0.1 cannot be reached: Connec",
+    ),
+    "no_host": ({"type": "slack", "url": "http://host.invalid/secret"}, "^host.invalid cannot be reached: "),
+    "no_program": ({"type": "command", "command": ("/nothing",)}, "^/nothing cannot be started: No such file"),
+    "exit_code": (sh("cat >/dev/null; echo no pager >&2; exit 3"), "^/bin/sh failed with 3: no pager$"),
+    "hangs": (sh("sleep 1000 & sleep 1000") | {"timeout_s": 0.2}, "^/bin/sh did not end within 0.2 s$"),
+}
+
+
+@pytest.mark.parametrize(("fields", "text"), FAILURES.values(), ids=FAILURES)
+def test_channels_that_fail(fields: dict[str, Any], text: str, receivers: Receivers, authority: Authority) -> None:
+    receivers.refused = {"gone@example.org"}
+    before = len(receivers.mails)
+    with pytest.raises(ChannelError, match=text) as error:
+        send(channel(receivers, authority, **fields), NOTIFICATION, None)
+    assert "secret" not in str(error.value)
+    assert len(receivers.mails) == before
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_answers_that_are_no_success(status: int, receivers: Receivers, authority: Authority) -> None:
+    receivers.status = status
+    try:
+        with pytest.raises(ChannelError, match=f"^127.0.0.1 answered with status {status}: status {status} <of the"):
+            send(channel(receivers, authority, type="webhook", url=f"{receivers.url}/secret"), NOTIFICATION, None)
+    finally:
+        receivers.status = 200
+    assert receivers.posted("/elsewhere") == [], "redirects are not followed: the request may hold secrets"
+
+
+def test_texts_cannot_form_markup_of_slack(receivers: Receivers, authority: Authority) -> None:
+    change = msgspec.structs.replace(CHANGE, query="a:<!channel> & b", problems=(("id", "<b> & c"),))
+    to = channel(receivers, authority, type="slack", url=f"{receivers.url}/markup")
+    send(to, msgspec.structs.replace(NOTIFICATION, changes=(change,)), None, "https://logs.example.org")
+    (body,) = receivers.posted("/markup")
+    assert "Query: a:&lt;!channel&gt; &amp; b\n- &lt;b&gt; &amp; c\n" in body["text"]
+
+
+def test_a_program_gets_no_settings_and_may_leave_its_input_unread(receivers: Receivers, authority: Authority) -> None:
+    script = 'test -z "$INGESTD_HTTP_PASSWORD" && test -n "$PATH"'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INGESTD_HTTP_PASSWORD", "secret-of-page")
+        send(channel(receivers, authority, **sh(script)), NOTIFICATION, None)

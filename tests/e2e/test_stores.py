@@ -28,6 +28,7 @@ from ingestd.stores.lucene.lexer import MAX_TERMS
 from ingestd.stores.open import open_store
 from ingestd.stores.query import Query, Text
 from ingestd.stores.words import words
+from tests.alerts import questions
 from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 from tests.random_cases import random_cases, sampled
@@ -223,6 +224,12 @@ def test_approximate_metrics(search_server: SearchServer, index_prefix: str, sto
     assert total == 499_500.0
     by_k = store.aggregate(query(), Aggregation((Metric("count"), Metric("distinct", "n")), (Terms("k", 3),)))
     assert [(bucket.key, bucket.values) for bucket in by_k] == [((k,), (143, 143)) for k in range(3)]
+
+
+def test_what_rules_of_alerts_measure(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    use_template(search_server, index_prefix)
+    put(search_server, f"{index_prefix}{questions.INDEX}", questions.EVENTS)
+    questions.check(store)
 
 
 def test_no_index_at_all(store: ElasticStore) -> None:

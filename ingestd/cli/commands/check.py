@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from ingestd.alerts.config import alerts_config
 from ingestd.app.assemble import Configs, compile_all
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.app.ports import dashboard_conflicts
-from ingestd.cli.common.errors import config_errors
+from ingestd.cli.common.errors import config_errors, show_error
 from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import files_argument, pipeline_options, settings_options
 from ingestd.compiler.pipeline import inspect
@@ -18,7 +19,7 @@ from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config
 from ingestd.names import worker_name
 from ingestd.plugins.registry import BuildContext
-from ingestd.settings import Settings
+from ingestd.settings import Settings, SettingsError
 
 
 @click.command()
@@ -47,9 +48,14 @@ def check_pipelines(
     named: tuple[str, ...],
     logstash: LogstashFlags,
 ) -> None:
-    """Print every error of the configs with its position; raises SystemExit unless they can run."""
+    """Print every error of the configs, and of the alerts in the settings, with its position.
+
+    Raises:
+        SystemExit: They cannot run.
+    """
     for note in logstash.notes:
         click.echo(f"note: {note}", err=True)
+    alerts_good = _alerts_are_good(settings)
     with config_errors():
         configs = pipeline_configs(
             paths, config_string, named, settings, logstash.pipelines, support_escapes=logstash.support_escapes
@@ -64,8 +70,17 @@ def check_pipelines(
             click.echo(finding.render(config.sources.get(finding.span.file, "")), err=True)
         errors = _errors(findings[name])
         click.echo(_verdict(name, errors, len(findings[name]) - errors, config), err=errors > 0)
-    if any(_errors(found) for found in findings.values()):
+    if not alerts_good or any(_errors(found) for found in findings.values()):
         raise SystemExit(1)
+
+
+def _alerts_are_good(settings: Settings) -> bool:
+    try:
+        alerts_config(settings)
+    except SettingsError as error:
+        show_error(str(error))
+        return False
+    return True
 
 
 def _errors(findings: list[ConfigError]) -> int:
