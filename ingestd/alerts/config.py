@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestd.alerts.quiet_hours import QuietHours
-from ingestd.alerts.rules import Rule, RuleError, make_rule
 from ingestd.settings import AlertChannelSettings, Settings, SettingsError, parse_rule
 from ingestd.stores.open import INDICES
 
 if TYPE_CHECKING:
+    from ingestd.alerts.rules import Rule
     from ingestd.alerts.state import PageRules
     from ingestd.stores.elastic.connection.options import ElasticOptions
 
@@ -84,12 +84,7 @@ def alerts_config(settings: Settings, server: ElasticOptions | None = None, indi
     """
     found, problems = settings.alerts, list[str]()
     channels = {name: _channel(settings, name, problems) for name in found.channels}
-    rules: dict[str, Rule] = {}
-    for name, raw in found.rules.items():
-        try:
-            rules[name] = make_rule(name, raw, channels)
-        except RuleError as error:
-            problems.append(_problem(settings, f"alerts.rules.{name}", error.key, str(error)))
+    rules = _rules(settings, channels, problems) if found.rules else {}
     try:
         quiet_hours = QuietHours.parse(found.quiet_hours)
     except ValueError as error:
@@ -118,6 +113,8 @@ def alerts_config(settings: Settings, server: ElasticOptions | None = None, indi
 
 def page_rules(found: PageRules, config: AlertsConfig) -> Iterator[tuple[str, Rule | str]]:
     """Yield the rules that the page has made by name; a text instead of one says why it cannot be used."""
+    from ingestd.alerts.rules import make_rule  # noqa: PLC0415 -- the supervisor does not need it
+
     for name, raw in found.rules.items():
         if name in config.rules:
             yield name, "the settings file has a rule of this name, which counts"
@@ -126,6 +123,18 @@ def page_rules(found: PageRules, config: AlertsConfig) -> Iterator[tuple[str, Ru
             yield name, make_rule(name, parse_rule(raw), config.channels, "page")
         except ValueError as error:
             yield name, str(error)
+
+
+def _rules(settings: Settings, channels: Mapping[str, Channel], problems: list[str]) -> dict[str, Rule]:
+    from ingestd.alerts.rules import RuleError, make_rule  # noqa: PLC0415 -- most daemons have no rule
+
+    rules: dict[str, Rule] = {}
+    for name, raw in settings.alerts.rules.items():
+        try:
+            rules[name] = make_rule(name, raw, channels)
+        except RuleError as error:
+            problems.append(_problem(settings, f"alerts.rules.{name}", error.key, str(error)))
+    return rules
 
 
 def _problem(settings: Settings, table: str, key: str, text: str) -> str:

@@ -76,6 +76,7 @@ class Engine:
     _unsaved: str = ""
     _saved: bytes = b""
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _saving: threading.Lock = field(default_factory=threading.Lock)
     _sending: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -140,8 +141,8 @@ class Engine:
             self._evaluate_rule(rule, now)
         with self._lock:
             self._outbox.release(now)
-            self._save()
             self._publish()
+        self._save()
 
     def deliver(self, now: float) -> list[threading.Thread]:
         """Send what is due; returns the threads that do so."""
@@ -327,7 +328,7 @@ class Engine:
             if delivery.attempts:
                 log.info("a channel of alerts works again", channel=name)
             self._outbox.sent(delivery)
-            self._save()
+        self._save()
         metrics.NOTIFICATIONS_SENT.add(1, name)
         return True
 
@@ -340,25 +341,31 @@ class Engine:
                     if not found.attempts:
                         log.warning("a channel of alerts fails, trying again", channel=name, error=text)
                     self._outbox.failed(found, text, self.clock())
-            self._save()
+        self._save()
 
     # State
 
     def _save(self) -> None:
-        """Save the state. If that fails, notifications are sent all the same: they may be about the full disk."""
-        encoded = msgspec.json.encode(self._state)
-        if encoded == self._saved:
-            return
-        try:
-            with self._document.update() as content:
-                for name in AlertsState.__struct_fields__:
-                    setattr(content, name, getattr(self._state, name))
-        except OSError as error:
-            if not self._unsaved:
-                log.error("the state of alerts cannot be saved; they go on", error=error)
-            self._unsaved = str(error)
-        else:
-            self._saved, self._unsaved = encoded, ""
+        """Save the state. If that fails, notifications are sent all the same: they may be about the full disk.
+
+        The disk may be slow: `problems` does not wait for it.
+        """
+        with self._saving:
+            with self._lock:
+                encoded = msgspec.json.encode(self._state)
+            if encoded == self._saved:
+                return
+            state = msgspec.json.decode(encoded, type=AlertsState)
+            try:
+                with self._document.update() as content:
+                    for name in AlertsState.__struct_fields__:
+                        setattr(content, name, getattr(state, name))
+            except OSError as error:
+                if not self._unsaved:
+                    log.error("the state of alerts cannot be saved; they go on", error=error)
+                self._unsaved = str(error)
+            else:
+                self._saved, self._unsaved = encoded, ""
 
     def _publish(self) -> None:
         firing = [((name,), [int(rule.firing)]) for name, rule in self._state.rules.items()]
