@@ -227,9 +227,9 @@ class Supervisor:
     def _on_exit(self, child: Child, code: int) -> None:
         """Start the next process in place of one that has ended, unless the daemon ends."""
         self._stats.gone(child)
-        is_worker = child.name in self._workers
+        is_worker, kept, closed = child.name in self._workers, 0, 0
         if is_worker:
-            self._acceptor.close_unfinished(self._workers.number(child.name))
+            kept, closed = self._acceptor.close_unfinished(self._workers.number(child.name))
         match self._state:
             case SupervisorState.STOPPING if is_worker and self._workers.left_unread(
                 child, code, kept=self._notifier.present
@@ -243,8 +243,8 @@ class Supervisor:
                 self._children.start(child.name)
                 self._replacement.started()
             case _ if is_worker:
-                text = "a worker ended and is being restarted; its connections stay open"
-                self._children.restart(child, code, text)
+                text = "a worker ended and is being restarted"
+                self._children.restart(child, code, text, connections_kept=kept, connections_closed=closed)
             case _:
                 self._children.restart(child, code, "a process ended and is being restarted")
 

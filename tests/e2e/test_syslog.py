@@ -32,6 +32,8 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.stub import StubElasticsearch
 from tests.plugins.inputs.authority import Authority
 from tests.processes import send_signal
+from tests.random_cases import LONG
+from tests.threads import Background
 from tests.waiting import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("logger") is None, reason="logger(1) of util-linux is not installed")
@@ -205,21 +207,34 @@ def test_gelf_over_tcp(site: Site) -> None:
 
 
 def test_lines_from_a_socket_of_the_file_system(site: Site) -> None:
-    """A reload takes in what was sent, the last line without its end, and disconnects the client."""
+    """They come over one connection, also after a reload; the end of the stream ends the last line."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(site.stream_path))
+        connection.sendall(b"".join(b"unix %d\n" % number for number in range(500)))
+        site.wait_for("unix ", 500)
+        reload(site)
+        for byte in b"unix 500 %b\n" % (b"x" * 1000):  # the kernel has no room for so many pieces
+            connection.sendall(bytes([byte]))
+        connection.sendall(b"unix 501 %b\nunix 502" % (b"x" * 400_000))
+    events = site.wait_for("unix ", 503)
+    assert numbers(events) == Counter(range(503))
+    assert [len(event["message"]) for event in events if " x" in event["message"]] == [1009, 400_009]
+    assert {(event["host"], event["path"]) for event in events} == {(socket.gethostname(), str(site.stream_path))}
+
+
+def test_a_kill_loses_no_line_of_a_socket_of_the_file_system(site: Site) -> None:
+    sent = 0
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(WAIT_SECONDS)
         connection.connect(str(site.stream_path))
-        connection.sendall(b"".join(b"unix %d\n" % number for number in range(500)) + b"unix 500")
-        site.wait_for("unix ", 500)
-        reload(site)
-        assert connection.recv(1) == b""
-    events = site.wait_for("unix ", 501)
-    assert numbers(events) == Counter(range(501))
-    assert {(event["host"], event["path"]) for event in events} == {(socket.gethostname(), str(site.stream_path))}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(site.stream_path))
-        connection.sendall(b"again\n")
-    site.wait_for("again")
+        for _ in range(10 if LONG else 2):
+            with Background(site.kill_workers) as kill:
+                while kill.running:
+                    connection.sendall(b"".join(b"shot_unix %d\n" % number for number in range(sent, sent + 10)))
+                    sent += 10
+                    time.sleep(0.002)
+    events = site.wait_for("shot_unix ", sent)
+    assert numbers(events) == Counter(range(sent))
 
 
 def reload(site: Site) -> None:

@@ -94,4 +94,4 @@ def failures(daemon: Daemon) -> list[dict[str, str]]:
 
 
 def restarts(daemon: Daemon) -> list[dict[str, str]]:
-    return daemon.said("a worker ended and is being restarted; its connections stay open")
+    return daemon.said("a worker ended and is being restarted")

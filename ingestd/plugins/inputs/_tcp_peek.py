@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 
+from ingestd.plugins.inputs._unix_position import Consumption
 from ingestd.protocols.framing.lines import LINE_FEED, count_line_ends, first_lines
 
 _TURN_SECONDS = 0.005
@@ -50,6 +51,7 @@ class Peeked:
 
     def __init__(self, sock: socket.socket, buffer: PeekBuffer) -> None:
         self._sock, self._buffer = sock, buffer
+        self._consumption = Consumption(sock) if sock.family == socket.AF_UNIX else None
         self.data = buffer.of(0)
 
     def look(
@@ -78,15 +80,23 @@ class Peeked:
 
     def drop(self, size: int) -> None:
         """Consume the first ``size`` bytes: they are there, so this does not wait."""
+        if self._consumption is not None:
+            self._consumption.start(size)
         while size:
             size -= self._sock.recv_into(self.data, size, _DROP)
+        if self._consumption is not None:
+            self._consumption.end()
 
     def skip(self, size: int, end_bytes: int = 1) -> tuple[int, bytes]:
         """Consume the next ``size`` bytes, or as many as wait; returns how many, and the last ``end_bytes`` of them."""
         skipped, last = 0, b""
+        if self._consumption is not None and size > 0:
+            self._consumption.start(size)
         with contextlib.suppress(OSError):
             while skipped < size and (data := self._sock.recv(min(size - skipped, len(self.data)))):
                 skipped, last = skipped + len(data), (last + data[-end_bytes:])[-end_bytes:]
+        if self._consumption is not None:
+            self._consumption.end()
         return skipped, last
 
 

@@ -1,7 +1,8 @@
 """How far a TCP connection has been read, according to the kernel.
 
 Only this survives a process that was killed between storing bytes and consuming them: bytes
-received (``tcpi_bytes_received`` of ``struct tcp_info``, tcp(7)) less bytes not yet read (``FIONREAD``).
+received (``tcpi_bytes_received`` of ``struct tcp_info``, tcp(7)) less bytes not yet read (``FIONREAD``). For sockets of
+the file system, see ``_unix_position``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import fcntl
 import socket
 import struct
 import termios
+
+from ingestd.plugins.inputs import _unix_position as unix_position
 
 _BYTES_RECEIVED = struct.Struct("Q")
 _OFFSET = 128  # of tcpi_bytes_received in struct tcp_info, linux/tcp.h, since Linux 4.1
@@ -28,6 +31,8 @@ def unread(sock: socket.socket) -> int:
 
 def peer_has_closed(sock: socket.socket) -> bool:
     """Return whether no more will come: the peer has closed the connection, or it was reset."""
+    if sock.family == socket.AF_UNIX:
+        return unix_position.peer_has_closed(sock)
     state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     return state == _CLOSE or state in _FIN_RECEIVED
 
@@ -50,6 +55,8 @@ def _fin_received(sock: socket.socket, state: int) -> bool:
 
 def position(sock: socket.socket) -> int | None:
     """Return how many bytes of the stream have been consumed; None: the system does not know."""
+    if sock.family == socket.AF_UNIX:
+        return unix_position.position(sock)
     if not hasattr(socket, "TCP_INFO"):
         return None
     while True:

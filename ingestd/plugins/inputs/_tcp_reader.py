@@ -221,7 +221,7 @@ class ConnectionReader:
             if not self._recognition.framing.delimiter:
                 self._reject_rest(size, _TOO_LONG_TO_COUNT)
                 return
-            if not self._lines.collected:
+            if not self._lines.collected and self._sock.family != socket.AF_UNIX:  # that does not show how full it is
                 log.warning(_TOO_LONG_FOR_KERNEL, connection=self._lines.stream.id, bytes=size, help=_HELP)
             self._collect(size - self._torn(size))
 

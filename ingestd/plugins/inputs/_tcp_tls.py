@@ -1,16 +1,14 @@
-"""Lines of TLS connections, and of sockets of the file system.
+"""Lines of TLS connections.
 
 What a client has sent is in this process before it is known what it is: the bytes in the kernel are encrypted, and the
 state of the encryption is in memory. So the connection ends with the process, and what was decrypted and not yet stored
-is lost if the process is killed. Whole lines are stored as soon as they are here. The same goes for sockets of the file
-system, of which the kernel does not say how far they were read.
+is lost if the process is killed. Whole lines are stored as soon as they are here.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from ingestd.event.fields import Event
 from ingestd.plugins.inputs._connection import Connection
 from ingestd.plugins.inputs._server import ServerInput, ServerOptions
 from ingestd.plugins.inputs._streams import LineStream
@@ -18,16 +16,13 @@ from ingestd.plugins.interfaces import delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext
 
 
-def server_lines(
-    options: ServerOptions, context: BuildContext, *, keep_alive: bool = False, fields: Event | None = None
-) -> ServerInput:
-    """Return an input that puts the lines of its clients; ``fields``: those of all events, instead of the client's."""
+def server_lines(options: ServerOptions, context: BuildContext, *, keep_alive: bool = False) -> ServerInput:
+    """Return an input that puts the lines of its clients."""
     max_line_bytes = context.settings.max_line_bytes
     grouping, delimiter = grouping_of(context.codec), delimiter_of(context.codec)
 
     async def read_lines(connection: Connection) -> None:
-        stream = connection.stream if fields is None else connection.stream._replace(fields=fields)
-        lines = LineStream(connection.sink, stream, max_line_bytes, grouping, delimiter)
+        lines = LineStream(connection.sink, connection.stream, max_line_bytes, grouping, delimiter)
         while True:
             try:
                 data = await asyncio.wait_for(connection.read(idle=True), lines.patience)

@@ -20,6 +20,10 @@ _FULL_SECONDS = 0.2
 sender learns only after a round trip that there is room again."""
 
 
+_UNIX_FULL_SECONDS = 0.01
+"""The same for a socket of the file system, which has room for few pieces of a line, and is always reported."""
+
+
 class Wakeups:
     """Calls ``read`` when the socket has something to read, until `stop`.
 
@@ -44,6 +48,7 @@ class Wakeups:
         self._waiting_for_room: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None  # until the next peek
         self._seems_full = False
+        self._full_seconds = _UNIX_FULL_SECONDS if sock.family == socket.AF_UNIX else _FULL_SECONDS
         self.low_water = 1
         """How many bytes have to wait before the kernel reports that there is something to read."""
         self.stopped = False
@@ -119,7 +124,7 @@ class Wakeups:
         if full:
             self._set_low_water(self._longest)  # makes room for the longest line
             self._sock.recv(1, socket.MSG_PEEK)  # makes the kernel announce the free space to the sender
-            self._rest(_FULL_SECONDS)
+            self._rest(self._full_seconds)
         elif size > _GLANCE_BYTES:
             self._rest(seconds / _LOOK_SHARE * (1 + self._peek_buffer.resting))
         self._set_low_water(size + 1)

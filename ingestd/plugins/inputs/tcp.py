@@ -28,6 +28,7 @@ from dataclasses import dataclass
 
 from ingestd import metrics
 from ingestd.event.chunk import Stream
+from ingestd.event.fields import Event
 from ingestd.plugins.codecs.json_lines import JsonLinesCodec
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._listening import ListeningInput
@@ -98,6 +99,7 @@ class TcpInput(ListeningInput):
         context: Of the input.
         framings: How the records of senders of other than lines are separated.
         expected: Senders that the input is meant for; None: see ``_expected``.
+        fields: Those of all text lines, instead of the client's.
     """
 
     outlives_reader = True
@@ -109,8 +111,10 @@ class TcpInput(ListeningInput):
         *,
         framings: Framings = FRAMINGS,
         expected: frozenset[Sender] | None = None,
+        fields: Event | None = None,
     ) -> None:
         super().__init__(opts, context)
+        self._fields = fields
         self._opts, self._delimiter = opts, delimiter_of(context.codec)
         self._framings = framings if self._delimiter == LINE_FEED else {}
         self._max_line_bytes = context.settings.max_line_bytes
@@ -171,6 +175,8 @@ class TcpInput(ListeningInput):
         assert self._sink is not None and self._poller is not None  # noqa: S101, PT018 -- ``run`` runs
         if self._opts.tcp_keep_alive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self._fields is not None:
+            stream = stream._replace(fields=self._fields)
 
         connection = TcpConnection(
             sock,

@@ -4,8 +4,9 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-un
 of this machine in `host` and the path in `path`, with ECS in `[host][name]` and `[file][path]`; JSON records only
 `host`, if the config reads it and they lack it. The socket file has the permissions that the umask allows.
 
-A connection ends with the process that reads it. A stop, a reload or an upgrade first takes in what a client has sent,
-then disconnects it. If a worker is killed, what it has read and not stored yet is lost: the last lines of each client.
+As with the input ``tcp``, bytes stay in the kernel until they are stored: a worker that is killed loses nothing, and
+connections outlive a reload and an upgrade. There is one exception: the start of a line whose rest does not follow
+within ten milliseconds waits in the worker. If that is killed, the rest of the line becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from dataclasses import dataclass
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.plugins.ecs import ecs_option, ecs_select
-from ingestd.plugins.inputs._server import ServerInput, ServerOptions
-from ingestd.plugins.inputs._tcp_tls import server_lines
+from ingestd.plugins.inputs import tcp
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, required
 
 
@@ -46,10 +46,10 @@ def _stream_fields(opts: Options) -> Event:
 
 
 @plugin("input", "unix", Options, codec="line", stream=True, listens=True, legacy=_LEGACY)
-def build(opts: Options, context: BuildContext) -> ServerInput:
+def build(opts: Options, context: BuildContext) -> tcp.TcpInput:
     """Lines from a socket of the file system, any number of clients."""
     if not opts.path.startswith("/"):
         raise ValueError(f'path "{opts.path}" is not absolute: start it with a slash')
     idle_timeout = max(opts.data_timeout, 0)
-    options = ServerOptions(port=0, host=opts.path, max_connections=opts.max_connections, idle_timeout=idle_timeout)
-    return server_lines(options, context, fields=_stream_fields(opts))
+    options = tcp.Options(port=0, host=opts.path, max_connections=opts.max_connections, idle_timeout=idle_timeout)
+    return tcp.TcpInput(options, context, fields=_stream_fields(opts))

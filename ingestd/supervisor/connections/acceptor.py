@@ -354,11 +354,16 @@ class Acceptor:
         if self._manifest.needs_rewriting(len(self.connections)):
             self._rewrite_manifest()
 
-    def close_unfinished(self, worker: int) -> None:
-        """Close the connections that ended with a worker's process; their clients send again what it did not finish."""
-        for connection in [*self.connections.values()]:
-            if connection.worker == worker and connection.read and not connection.outlives_reader:
-                self.forget(connection.id)
+    def close_unfinished(self, worker: int) -> tuple[int, int]:
+        """Close the connections that ended with a worker's process; their clients send again what it did not finish.
+
+        Returns how many of its connections stay open, and how many were closed.
+        """
+        of_worker = [each for each in self.connections.values() if each.worker == worker and not each.datagrams]
+        ended = [connection for connection in of_worker if connection.read and not connection.outlives_reader]
+        for connection in ended:
+            self.forget(connection.id)
+        return len(of_worker) - len(ended), len(ended)
 
     def stop(self) -> None:
         """Accept the clients that are waiting, since they may have sent something, and then stop accepting.

@@ -231,7 +231,8 @@ def stored_connection(name: str, fd: int, entries: Mapping[str, Entry]) -> Conne
         return None
     sock = socket.socket(fileno=fd)
     try:
-        host, port = sock.getpeername()[:2]
+        address = sock.getpeername()
+        host, port = ("", 0) if isinstance(address, str) else address[:2]
     except OSError:  # reset meanwhile; what was sent before can still be read
         host, port = "", 0
     sock.setblocking(False)

@@ -208,14 +208,18 @@ class Children:
             sys.stderr.flush()
             os._exit(code)
 
-    def restart(self, child: Child, code: int, sentence: str) -> None:
-        """Start a process in place of one that died: at once, or after a pause if several died young."""
+    def restart(self, child: Child, code: int, sentence: str, **details: int) -> None:
+        """Start a process in place of one that died: at once, or after a pause if several died young.
+
+        ``sentence`` and ``details`` are logged.
+        """
         slot = self._slots[child.name]
         lived = time.monotonic() - child.started_at
         slot.failures = slot.failures + 1 if lived < HEALTHY_SECONDS else 1
         pause = pause_before_next(code, lived, slot.failures)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        log.error(sentence, process=child.name, ended=how, after_seconds=round(lived, 1), pause_seconds=pause)
+        seconds = {"after_seconds": round(lived, 1), "pause_seconds": pause}
+        log.error(sentence, process=child.name, ended=how, **seconds, **details)
         slot.start_at = time.monotonic() + pause
         self.tick()
 

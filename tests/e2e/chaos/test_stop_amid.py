@@ -25,7 +25,7 @@ def kill_all(daemon: Daemon) -> None:
 def kill_all_twice(daemon: Daemon) -> None:
     """After the second time there is a pause."""
     kill_all(daemon)
-    daemon.wait_for("a worker ended and is being restarted; its connections stay open")
+    daemon.wait_for("a worker ended and is being restarted")
     kill_all(daemon)
 
 

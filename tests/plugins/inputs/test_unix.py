@@ -21,7 +21,7 @@ def compiled(options: str) -> Any:
 
 def test_where_it_listens() -> None:
     built = compiled("path => '/run/x' max_connections => 3 data_timeout => -1").inputs[0].input
-    assert (built.address, built.max_connections, built.outlives_reader) == (("/run/x", 0), 3, False)
+    assert (built.address, built.max_connections, built.outlives_reader) == (("/run/x", 0), 3, True)
 
 
 @pytest.mark.parametrize(

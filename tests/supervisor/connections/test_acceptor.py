@@ -117,7 +117,7 @@ def test_connections_that_end_with_their_worker(accepting: Accepting) -> None:
     for name in ("c1", "c3", "c4"):
         connections[name].message()
     connections["c3"].worker = 1
-    acceptor.close_unfinished(0)
+    assert acceptor.close_unfinished(0) == (2, 1)
     assert [*connections] == ["c2", "c3", "c4"]
     assert clients[0].recv(1) == b""
     for client in clients:

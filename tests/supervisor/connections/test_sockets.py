@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,18 @@ def test_connections_are_known_by_their_entries(pipeline: str, input_id: str, wo
     with after.sock:
         assert after.entry() == before.entry()
         assert not after.new
+
+
+def test_a_stored_connection_over_a_socket_of_the_file_system(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as client:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+        client.connect(str(tmp_path / "socket"))
+        before = Connection("1f", listening.accept()[0], "main", "in", 0, "", 0, "c1f")
+        after = stored_connection(before.name, before.sock.detach(), {"c1f": before.entry()})
+        assert after is not None
+        assert (after.host, after.port) == ("", 0)
+        after.sock.close()
 
 
 def test_connection_that_an_earlier_version_stored() -> None:
