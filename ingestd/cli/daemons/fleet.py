@@ -20,7 +20,9 @@ from ingestd.cli.daemons.daemon_metrics import bearer
 from ingestd.pipeline.fleet import Fleet, KafkaOffsets, Node, NodeAccounts, add_up, topics_of
 
 _PORT = 9600
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 10.0
+_KAFKA_TIMEOUT_S = 60.0
+"""The daemon asks its brokers first, each of which may take long; that it answers at all is known before."""
 _AT_ONCE = 16
 _TOPICS_AT_ONCE = 200
 """As many as ``api/kafka`` takes."""
@@ -86,24 +88,26 @@ class Daemon:
 
     def accounts(self) -> NodeAccounts:
         """Return its accounts."""
-        return self._get("accounts", NodeAccounts)
+        return self._get("accounts", NodeAccounts, _TIMEOUT_S)
 
     def kafka(self, topics: Sequence[str]) -> tuple[KafkaOffsets, ...]:
         """Return the offsets of its inputs and outputs ``kafka``, also of these topics."""
-        found = self._get("kafka?" + _topic_query(topics[:_TOPICS_AT_ONCE]), _Kafka).kafka
+        found = self._kafka(topics[:_TOPICS_AT_ONCE])
         for start in range(_TOPICS_AT_ONCE, len(topics), _TOPICS_AT_ONCE):
-            query = _topic_query(topics[start : start + _TOPICS_AT_ONCE])
-            found += [client for client in self._get("kafka?" + query, _Kafka).kafka if not client.group]
+            found += [client for client in self._kafka(topics[start : start + _TOPICS_AT_ONCE]) if not client.group]
         for client in found:
             if client.problem:
                 raise self._failure(f"cannot ask Kafka at {client.servers}: {client.problem}")
         return tuple(found)
 
-    def _get(self, path: str, document: type[_Document]) -> _Document:
+    def _kafka(self, topics: Sequence[str]) -> list[KafkaOffsets]:
+        return self._get("kafka?" + _topic_query(topics), _Kafka, _KAFKA_TIMEOUT_S).kafka
+
+    def _get(self, path: str, document: type[_Document], timeout_s: float) -> _Document:
         request = urllib.request.Request(f"{self._base}/api/{path}", headers=self._headers)  # noqa: S310 -- checked
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
         try:
-            with opener.open(request, timeout=_TIMEOUT_S) as answer:
+            with opener.open(request, timeout=timeout_s) as answer:
                 return msgspec.json.decode(answer.read(), type=document)
         except urllib.error.HTTPError as error:
             with error:

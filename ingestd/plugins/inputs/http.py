@@ -7,8 +7,10 @@ deflate or zstd. A request without a body is answered, and makes no event.
 A request is answered only when its events are in the journal and on the disk, so what was answered with `response_code`
 is not lost, whatever happens then. A client that gets no answer has to send the request again, which may make its
 events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and Elasticsearch, OpenSearch
-and the built-in store keep them once. A body that cannot be decompressed, or is not in its charset,
-is refused, and is a dead letter. While the journal is full the answer is 429, with `Retry-After`.
+and the built-in store keep them once. A body that cannot be decompressed, or is not in its charset, is refused, and is
+a dead letter; so is one of several records that is longer than `max_line_bytes`. A single record of that length, and a
+JSON body of more than 500,000 records, are answered with 413. While the journal is full the answer is 429, with
+`Retry-After`.
 
 Events of text get the address of the client and the headers, without Authorization; records of JSON only those that
 the config mentions and that they lack, unless the options of the target fields are set.
@@ -20,6 +22,8 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
+from operator import not_
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.plugins.codecs.json import JsonCodec
@@ -31,7 +35,7 @@ from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, find, ignored, names, option, plugin
 from ingestd.protocols.framing.lines import LINE_FEED, count_lines, split_lines
-from ingestd.protocols.http.json_bodies import json_lines
+from ingestd.protocols.http.json_bodies import MAX_RECORDS, TooManyRecordsError, json_lines
 from ingestd.suggest import did_you_mean
 
 _OF_HOST_NAMES = frozenset({"punycode", "idna"})
@@ -97,10 +101,26 @@ class HttpInput(HttpServerInput):
             return await self.reject_body(request, self.refuse(415, reason), reason)
         if body.strip():
             fields = self._fields(request) | {MEDIA_TYPE: media_type}
-            parts = await parsed(partial(frames, self.codec.of(media_type)), body)
+            try:
+                parts = await parsed(partial(frames, self.codec.of(media_type)), body)
+            except TooManyRecordsError as error:
+                return self.refuse(413, str(error))
+            if not self._reject_long(request, parts):
+                return self.busy("a dead letter cannot be written")
             if (refusal := await self.store(request, parts, fields)) is not None:
                 return refusal
         return Reply(self._opts.response_code, b"ok", self._opts.response_headers)
+
+    def _reject_long(self, request: Request, parts: list[Frames]) -> bool:
+        """Make dead letters of the records that are too long, unless the body is one; False: not possible now."""
+        fits = [part.frames > 1 or len(part.data) <= self._max_line_bytes for part in parts]
+        if len(parts) < 2 or all(fits):
+            return True
+        reason = f"the record is longer than {self._max_line_bytes} bytes (max_line_bytes)"
+        if not all(self.reject(request, part.data, reason) for part in compress(parts, map(not_, fits))):
+            return False
+        parts[:] = compress(parts, fits)
+        return True
 
     def _fields(self, request: Request) -> Event:
         head = request.head
@@ -109,7 +129,7 @@ class HttpInput(HttpServerInput):
 
 
 def frames(codec: Codec, body: bytes) -> list[Frames]:
-    """Return a body as the frames of a codec: lines, or messages."""
+    """Return a body as the frames of a codec: lines, or messages. Raises TooManyRecordsError."""
     if type(codec) is JsonCodec:
         return [Frames(body, 1) if (lines := json_lines(body)) is None else Frames(*lines)]
     if (grouping := grouping_of(codec)) is not None:
@@ -117,6 +137,8 @@ def frames(codec: Codec, body: bytes) -> list[Frames]:
     if codec.delimiter is None:
         return [Frames(body, 1)]
     if codec.delimiter != LINE_FEED:
+        if body.count(codec.delimiter) > MAX_RECORDS:
+            raise TooManyRecordsError
         return [Frames(line, 1) for line in split_lines(body, codec.delimiter)]
     return [Frames(body, count_lines(body))]
 

@@ -24,6 +24,20 @@ _PART_RECORDS = 10_000
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+MAX_RECORDS = 500_000
+"""Most records of a body. A small compressed body may hold millions of short ones, which need much more memory."""
+
+_MAX_OBJECTS, _MAX_VALUES = 10 * MAX_RECORDS, 20 * MAX_RECORDS
+"""Bounds that are known before the records are: of objects, and of values of any kind."""
+
+
+class TooManyRecordsError(ValueError):
+    """A body has more than ``MAX_RECORDS`` records."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body has too many records: at most {MAX_RECORDS:,} are allowed; send it in parts")
+
+
 class JsonLines(NamedTuple):
     """Records as lines."""
 
@@ -37,8 +51,13 @@ def json_lines(body: bytes) -> JsonLines | None:
 
     Line ends within a record become spaces: a JSON text has them only between its tokens. If some lines of NDJSON are
     damaged, all lines are returned as they are.
+
+    Raises:
+        TooManyRecordsError: There are more than ``MAX_RECORDS``.
     """
     text = body.strip(b" \t\r\n")
+    if text.count(b"{") > _MAX_OBJECTS or text.count(b",") + text.count(b"\n") > _MAX_VALUES:
+        raise TooManyRecordsError
     try:
         if text.startswith(b"["):
             return _joined(_decode_array(text))
@@ -56,6 +75,8 @@ def _joined(records: Sequence[msgspec.Raw]) -> JsonLines | None:
 
     Some at a time: millions of short ones, which a small compressed body may hold, take 100 bytes of memory each.
     """
+    if len(records) > MAX_RECORDS:
+        raise TooManyRecordsError
     parts = [_part(records[at : at + _PART_RECORDS]) for at in range(0, len(records), _PART_RECORDS)]
     return JsonLines(b"\n".join(parts), len(records)) if records and all(parts) else None
 

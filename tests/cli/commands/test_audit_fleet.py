@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingestd.cli.commands.audit import audit
+from ingestd.cli.daemons import fleet
 from ingestd.cli.daemons.fleet import Daemon
 
 NOTHING: dict[str, Any] = {"duplicates": 0, "dead": 0, "dropped": 0, "queued": 0, "difference": 0, "balanced": True}
@@ -184,6 +186,15 @@ def test_a_daemon_that_cannot_say(tmp_path: Path, pages: Pages, reason: str) -> 
 def test_a_daemon_that_is_not_there(tmp_path: Path) -> None:
     done = run("--fleet", "127.0.0.1:1", "--data-dir", str(tmp_path))
     assert (done.exit_code, done.output) == (1, "Error: 127.0.0.1:1 does not answer: Connection refused\n")
+
+
+def test_a_daemon_that_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing, as one that is stopped does."""
+    monkeypatch.setattr(fleet, "_TIMEOUT_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = run("--fleet", where, "--data-dir", str(tmp_path))
+    assert (done.exit_code, done.output) == (1, f"Error: {where} does not answer: timed out\n")
 
 
 @pytest.mark.parametrize(

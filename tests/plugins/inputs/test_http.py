@@ -266,7 +266,9 @@ async def test_who_may_send(authorization: str, status: int) -> None:
         ("", {"Content-Type": "text/plain; charset=ascii"}, b"\xff", 415, "ascii"),
         ("", {"Content-Type": "text/plain; charset=Punycode"}, b"x", 415, "Punycode"),
         ("", {}, b"x" * 3000, 413, "max_line_bytes"),
-        ('codec => line { delimiter => "|" }', {}, b"a|" + b"x" * 3000, 413, "max_line_bytes"),
+        ('codec => line { delimiter => "|" }', {}, b"x" * 3000, 413, "max_line_bytes"),
+        ('codec => line { delimiter => "|" }', {}, b"|" * 500_001, 413, "at most 500,000 are allowed"),
+        ("", JSON, b"[" + b"{}," * 500_000 + b"{}]", 413, "at most 500,000 are allowed"),
     ],
     ids=[
         "long",
@@ -278,7 +280,9 @@ async def test_who_may_send(authorization: str, status: int) -> None:
         "not_in_charset",
         "slow_charset",
         "event",
-        "one_of_several",
+        "one_record",
+        "many_records",
+        "many_objects",
     ],
 )
 async def test_what_is_refused(options: str, headers: dict[str, str], body: bytes, status: int, text: str) -> None:
@@ -292,11 +296,23 @@ async def test_what_is_refused(options: str, headers: dict[str, str], body: byte
         assert await (client if unreadable else served.connect()).request(b"x") == OK
 
 
-async def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_are_events() -> None:
-    async with serving_http(CONFIG % "", Settings(max_line_bytes=2000)) as served:
-        body = json.dumps([{"a": 1}, {"a": "x" * 3000}, {"a": 2}]).encode()
-        assert await served.post(body, JSON) == OK
-        assert [event["a"] for event in served.events()] == [1, 2]
+RECORDS = [{"a": 1}, {"a": "x" * 3000}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("codec", "headers", "body"),
+    [
+        ("", JSON, json.dumps(RECORDS).encode()),
+        ('codec => json_lines { delimiter => "|" }', {}, b"|".join(json.dumps(record).encode() for record in RECORDS)),
+    ],
+    ids=["array", "delimiter"],
+)
+async def test_a_record_that_is_too_long_is_a_dead_letter_and_the_others_are_events(
+    codec: str, headers: dict[str, str], body: bytes
+) -> None:
+    async with serving_http(CONFIG % codec, Settings(max_line_bytes=2000)) as served:
+        assert await served.post(body, headers) == OK
+        assert [str(event.get("a", event.get("message"))) for event in served.events()] == ["1", "2"]
         assert len(served.sink.rejected) == 1
 
 

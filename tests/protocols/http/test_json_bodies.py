@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.protocols.http.json_bodies import JsonLines, json_lines
+from ingestd.protocols.http.json_bodies import MAX_RECORDS, JsonLines, TooManyRecordsError, json_lines
 
 CASES: list[tuple[str, bytes, JsonLines | None]] = [
     ("object", b'{"a":1}', JsonLines(b'{"a":1}', 1)),
@@ -78,3 +78,18 @@ def test_memory_of_many_short_records() -> None:
         tracemalloc.stop()
     assert found == JsonLines(b"\n".join([b"{}"] * count), count)
     assert peak < 120 * count
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"{}," * MAX_RECORDS + b"{}]",
+        b"{}" * (MAX_RECORDS + 1),
+        b'[{"a":[1' + b",1" * 20 * MAX_RECORDS + b"]},{}]",
+        b"{}\n" + b"1\n" * 20 * MAX_RECORDS + b"1",
+    ],
+    ids=["array", "concatenated", "numbers", "lines"],
+)
+def test_too_many_records(body: bytes) -> None:
+    with pytest.raises(TooManyRecordsError, match="at most 500,000"):
+        json_lines(body)
