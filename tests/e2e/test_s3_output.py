@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from ingestd.plugins.outputs import _s3_uploads as uploads
 from ingestd.plugins.outputs import s3 as module
+from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.local.duckdb.core import connect
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
@@ -181,6 +183,28 @@ def test_killed_at_random(gate: S3Gate, s3: S3, tmp_path: Path) -> None:
         wait_until(lambda: not [*tmp_path.rglob("*.closed")], "nothing to be left on this machine")
 
 
+async def test_a_success_ends_the_pauses_of_other_uploads(
+    s3: S3, gate: S3Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_FIRST_RETRY_S", 0.01)
+    bucket = Bucket(s3, "pauses")
+    sender = build(output(gate.url, bucket.name, "validate_credentials_on_root_bucket => false"), tmp_path)
+    await sender.open()
+    gate.forbid()
+    await deliver(sender, batch({"n": 1, "app": "a"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(Retry, "seconds", lambda *_: 3600)
+        await sender._rotate()
+        await eventually(sender.problems, "the first upload to fail")
+    assert "of events wait on this machine" in sender.problems()[0]
+    gate.allow()
+    await deliver(sender, batch({"n": 2, "app": "a"}, first=1))
+    await sender._rotate()
+    await eventually(lambda: not sender.problems(), "both to succeed")
+    assert bucket.numbers("a") == [1, 2]
+    await sender.close()
+
+
 async def test_a_large_object_is_uploaded_in_parts(s3: S3, tmp_path: Path) -> None:
     bucket = Bucket(s3, "large")
     options = "upload_multipart_threshold => 5000000 encoding => none storage_class => STANDARD_IA"
@@ -252,9 +276,8 @@ async def test_a_wrong_bucket_is_known_at_the_start(s3: S3, tmp_path: Path) -> N
     sender = build(output(s3.url, "nowhere"), tmp_path)
     await sender.open()
     await eventually(sender.problems, "the problem")
-    assert (
-        "cannot upload objects: bucket nowhere does not exist (NoSuchBucket); create it first" in sender.problems()[0]
-    )
+    problem = "output s3_0 cannot upload objects: bucket nowhere does not exist (NoSuchBucket); create it first"
+    assert sender.problems() == [problem]  # no events wait
     s3.bucket("nowhere")
     await eventually(lambda: not sender.problems(), "the end of the problem")
     assert s3.keys("nowhere") == []

@@ -28,6 +28,10 @@ class Retry:
 
     async def wait(self, attempt: int, at_least: float = 0) -> None:
         """Wait after the failed try number ``attempt``; ``at_least``: the seconds that the server asks for."""
+        await asyncio.sleep(max(self.seconds(attempt), at_least))
+
+    def seconds(self, attempt: int) -> float:
+        """Return how long to wait after the failed try number ``attempt``."""
         longest = min(self._initial * 2 ** min(attempt, 30), self._maximum)
         # half of it is random: many daemons that lost one server must not return in step
-        await asyncio.sleep(max(longest / 2 + random.uniform(0, longest / 2), at_least))  # noqa: S311
+        return longest / 2 + random.uniform(0, longest / 2)  # noqa: S311

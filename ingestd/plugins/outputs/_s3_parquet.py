@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from ingestd.plugins.outputs._s3_segments import Piece, read_texts
+from ingestd.plugins.outputs._s3_segments import read_blocks
 from ingestd.stores.base import DocumentsRejectedError, StoreError, StoreFullError
 from ingestd.stores.local.append_logs.writer import append_log_lines
 from ingestd.stores.local.sealing.parquet import parquet_writer
@@ -19,24 +18,25 @@ class NotColumnsError(StoreError):
     """Events cannot be written in Parquet; the text says why."""
 
 
-def write_parquet(path: Path, pieces: Sequence[Piece], folder: Path) -> Path:
-    """Write the events of pieces of a segment to a new file in an empty folder, and return it.
+def write_parquet(path: Path, folder: str, scratch: Path) -> Path:
+    """Write the events of a segment for a folder to a new file in the empty folder ``scratch``, and return it.
 
     Raises:
+        DamagedSegmentError: The segment is damaged.
         NotColumnsError: They cannot be written in Parquet, whatever the state of the disk.
         StoreFullError: The disk is full.
         OSError: The disk fails.
     """
-    log, target, count = folder / "events.ndjson", folder / "events.parquet", 0
+    log, target, count = scratch / "events.ndjson", scratch / "events.parquet", 0
     try:
         with log.open("wb") as file:
-            for text, piece in zip(read_texts(path, pieces), pieces, strict=True):
-                documents = text.split(b"\n")[:-1]
-                if len(documents) != len(piece.ids):
+            for block in read_blocks(path, folder):
+                documents = block.text.split(b"\n")[:-1]
+                if len(documents) != len(block.ids):
                     raise NotColumnsError("the events are not lines")
-                file.write(append_log_lines(documents, piece.ids))
+                file.write(append_log_lines(documents, block.ids))
                 count += len(documents)
-        with parquet_writer(folder / "spill", MEMORY_BYTES) as writer:
+        with parquet_writer(scratch / "spill", MEMORY_BYTES) as writer:
             written = writer.seal([log], target, Footer()).stats.events
     except DocumentsRejectedError as error:
         raise NotColumnsError(error.reason) from None

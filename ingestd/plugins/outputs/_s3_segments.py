@@ -56,11 +56,10 @@ class Block(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Where the text of a block is in a segment, in bytes, and the ids of its events."""
+    """Where the text of a block is in a segment, in bytes."""
 
     offset: int
     size: int
-    ids: list[str]
 
 
 class DamagedSegmentError(Exception):
@@ -122,8 +121,8 @@ def read_index(path: Path) -> dict[str, list[Piece]]:
     pieces: dict[str, list[Piece]] = {}
     for start, index in frames(path):
         offset = start
-        for folder, size, ids in index:
-            pieces.setdefault(folder, []).append(Piece(offset, size, ids))
+        for folder, size, _ in index:
+            pieces.setdefault(folder, []).append(Piece(offset, size))
             offset += size
     return pieces
 
@@ -134,6 +133,18 @@ def read_texts(path: Path, pieces: Iterable[Piece]) -> Iterator[bytes]:
         for piece in pieces:
             file.seek(piece.offset)
             yield file.read(piece.size)
+
+
+def read_blocks(path: Path, folder: str) -> Iterator[Block]:
+    """Yield the blocks for a folder. Raises DamagedSegmentError, OSError."""
+    with path.open("rb") as file:
+        for start, index in frames(path):
+            offset = start
+            for name, size, ids in index:
+                if name == folder:
+                    file.seek(offset)
+                    yield Block(folder, file.read(size), ids)
+                offset += size
 
 
 def last_ids(path: Path, max_bytes: int) -> FrameIds:

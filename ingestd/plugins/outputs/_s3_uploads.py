@@ -31,7 +31,7 @@ from ingestd.stores.object_store import ObjectStore
 
 log = get_logger(__name__)
 
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 15.0
 _SILENT_S = 90.0
 """How long an object, or a part of one, may take before it is a problem. The client gives up after 5 minutes. Two parts
 of 8 MiB at a time need 1.5 Mbit/s."""
@@ -78,7 +78,7 @@ class Uploads:
         self._failing: set[object] = set()  # of the check and the segments: one that fails is not hidden by others
         self._sent: dict[str, float] = {}  # the objects that are being sent: when S3 last took something of them
         self._converting = asyncio.Lock()
-        self._more = asyncio.Event()
+        self._more, self._took = asyncio.Event(), asyncio.Event()
         self.damaged: list[Path] = []
         text = "objects cannot be uploaded; their events are kept on this machine until they can"
         self.outage = Outage(log.error, text, log.info, "objects can be uploaded again")
@@ -104,7 +104,7 @@ class Uploads:
                     await self._objects.upload(key, b"", {})
             except StoreError as error:
                 self._failed(key, error)
-                await self._retry.wait(attempt)
+                await self._wait(attempt)
             else:
                 break
         try:
@@ -144,7 +144,7 @@ class Uploads:
                     await self._remove(path, progress)
                     return
                 self._failed(path, error)
-                await self._retry.wait(attempt)
+                await self._wait(attempt)
             else:
                 self._succeeded(path)
                 return
@@ -153,7 +153,16 @@ class Uploads:
         await self._resumable.abort_incomplete(progress)
         await asyncio.to_thread(self._spool.remove, path)
 
+    async def _wait(self, attempt: int) -> None:
+        """Wait before the next attempt, but no longer than until S3 takes something else."""
+        seconds = self._retry.seconds(attempt)
+        await asyncio.sleep(min(seconds, _FIRST_RETRY_S))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._took.wait(), max(seconds - _FIRST_RETRY_S, 0))
+
     def _succeeded(self, what: object) -> None:
+        self._took.set()  # wakes those that wait now
+        self._took.clear()
         self._failing.discard(what)
         if not self._failing:
             self.outage.recovered(output=self._plugin_id)
@@ -186,7 +195,7 @@ class Uploads:
         scratch = await asyncio.to_thread(self._spool.scratch)
         try:
             async with self._converting:
-                file = await asyncio.to_thread(write_parquet, path, pieces, scratch)
+                file = await asyncio.to_thread(write_parquet, path, folder, scratch)
             await self._put_chunks(key, header, file_chunks(file), progress)
         except NotColumnsError as error:
             text = "events cannot be written in Parquet; they are uploaded as compressed JSON lines"

@@ -272,8 +272,9 @@ class S3Output:
             return []
         found: list[str] = []
         if reason := self._uploads.reason:
-            waiting = f"{format_size(self._spool.waiting_bytes)} of events wait on this machine"
-            found.append(f"output {self._plugin_id} cannot upload objects: {reason}; {waiting}")
+            waiting = self._spool.waiting_bytes
+            kept = f"; {format_size(waiting)} of events wait on this machine" if waiting else ""
+            found.append(f"output {self._plugin_id} cannot upload objects: {reason}{kept}")
         if reason := self._rename_refused.reason:
             found.append(f"output {self._plugin_id} cannot rename a file of events: {reason}")
         found += [

@@ -296,14 +296,18 @@ async def test_what_is_refused(options: str, headers: dict[str, str], body: byte
         assert await (client if unreadable else served.connect()).request(b"x") == OK
 
 
-RECORDS = [{"a": 1}, {"a": "x" * 3000}, {"a": 2}]
+LONG_AMONG_OTHERS: list[dict[str, Any]] = [{"a": 1}, {"a": "x" * 3000}, {"a": 2}]
 
 
 @pytest.mark.parametrize(
     ("codec", "headers", "body"),
     [
-        ("", JSON, json.dumps(RECORDS).encode()),
-        ('codec => json_lines { delimiter => "|" }', {}, b"|".join(json.dumps(record).encode() for record in RECORDS)),
+        ("", JSON, json.dumps(LONG_AMONG_OTHERS).encode()),
+        (
+            'codec => json_lines { delimiter => "|" }',
+            {},
+            b"|".join(json.dumps(record).encode() for record in LONG_AMONG_OTHERS),
+        ),
     ],
     ids=["array", "delimiter"],
 )
