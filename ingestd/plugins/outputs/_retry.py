@@ -32,6 +32,6 @@ class Retry:
 
     def seconds(self, attempt: int) -> float:
         """Return how long to wait after the failed try number ``attempt``."""
-        longest = min(self._initial * 2 ** min(attempt, 30), self._maximum)
+        longest: float = min(self._initial * 2 ** min(attempt, 30), self._maximum)
         # half of it is random: many daemons that lost one server must not return in step
         return longest / 2 + random.uniform(0, longest / 2)  # noqa: S311

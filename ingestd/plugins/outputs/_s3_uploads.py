@@ -79,6 +79,7 @@ class Uploads:
         self._sent: dict[str, float] = {}  # the objects that are being sent: when S3 last took something of them
         self._converting = asyncio.Lock()
         self._more, self._took = asyncio.Event(), asyncio.Event()
+        self._taken = 0  # how often S3 has taken something
         self.damaged: list[Path] = []
         text = "objects cannot be uploaded; their events are kept on this machine until they can"
         self.outage = Outage(log.error, text, log.info, "objects can be uploaded again")
@@ -155,12 +156,14 @@ class Uploads:
 
     async def _wait(self, attempt: int) -> None:
         """Wait before the next attempt, but no longer than until S3 takes something else."""
-        seconds = self._retry.seconds(attempt)
+        seconds, taken = self._retry.seconds(attempt), self._taken
         await asyncio.sleep(min(seconds, _FIRST_RETRY_S))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._took.wait(), max(seconds - _FIRST_RETRY_S, 0))
+        if taken == self._taken:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._took.wait(), max(seconds - _FIRST_RETRY_S, 0))
 
     def _succeeded(self, what: object) -> None:
+        self._taken += 1
         self._took.set()  # wakes those that wait now
         self._took.clear()
         self._failing.discard(what)
