@@ -42,10 +42,8 @@ from ingestd.supervisor.notify import Notifier, inherited
 log = get_logger(__name__)
 
 UPGRADE_VARIABLE = "INGESTD_KEEPER_FDS"
-"""How descriptors get through ``exec``: the descriptor of a file with ``name=fd`` pairs, separated by blanks.
-
-Earlier versions had the pairs themselves in the variable, which holds 128 KiB at most.
-"""
+"""How descriptors get through ``exec``: the descriptor of a file with ``name=fd`` pairs, separated by blanks. Earlier
+versions had the pairs themselves in the variable, which holds 128 KiB at most."""
 
 _ACCEPTS = 64
 """Connections accepted in a row before the other sockets are served."""
@@ -355,13 +353,9 @@ class Acceptor:
             self._rewrite_manifest()
 
     def close_unfinished(self, worker: int) -> tuple[int, int]:
-        """Close the connections that ended with a worker's process; their clients send again what it did not finish.
-
-        Returns how many of its connections stay open, and how many were closed.
-        """
+        """Close the connections that ended with a worker's process; return how many stay open, and how many do not."""
         of_worker = [each for each in self.connections.values() if each.worker == worker and not each.datagrams]
-        ended = [connection for connection in of_worker if connection.read and not connection.outlives_reader]
-        for connection in ended:
+        for connection in (ended := [each for each in of_worker if each.read and not each.outlives_reader]):
             self.forget(connection.id)
         return len(of_worker) - len(ended), len(ended)
 
