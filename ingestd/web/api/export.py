@@ -55,6 +55,7 @@ class Exports:
         self._setup, self._prefix = setup, prefix
         self._slots = asyncio.Semaphore(MAX_DOWNLOADS)
         self._downloads: set[asyncio.Task[object]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     def route(self) -> web.RouteDef:
         """Return the route."""
@@ -65,9 +66,11 @@ class Exports:
         self._setup = setup
 
     async def stop(self, _: web.Application) -> None:
-        """End all downloads: the server's shutdown would wait for them."""
+        """End all downloads, and wait for the end of their processes: the server's shutdown would wait for clients."""
         for task in self._downloads:
             task.cancel()
+        while tasks := self._downloads | self._ending:
+            await asyncio.wait(tasks)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -105,7 +108,7 @@ class Exports:
         )
 
     async def _download(self, request: web.Request, wanted: ExportRequest) -> web.StreamResponse:
-        async with _process(Path(wanted.setup.data_dir) / TEMPORARY_FOLDER) as process:
+        async with self._process(Path(wanted.setup.data_dir) / TEMPORARY_FOLDER) as process:
             assert process.stdin is not None  # noqa: S101 -- it has pipes
             assert process.stdout is not None  # noqa: S101
             process.stdin.write(frame(msgspec.json.encode(wanted)))
@@ -122,6 +125,31 @@ class Exports:
             if not await _copy(process, response) and request.transport is not None:
                 request.transport.abort()  # without the end of the body the client knows that it is not whole
             return response
+
+
+    @contextlib.asynccontextmanager
+    async def _process(self, parent: Path) -> AsyncIterator[Process]:
+        """Start a process with a folder for its temporary files; both end with the block, also if it is cancelled."""
+        await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True, mode=0o750)
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{os.getpid()}-", dir=parent)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *python_command("ingestd.web.processes.export_process"),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env={**os.environ, "TMPDIR": folder},
+            )
+        except BaseException:
+            Path(folder).rmdir()
+            raise
+        try:
+            yield process
+        finally:
+            ending = asyncio.create_task(_end(process, folder))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            await asyncio.shield(ending)
 
 
 async def _copy(process: Process, response: web.StreamResponse) -> bool:
@@ -147,34 +175,14 @@ def _headers(form: str) -> dict[str, str]:
     }
 
 
-async def _end(process: Process) -> None:
-    """Wait for a process that was killed: asyncio does not see its end before that of its pipes."""
+async def _end(process: Process, folder: str) -> None:
+    """Kill a process, wait for it, and delete its folder."""
     assert process.stdin is not None  # noqa: S101 -- it has pipes
     assert process.stdout is not None  # noqa: S101
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
     process.stdin.close()
-    while await process.stdout.read(_CHUNK_BYTES):
+    while await process.stdout.read(_CHUNK_BYTES):  # asyncio does not see its end before that of its pipes
         pass
     await process.wait()
-
-
-@contextlib.asynccontextmanager
-async def _process(parent: Path) -> AsyncIterator[Process]:
-    """Start a process with a folder for its temporary files; both end with the block."""
-    await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True, mode=0o750)
-    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{os.getpid()}-", dir=parent)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *python_command("ingestd.web.processes.export_process"),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env={**os.environ, "TMPDIR": folder},
-        )
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(_end(process))
-    finally:  # also if the request is cancelled meanwhile
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
