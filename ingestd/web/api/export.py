@@ -126,7 +126,6 @@ class Exports:
                 request.transport.abort()  # without the end of the body the client knows that it is not whole
             return response
 
-
     @contextlib.asynccontextmanager
     async def _process(self, parent: Path) -> AsyncIterator[Process]:
         """Start a process with a folder for its temporary files; both end with the block, also if it is cancelled."""
@@ -141,7 +140,7 @@ class Exports:
                 env={**os.environ, "TMPDIR": folder},
             )
         except BaseException:
-            Path(folder).rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         try:
             yield process

@@ -16,7 +16,6 @@ from ingestd.stores.local.query import text_conditions
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Gap, Not, Or, Query, Text, Word
-from tests.random_cases import sampled
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
