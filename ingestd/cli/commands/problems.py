@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from ingestd.analytics.problem_marks import MarkError, load_marks, mark_problem
 from ingestd.analytics.problems import Problem, list_problems
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, limit_option, settings_options, store_options
-from ingestd.cli.common.owner import recorded
+from ingestd.cli.common.owner import caller, recorded
 from ingestd.cli.common.queries import time_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.terminal import write, write_table
@@ -89,7 +88,7 @@ def _command(action: str, text: str) -> Callable[..., None]:
         with os_errors("the data folder"), recorded(settings, f"problems.{action}", problem):
             try:
                 at = from_datetime(now())
-                mark = mark_problem(settings.data_dir, problem, action, at=at, by=_user(), note=note)
+                mark = mark_problem(settings.data_dir, problem, action, at=at, by=caller(), note=note)
             except MarkError as error:
                 raise click.ClickException(str(error)) from None
         click.echo(f"{problem} is {mark.state}")
@@ -100,10 +99,3 @@ def _command(action: str, text: str) -> Callable[..., None]:
 _command("resolve", "Mark a PROBLEM, by its id, as resolved; if it is seen again it is shown as regressed.")
 _command("mute", "Mute a PROBLEM, by its id: the dashboard lists it apart.")
 _command("reopen", "Open a PROBLEM, by its id, that was resolved or muted.")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        return ""
