@@ -24,7 +24,7 @@ const HEALTH_S = 15,
 /** Tabs that the query box and the time range are not about. */
 const WITHOUT_QUERY = ["alerts", "status"];
 /** State that changes how results are shown, not what is queried. */
-const LOOKS = ["cols", "traces"];
+const LOOKS = ["cols", "sort", "traces", "widths"];
 
 const root = document.getElementById("app");
 const header = createHeader();

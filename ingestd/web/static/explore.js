@@ -1,6 +1,7 @@
 /** The page "Logs": histogram, panels, field list and events of one query. */
 
 import { aborted, ask } from "./api.js";
+import { sortedHits } from "./columns.js";
 import { announce, h, put } from "./dom.js";
 import { downloadButton } from "./download.js";
 import { number } from "./format.js";
@@ -21,7 +22,8 @@ import { createTop } from "./top.js";
 import { VISITS } from "./query.js";
 
 const PAGE = 100,
-  LIVE_ROWS = 1000;
+  LIVE_ROWS = 1000,
+  CENTRE_PAGES = 10;
 
 /**
  * Return `{element, load(question, signal), redraw(state), stop()}`.
@@ -121,8 +123,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   /** Show the loaded events differently: other columns, with stack traces. */
   function redraw(state) {
-    shown = state;
-    table.show(hits, state);
+    display(state);
     fields.show(hits.map((hit) => hit.event));
   }
 
@@ -136,6 +137,18 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     } catch (error) {
       if (!aborted(error)) histogram.note(failureText(error));
     }
+  }
+
+  function display(state) {
+    shown = state;
+    table.show(sortedHits(hits, state), state);
+  }
+
+  // The event in the centre may be on a later page.
+  async function showCentre(question, signal) {
+    const row = () => element.querySelector("tr.row.centre");
+    for (let page = 1; page < CENTRE_PAGES && !row() && cursor && !signal.aborted; page += 1) await older();
+    if (listed === question) row()?.scrollIntoView({ block: "center" });
   }
 
   async function loadHistogram({ q, since, until, sinceDate, untilDate, state }, signal) {
@@ -179,11 +192,11 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       ({ hits, next: cursor, hints = [] } = answer);
       listed = question;
       seen = new Set(hits.map(key));
-      shown = state;
-      table.show(hits, state);
+      display(state);
       table.took(answer.ms);
       fields.show(hits.map((hit) => hit.event));
       footer();
+      if (state.around) await showCentre(question, signal);
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
@@ -205,8 +218,8 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     return table.foot(more);
   }
 
-  async function older(button) {
-    button.disabled = true;
+  async function older(button = null) {
+    if (button) button.disabled = true;
     const question = listed;
     const { q, since, until } = question;
     try {
@@ -217,13 +230,14 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       for (const hit of fresh) seen.add(key(hit));
       hits = [...hits, ...fresh];
       cursor = answer.next;
-      table.append(fresh);
+      if (shown.sort) display(shown);
+      else table.append(fresh);
       fields.show(hits.map((hit) => hit.event));
       footer();
-      element.querySelectorAll("tr.row .open")[first]?.focus({ preventScroll: true });
+      if (button) element.querySelectorAll("tr.row .open")[first]?.focus({ preventScroll: true });
     } catch (error) {
       if (listed !== question) return;
-      button.disabled = false;
+      if (button) button.disabled = false;
       table.foot(failure(error, () => older(button)));
     }
   }
@@ -235,7 +249,8 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     hits = [...unseen, ...hits].slice(0, LIVE_ROWS);
     if (seen.size > 20 * LIVE_ROWS) seen = new Set(hits.map(key));
     notice.remove();
-    table.prepend(unseen, LIVE_ROWS);
+    if (shown.sort) display(shown);
+    else table.prepend(unseen, LIVE_ROWS);
     fields.show(hits.map((hit) => hit.event));
   }
 

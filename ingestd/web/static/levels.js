@@ -7,14 +7,14 @@ export const OTHER = "OTHER";
 const ALIASES = { WARN: "WARNING", FATAL: "CRITICAL", ERR: "ERROR", NOTICE: "INFO", TRACE: "DEBUG" };
 
 /** Return one of LEVELS, or OTHER. */
-function normal(level) {
+export function levelName(level) {
   const name = String(level ?? "").toUpperCase();
   const known = ALIASES[name] ?? name;
   return LEVELS.includes(known) ? known : OTHER;
 }
 
 /** Return the CSS class for the colour of a level. */
-export const levelClass = (level) => `lv-${normal(level).toLowerCase()}`;
+export const levelClass = (level) => `lv-${levelName(level).toLowerCase()}`;
 
 /** Return the level of an event: python-logstash's `level`, else ECS's `log.level`. */
 export const levelOf = (event) => event.level ?? event.log?.level ?? event["log.level"] ?? "";
@@ -22,6 +22,6 @@ export const levelOf = (event) => event.level ?? event.log?.level ?? event["log.
 /** Return counts by level: `{INFO: 3, OTHER: 1}` of `{INFO: 3, "": 1}`. */
 export function gather(counts) {
   const sums = {};
-  for (const [name, count] of Object.entries(counts)) sums[normal(name)] = (sums[normal(name)] ?? 0) + count;
+  for (const [name, count] of Object.entries(counts)) sums[levelName(name)] = (sums[levelName(name)] ?? 0) + count;
   return sums;
 }

@@ -1,11 +1,11 @@
 /** One expanded event: stack trace, all fields with their actions, JSON. */
 
+import { hostOf, showContext } from "./context.js";
 import { copy, h } from "./dom.js";
 import { plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, toggleIn } from "./state.js";
-import { showAround } from "./timepicker.js";
 import { stackBlock, stackOf } from "./stack.js";
 import { zonedText } from "./time.js";
 import { createTrace } from "./trace.js";
@@ -15,6 +15,7 @@ import { flatten } from "./values.js";
 export function record(hit, mark) {
   const stack = stackOf(hit.event);
   const json = JSON.stringify(hit.event, null, 2);
+  const host = hostOf(hit.event);
   const time = new Date(hit.event["@timestamp"]);
   const copyButton = h(
     "button",
@@ -66,7 +67,12 @@ export function record(hit, mark) {
         ? null
         : h(
             "button",
-            { class: "button small", type: "button", on: { click: () => showAround(time) } },
+            {
+              class: "button small",
+              type: "button",
+              title: host ? t("record.around.host", { host: host.value }) : t("record.around.all"),
+              on: { click: () => showContext(hit) },
+            },
             icon("clock", 14),
             t("record.around"),
           ),

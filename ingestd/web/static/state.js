@@ -12,6 +12,9 @@
  * filters  [{field, value, not, path}]; value is a string, number or boolean; path: with any query string, too
  * level    minimum severity, or ""
  * cols     fields shown as columns
+ * sort     a field, or "-" and a field: the order of the shown events; "": newest first
+ * widths   {field: px} of columns
+ * around   the event whose surroundings are shown, see context.js
  * charts   fields whose most frequent values are shown, besides the default ones
  * traces   stack traces below their rows
  * every    seconds between automatic refreshes; 0: never
@@ -31,6 +34,9 @@ export const DEFAULTS = Object.freeze({
   filters: [],
   level: "",
   cols: [],
+  sort: "",
+  widths: {},
+  around: "",
   charts: [],
   traces: false,
   every: 0,
@@ -63,6 +69,9 @@ export function parse(hash) {
     filters: params.getAll("f").map(parseFilter).filter(Boolean),
     level: text("level"),
     cols: (params.get("cols") ?? "").split(",").filter(Boolean),
+    sort: text("sort"),
+    widths: parseWidths(params.getAll("w")),
+    around: text("around"),
     charts: (params.get("charts") ?? "").split(",").filter(Boolean),
     traces: params.has("traces"),
     every: Math.max(0, Number(params.get("every")) || 0),
@@ -73,6 +82,12 @@ export function parse(hash) {
     mark: MARKS.includes(text("mark")) ? text("mark") : DEFAULTS.mark,
     problem: text("problem"),
   };
+}
+
+// A width is `field=px`.
+function parseWidths(texts) {
+  const found = texts.map((text) => /^(.+)=(\d{2,4})$/s.exec(text)).filter(Boolean);
+  return Object.fromEntries(found.map(([, field, px]) => [field, Number(px)]));
 }
 
 const isTime = (text) => Boolean(text) && !Number.isNaN(Date.parse(text));
@@ -107,8 +122,9 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "zone", "country", "problem"]) if (state[name]) params.set(name, state[name]);
+  for (const name of ["level", "sort", "around", "zone", "country", "problem"]) if (state[name]) params.set(name, state[name]);
   if (state.mark !== DEFAULTS.mark) params.set("mark", state.mark);
+  for (const [field, px] of Object.entries(state.widths)) params.append("w", `${field}=${px}`);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
   for (const name of ["traces", "live", "compare"]) if (state[name]) params.set(name, "1");
   if (state.every) params.set("every", state.every);
@@ -126,9 +142,12 @@ export function subscribe(listener) {
   return () => listeners.delete(listener);
 }
 
+/** What makes another list of events: an event whose surroundings were shown is then no longer its centre. */
+const ASKED = ["tab", "q", "range", "from", "filters", "level"];
+
 /** Change some of the state; `replace`: without a new history entry. */
 export function update(change, { replace = false } = {}) {
-  const next = { ...now, ...change };
+  const next = { ...now, ...(ASKED.some((name) => name in change) ? { around: "" } : {}), ...change };
   const hash = format(next);
   if (hash !== location.hash.slice(1))
     history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);

@@ -1,5 +1,7 @@
 /** The events: a row for each, newest first, which expands to the whole event. */
 
+import { columnHead, createSortChoice, size } from "./columns.js";
+import { nameOf } from "./context.js";
 import { h, put } from "./dom.js";
 import { number, plain, readable, readableMessage } from "./format.js";
 import { t } from "./i18n.js";
@@ -8,7 +10,7 @@ import { levelClass, levelOf } from "./levels.js";
 import { marker } from "./marks.js";
 import { record, tools } from "./record.js";
 import { exceptionOf, stackBlock, stackOf } from "./stack.js";
-import { toggleIn, update } from "./state.js";
+import { update } from "./state.js";
 import { dayText, preciseText } from "./time.js";
 import { valueAt } from "./values.js";
 
@@ -27,6 +29,7 @@ export function createTable() {
     role: "switch",
     on: { change: () => update({ traces: traces.checked }) },
   });
+  const sort = createSortChoice();
   const took = h("span", { class: "muted took" });
   const scroll = h(
     "div",
@@ -40,7 +43,7 @@ export function createTable() {
       "div",
       { class: "card-head" },
       h("h2", {}, t("table.title")),
-      h("span", { class: "muted small" }, t("table.newest")),
+      sort.element,
       took,
       extra,
       h("label", { class: "switch-label" }, traces, h("span", {}, t("table.traces"))),
@@ -57,15 +60,16 @@ export function createTable() {
     mark = marker(state);
     traces.checked = state.traces;
     day = "";
-    put(head, header(state.cols));
+    put(head, header(state));
+    sort.show(state, hits.length);
     put(body, hits.map(rows));
   }
-  const columns = () => 3 + (state.cols.length || 1);
+  const columns = () => 4 + state.cols.filter((path) => path !== "message").length;
 
   function rows(hit) {
     const parts = [row(hit)];
     const today = dayText(new Date(hit.event["@timestamp"]));
-    if (today !== day) parts.unshift(dayRow(today));
+    if (today !== day && !state.sort) parts.unshift(dayRow(today));
     day = today;
     if (state.traces) {
       const stack = stackOf(hit.event);
@@ -85,16 +89,22 @@ export function createTable() {
   function row(hit) {
     const { event } = hit;
     const level = String(levelOf(event));
+    const isCentre = Boolean(state.around) && state.around === nameOf(hit);
     const time = new Date(event["@timestamp"]);
     const open = h(
       "button",
       { type: "button", class: "open", "aria-expanded": "false", "aria-label": t("table.open") },
       icon("right", 14),
     );
-    const cells = state.cols.length ? state.cols.map((path) => valueCell(event, path)) : [messageCell(event)];
+    const cells = state.cols.map((path) => size(valueCell(event, path), path, state));
+    if (!state.cols.includes("message")) cells.push(messageCell(event));
     const line = h(
       "tr",
-      { class: `row ${levelClass(level)}`, data: { id: hit.id } },
+      {
+        class: `row ${levelClass(level)}${isCentre ? " centre" : ""}`,
+        data: { id: hit.id },
+        "aria-current": isCentre ? "true" : null,
+      },
       h("td", { class: "cell-open" }, open),
       h(
         "td",
@@ -183,33 +193,14 @@ export function createTable() {
   };
 }
 
-function header(cols) {
-  const named = cols.length
-    ? cols.map((path) =>
-        h(
-          "th",
-          { scope: "col" },
-          h("span", {}, path),
-          h(
-            "button",
-            {
-              type: "button",
-              class: "tool",
-              "aria-label": t("table.drop", { field: path }),
-              title: t("table.drop", { field: path }),
-              on: { click: () => toggleIn("cols", path) },
-            },
-            icon("close", 12),
-          ),
-        ),
-      )
-    : h("th", { scope: "col", class: "cell-message" }, t("table.message"));
+function header(state) {
   return h(
     "tr",
     {},
     h("th", { class: "cell-open" }, h("span", { class: "sr-only" }, t("table.open"))),
     h("th", { scope: "col", class: "cell-time" }, t("table.time")),
     h("th", { scope: "col", class: "cell-level" }, t("table.level")),
-    named,
+    state.cols.map((path) => columnHead(path, state)),
+    state.cols.includes("message") ? null : h("th", { scope: "col", class: "cell-message" }, t("table.message")),
   );
 }

@@ -9,15 +9,7 @@ import { DAYS, RANGES, inputText, iso, parseRange, rangeName, resolve } from "./
 import { zoneSuffix, zoneSwitch } from "./zone.js";
 
 /** Set an absolute range in the state. */
-const AROUND_MS = 150000;
-
 export const showRange = (since, until) => update({ from: iso(since), to: iso(until), range: "", live: false });
-
-/** Show everything that happened around a moment, whatever is searched for now. */
-export function showAround(time) {
-  const [since, until] = [-AROUND_MS, AROUND_MS].map((offset) => new Date(time.getTime() + offset));
-  update({ from: iso(since), to: iso(until), range: "", live: false, q: "", filters: [], level: "" });
-}
 
 /** Return `{element, show(state)}`. */
 export function createTimepicker() {

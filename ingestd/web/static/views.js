@@ -25,7 +25,7 @@ const kept = () => format({ ...current(), live: false });
  */
 export function createViews(last) {
   const quick = Object.entries(QUICK).map(([name, [glyph, change]]) =>
-    link(t(`quick.${name}`), glyph, () => ({ ...current(), ...change }), { quick: name }),
+    link(t(`quick.${name}`), glyph, () => ({ ...current(), around: "", ...change }), { quick: name }),
   );
   const saved = h("span", { class: "views" });
   const button = h(

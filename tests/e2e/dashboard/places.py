@@ -65,6 +65,31 @@ def problem(page: Dashboard) -> None:
     page.settled()
 
 
+def keys(page: Dashboard) -> None:
+    page.page.keyboard.press("?")
+    expect(page.page.locator("dialog[open]")).to_be_visible()
+
+
+def download(page: Dashboard) -> None:
+    page.page.locator(".table-tools [aria-haspopup]").last.click()
+
+
+def views(page: Dashboard) -> None:
+    page.page.locator("[data-views]").click()
+    expect(page.page.locator(".view-form")).to_be_visible()
+
+
+def new_panel(page: Dashboard) -> None:
+    page.page.locator(".histogram .table-tools [aria-haspopup]").click()
+    page.page.locator(".panel-form [name=kind]").select_option("percentiles")
+
+
+def completion(page: Dashboard) -> None:
+    page.page.get_by_role("combobox").first.press_sequentially("status")
+    expect(page.page.get_by_role("option").first).to_be_visible()
+    page.page.keyboard.press("ArrowDown")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place: the state in the address, and what is done there before it is looked at."""
@@ -73,6 +98,8 @@ class Place:
     state: str
     act: Callable[[Dashboard], None] = nothing
 
+
+PANELS = "~number~max~status_code,~percentiles~status_code~level,~errors~request_path,~histogram~search_word"
 
 PLACES = [
     Place("logs", "range=30d"),
@@ -83,6 +110,12 @@ PLACES = [
     Place("wrong", "", wrong),
     Place("live", "live=1"),
     Place("none", "q=nothinglikethis"),
+    Place("panels", "range=7d&cols=status_code,search_word&sort=-status_code&compare=1&charts=" + PANELS),
+    Place("new_panel", "", new_panel),
+    Place("completion", "range=30d", completion),
+    Place("keys", "", keys),
+    Place("download", "range=30d&cols=status_code", download),
+    Place("views", "", views),
     Place("problems", "tab=problems&range=30d"),
     Place("problem", "tab=problems&range=30d", problem),
     Place("visitors", "tab=visitors&range=30d&country=KR"),

@@ -6,8 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -333,3 +335,119 @@ class TestViews:
         form.locator("[name=name]").fill("long")
         form.get_by_role("button").click()
         expect(form.get_by_role("alert")).to_contain_text("at most 8,000 are allowed")
+
+
+HOSTS = [
+    ({"host": "web-1"}, ["host", "web-1"]),
+    ({"host": {"name": "web-2", "ip": ["10.0.0.1"]}}, ["host.name", "web-2"]),
+    ({"host.name": "web-3"}, ["host.name", "web-3"]),
+    ({"host": {"ip": "10.0.0.1"}, "hostname": "x"}, ["host.ip", "10.0.0.1"]),
+    ({"host": {}, "message": "x"}, None),
+]
+RANGES = [  # events at second: how many, of 10 seconds each; the seconds around second 0 that are shown
+    ("few", {0: 1}, [-3600, 3600]),
+    ("many", {-20: 20, -10: 20, 0: 5, 10: 40, 20: 9}, [-20, 20]),
+    ("at_once", {0: 100}, [0, 10]),
+]
+
+
+class TestContext:
+    def test_hosts_and_ranges(self, site: Site, visit: Open) -> None:
+        hosts, ranges = visit(site.url).page.evaluate(
+            """async ([events, cases]) => {
+                const { hostOf, rangeAround } = await import("./static/context.js");
+                const base = Date.parse("2026-11-22T10:00:00Z");
+                const buckets = (counts) => Object.entries(counts)
+                    .map(([second, events]) => ({ time: base + 1000 * second, counts: { INFO: events } }))
+                    .sort((a, b) => a.time - b.time)
+                    .map(({ time, counts }) => ({ time: new Date(time).toISOString(), counts }));
+                return [
+                    events.map(hostOf).map((found) => found && [found.field, found.value]),
+                    cases.map((counts) => rangeAround(buckets(counts), base).map((time) => (time - base) / 1000)),
+                ];
+            }""",
+            [[event for event, _ in HOSTS], [counts for _, counts, _ in RANGES]],
+        )
+        assert hosts == [host for _, host in HOSTS]
+        assert ranges == [expected for _, _, expected in RANGES]
+
+    def test_of_an_event_whatever_is_searched_for(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        since, until = (quote(time.astimezone(dt.UTC).isoformat()) for time in site.history.incident)
+        page = visit(site.url, f"from={since}&to={until}&level=ERROR&q=checkout", **screen)
+        row = page.rows.nth(1)
+        failure = row.get_attribute("data-id")
+        row.locator(".open").click()
+        page.page.locator(".record-bar .button.small").first.click()
+        centre = page.page.locator("tr.row.centre")
+        expect(centre).to_have_attribute("data-id", failure or "")
+        expect(centre).to_be_in_viewport()
+        page.settled()
+        # All of that hour, on both sides; these events name no host.
+        minutes = dt.timedelta(minutes=70)
+        near = site.history.between(site.history.incident[0] - minutes, site.history.incident[1] + minutes)
+        assert page.total == len(near) > 3
+        assert page.rows.count() == len(near)
+        page.shot("context")
+        page.page.reload()
+        page.settled()
+        expect(centre).to_have_attribute("data-id", failure or "")
+        page.page.go_back()
+        page.settled()
+        expect(page.rows).to_have_count(3)
+        expect(centre).to_have_count(0)
+
+
+class TestColumns:
+    def test_sorted_within_what_is_shown(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        page = visit(site.url, "range=30d&cols=status_code", **screen)
+        korean = screen["locale"] == "ko-KR"
+
+        def order(sort: str) -> None:
+            page.page.locator("[data-sorting]").click()
+            page.page.locator(f"[data-sort='{sort}']").click()
+
+        codes = page.page.locator("td.cell-value")
+        for sort, ends in [("status_code", ["200", ""]), ("-status_code", ["500", ""])]:
+            order(sort)
+            expect(codes.first).to_have_text(ends[0])
+            shown = codes.all_inner_texts()
+            filled = [int(code) for code in shown if code]
+            assert filled == sorted(filled, reverse=sort.startswith("-"))
+            assert shown == [*map(str, filled), *[""] * (len(shown) - len(filled))]
+        note = "표시된 100건 안에서" if korean else "within the 100 events shown"
+        expect(page.page.locator(".sort")).to_contain_text(note)
+        expect(page.page.locator("tr.day")).to_have_count(0)
+        page.shot("sorted")
+        order("")
+        expect(page.page.locator("tr.day").first).to_be_visible()
+        expect(page.page.locator("td.cell-message").first).to_be_visible()  # the message stays
+
+    def test_moved_sized_and_sorted_by_their_heads(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&cols=status_code,search_word")
+        names = page.page.locator("th .sort-by")
+        page.page.get_by_role("button", name="Move search_word to the left").click()
+        expect(names).to_have_text(["search_word", "status_code"])
+        head = page.page.get_by_role("columnheader").filter(has_text="status_code")
+        head.get_by_role("button", name="status_code", exact=True).click()
+        expect(head).to_have_attribute("aria-sort", "ascending")
+        edge = page.page.get_by_role("separator", name="Width of the column status_code")
+        edge.focus()
+        before = head.bounding_box()
+        for _ in range(5):
+            edge.press("ArrowRight")
+        assert "w=status_code" in page.state
+        after = head.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert after["width"] == pytest.approx(before["width"] + 100, abs=5)
+        expect(edge).to_be_focused()
+        page.page.mouse.move(after["x"] + after["width"] - 6, after["y"] + 8)
+        page.page.mouse.down()
+        page.page.mouse.move(after["x"] + after["width"] + 44, after["y"] + 8, steps=4)
+        page.page.mouse.up()
+        expect(edge).to_have_attribute("aria-valuenow", re.compile(str(round(after["width"] + 50))[:2]))
+        page.shot("sized")
+        state = page.state
+        page.page.reload()
+        assert page.settled().state == state
+        expect(names).to_have_text(["search_word", "status_code ↑"])

@@ -188,7 +188,7 @@ class TestModules:
             "tab": "visitors", "q": "a & b #c", "range": "", "from": "2026-11-22T05:00:00.000Z",
             "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS, "level": "WARNING", "cols": ["a", "b.c"],
             "charts": ["d", "~number~p95~a%2Cb"], "traces": True, "every": 30, "live": True, "country": "KR",
-            "zone": "utc", "compare": True,
+            "zone": "utc", "compare": True, "sort": "-a", "widths": {"a=b": 120}, "around": "logstash-2026.11.22/x",
         }  # fmt: skip
         found = visit(site.url).page.evaluate(
             """async (state) => {

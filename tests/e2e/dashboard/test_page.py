@@ -161,7 +161,7 @@ class TestEvents:
         expect(steps.get_by_role("row").nth(1)).to_contain_text("default.conf:")
         expect(steps).to_contain_text("Goes to store_0 · logstash-")
         page.shot("why", full=True)
-        record.get_by_role("button", name="5 minutes before and after").click()
+        record.get_by_role("button", name="What happened around it").click()
         assert page.settled().total >= 3
         assert "ERROR" not in page.page.url
         assert "WARNING" not in page.page.url
