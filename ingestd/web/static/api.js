@@ -9,7 +9,7 @@ export class ApiError extends Error {
 }
 
 /** Queries whose answers may lack events; each is announced with an event `answer`. */
-const QUERIES = ["search", "histogram", "top", "indices"];
+const QUERIES = ["search", "histogram", "top", "indices", "words", "word"];
 
 let skewMs = 0;
 

@@ -17,6 +17,7 @@ import { DEFAULTS, current, subscribe, update } from "./state.js";
 import { createStatus } from "./status.js";
 import { iso, resolve } from "./time.js";
 import { createToolbar } from "./toolbar.js";
+import { createWords } from "./words.js";
 import { followZone, lacksSiteZone, learnSiteZone, useChosenZone } from "./zone.js";
 
 const HEALTH_S = 15,
@@ -39,6 +40,7 @@ let question = null,
 
 const VIEWS = {
   logs: () => createExplore({ onEmpty: setup, onFault: fault, onRetry: refresh }),
+  words: () => createWords({ onFault: fault, onRetry: refresh }),
   problems: () => createProblems({ onFault: fault, onRetry: refresh }),
   visitors: () => createVisitors({ onFault: fault, onRetry: refresh }),
   alerts: () => createAlerts(),

@@ -1,9 +1,11 @@
 /** All texts of the page in English. `{name}` is replaced; `one` and `other` depend on the number `n`. */
 
 import { alertsEn } from "./english_alerts.js";
+import { wordsEn } from "./english_words.js";
 
 export const en = {
   ...alertsEn,
+  ...wordsEn,
   "nav.main": "Main",
   "nav.logs": "Logs",
   "nav.visitors": "Visitors",

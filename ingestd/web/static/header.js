@@ -6,7 +6,7 @@ import { language, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { format, update } from "./state.js";
 
-const TABS = { logs: "list", problems: "alert", visitors: "globe", alerts: "bell", status: "pulse" };
+const TABS = { logs: "list", words: "trend", problems: "alert", visitors: "globe", alerts: "bell", status: "pulse" };
 
 /** Return `{element, show(state), healthy(word)}`. */
 export function createHeader() {
@@ -83,7 +83,7 @@ export function createHeader() {
     element,
     show(state) {
       for (const tab of tabs) {
-        const same = { ...state, tab: tab.dataset.tab, live: false, problem: "" };
+        const same = { ...state, tab: tab.dataset.tab, live: false, problem: "", word: "" };
         tab.href = `#${format(same)}`;
         if (tab.dataset.tab === state.tab) tab.setAttribute("aria-current", "page");
         else tab.removeAttribute("aria-current");
@@ -103,7 +103,7 @@ export function createHeader() {
 function open(event, tab) {
   if (event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  update({ tab, live: false, problem: "" });
+  update({ tab, live: false, problem: "", word: "" });
 }
 
 // The hash holds the page's state, so the link must not change it.

@@ -1,9 +1,11 @@
 /** All texts of the page in Korean, with the keys of english.js. */
 
 import { alertsKo } from "./korean_alerts.js";
+import { wordsKo } from "./korean_words.js";
 
 export const ko = {
   ...alertsKo,
+  ...wordsKo,
   "nav.main": "주 메뉴",
   "nav.logs": "로그",
   "nav.visitors": "방문자",

@@ -5,7 +5,7 @@
  */
 
 /**
- * tab      "logs", "problems", "visitors", "alerts" or "status"
+ * tab      one of TABS
  * q        text of the query box
  * range    a relative range of time.js, or "" if from and to are set
  * from, to ISO 8601 in UTC
@@ -24,6 +24,8 @@
  * mark     problems that are listed: "open", "resolved" or "muted"
  * problem  id of the problem that is shown, or ""
  * country  two-letter code of the country selected on the map
+ * word     the search word whose page is shown
+ * find     text that the listed search words have in them
  */
 export const DEFAULTS = Object.freeze({
   tab: "logs",
@@ -46,12 +48,14 @@ export const DEFAULTS = Object.freeze({
   country: "",
   mark: "open",
   problem: "",
+  word: "",
+  find: "",
 });
 
 /** Time zones to choose from, see zone.js. */
 export const ZONES = ["", "utc", "site"];
 
-const TABS = ["logs", "problems", "visitors", "alerts", "status"];
+const TABS = ["logs", "words", "problems", "visitors", "alerts", "status"];
 const MARKS = ["open", "resolved", "muted"];
 
 /** Return the state in a hash; what is missing or invalid is as in DEFAULTS. */
@@ -81,6 +85,8 @@ export function parse(hash) {
     country: /^[A-Z]{2}$/.test(params.get("country") ?? "") ? params.get("country") : "",
     mark: MARKS.includes(text("mark")) ? text("mark") : DEFAULTS.mark,
     problem: text("problem"),
+    word: text("word"),
+    find: text("find"),
   };
 }
 
@@ -122,7 +128,9 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "sort", "around", "zone", "country", "problem"]) if (state[name]) params.set(name, state[name]);
+  for (const name of ["level", "sort", "around", "zone", "country", "problem", "word", "find"]) {
+    if (state[name]) params.set(name, state[name]);
+  }
   if (state.mark !== DEFAULTS.mark) params.set("mark", state.mark);
   for (const [field, px] of Object.entries(state.widths)) params.append("w", `${field}=${px}`);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));

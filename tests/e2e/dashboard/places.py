@@ -118,6 +118,8 @@ PLACES = [
     Place("views", "", views),
     Place("problems", "tab=problems&range=30d"),
     Place("problem", "tab=problems&range=30d", problem),
+    Place("words", "tab=words&range=7d"),
+    Place("word", "tab=words&range=7d&word=jeju"),
     Place("visitors", "tab=visitors&range=30d&country=KR"),
     Place("alerts", "tab=alerts", alerts),
     Place("new_alert", "tab=alerts", new_alert),

@@ -189,6 +189,7 @@ class TestModules:
             "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS, "level": "WARNING", "cols": ["a", "b.c"],
             "charts": ["d", "~number~p95~a%2Cb"], "traces": True, "every": 30, "live": True, "country": "KR",
             "zone": "utc", "compare": True, "sort": "-a", "widths": {"a=b": 120}, "around": "logstash-2026.11.22/x",
+            "word": "a=b&c", "find": "서울 #", "mark": "muted", "problem": "1f",
         }  # fmt: skip
         found = visit(site.url).page.evaluate(
             """async (state) => {
