@@ -267,7 +267,7 @@ def test_want_of_memory_is_recognized(error: Exception | None, expected: bool) -
 
 
 def test_memory_of_the_process_is_bounded() -> None:
-    code = "from ingestd.web.processes.query_process import _limit_resources; _limit_resources(0); bytearray(800 << 20)"
+    code = "from ingestd.web.processes.query_process import limit_resources; limit_resources(0); bytearray(800 << 20)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )
