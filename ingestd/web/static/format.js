@@ -4,13 +4,21 @@ import { language, t } from "./i18n.js";
 
 const whole = new Intl.NumberFormat(language);
 const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
-const share = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+const tenths = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+const wholes = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
 const decimal = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const tenth = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 
 export const number = (value) => whole.format(value);
 export const compact = (value) => (Math.abs(value) < 100000 ? whole.format(value) : short.format(value));
-export const percent = (part, all) => (all > 0 ? share.format(part / all) : "");
+/** Return a share in whole percent, below 1 % with one decimal; `<0.1%`: it is less, but not nothing. */
+export function share(part, all) {
+  if (!(all > 0)) return "";
+  const found = part / all;
+  if (found > 0 && found < 0.0005) return `<${tenths.format(0.001)}`;
+  return (found < 0.01 ? tenths : wholes).format(found);
+}
+export const percent = (part, all) => (all > 0 ? tenths.format(part / all) : "");
 export const rate = (value) => (Math.abs(value) < 10 ? tenth.format(value) : whole.format(Math.round(value)));
 
 const significant = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });

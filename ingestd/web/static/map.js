@@ -1,77 +1,45 @@
-/** The page "Visitors": a world map by visitors, and the top search words of a country. */
+/** The page "Visitors": a map and lists of where they are, and the search words of each place. */
 
-import { aborted, ask, getJson } from "./api.js";
-import { h, put, svg } from "./dom.js";
-import { compact, country, number, percent } from "./format.js";
+import { aborted, ask } from "./api.js";
+import { h, put } from "./dom.js";
+import { country, number } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { failure } from "./notices.js";
-import { condition, joined, VISITS } from "./query.js";
-import { addFilter, current, update } from "./state.js";
+import { createPlaces, placeText, sumOf } from "./placelist.js";
+import * as geo from "./places.js";
+import { createParticular } from "./placewords.js";
+import { VISITS } from "./query.js";
+import { current, update } from "./state.js";
 import { createTop } from "./top.js";
+import { createWorld } from "./worldmap.js";
 
-/** Fields with the two-letter country code: as Logstash's geoip filter sets them, legacy and ECS. */
-const FIELDS = [
-  "geoip.country_code2",
-  "geoip.geo.country_iso_code",
-  "client.geo.country_iso_code",
-  "source.geo.country_iso_code",
-];
-const SHADES = 5,
-  MOST = 250,
-  LEADERS = 4;
+const LEADERS = 4;
 
 /** Return `{element, load(question, signal)}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything again. */
 export function createVisitors({ onFault, onRetry }) {
-  const tip = h("div", { class: "tip", hidden: true });
-  const stage = h("div", { class: "map-stage" });
-  const legend = h("div", { class: "map-legend" });
-  const list = h("ol", { class: "top-list countries" });
+  const world = createWorld({ onPick: pickOnMap });
   const total = h("span", { class: "total" });
+  const measures = switchOf("requests", t("map.measure"), [t("map.visitors"), t("map.requests")]);
+  const kinds = switchOf("particular", t("map.kind"), [t("map.frequent"), t("map.particular")]);
+  const countryList = createPlaces({ title: t("map.list"), onPick: chooseCountry });
   const side = h("div", { class: "map-side" });
   const leaders = h("div", { class: "panels leaders" });
+  const words = h("div", { class: "place-words" }, h("div", { class: "words-head" }, h("h2", {}, t("map.side")), kinds), leaders);
   const notice = h("div", { class: "map-notice" });
-  const element = h(
-    "div",
-    { class: "visitors" },
-    notice,
-    h(
-      "div",
-      { class: "map-grid" },
-      h(
-        "section",
-        { class: "card map-card", "aria-label": t("map.title") },
-        h("div", { class: "card-head" }, h("h2", {}, t("map.title")), total),
-        h("div", { class: "stage-frame" }, stage, tip),
-        legend,
-      ),
-      side,
-    ),
-    leaders,
-  );
-  const listCard = h(
-    "section",
-    { class: "card top", "aria-label": t("map.list") },
-    h("div", { class: "card-head" }, h("h2", {}, t("map.list"))),
-    list,
-  );
-  let map = null,
-    field = FIELDS[0],
-    counts = new Map(),
-    sum = 0,
-    places = new Map();
+  const head = h("div", { class: "card-head" }, h("h2", {}, t("map.title")), total, measures);
+  const card = h("section", { class: "card map-card", "aria-label": t("map.title") }, head, world.element);
+  const element = h("div", { class: "visitors" }, notice, h("div", { class: "map-grid" }, card, side), words);
+  let found = null,
+    seen = ""; // the country that the map was moved to
 
   async function load(question, signal) {
     element.setAttribute("aria-busy", "true");
     try {
-      map ??= await getJson(new URL("world.json", import.meta.url), signal);
-      const values = await visitors(question, signal);
-      counts = new Map(values.map(({ value, count }) => [String(value).toUpperCase(), count]));
-      sum = values.reduce((all, { count }) => all + count, 0);
+      found = await read(question, signal);
       draw();
-      put(notice);
-      if (!values.length) await explain(signal);
-      await Promise.all([showSide(question, signal), showLeaders(question, signal)]);
+      put(notice, await missing(question, signal));
+      await showWords(question, signal);
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
@@ -81,136 +49,103 @@ export function createVisitors({ onFault, onRetry }) {
     }
   }
 
-  async function visitors({ q, since, until }, signal) {
-    for (const name of [field, ...FIELDS.filter((other) => other !== field)]) {
-      const { values } = await ask("top", { field: name, n: MOST, q: joined(q, [VISITS]), since, until }, signal);
-      if (values.length) {
-        field = name;
-        return values;
-      }
-    }
-    return [];
+  async function read(question, signal) {
+    const { country: code, region } = current();
+    const [map, provinces, places] = await Promise.all([
+      geo.loadWorld(signal),
+      geo.loadProvinces(code, signal),
+      geo.countries(question, signal),
+    ]);
+    const inside = code ? await geo.parts(code, region, question, signal) : { regions: [], cities: [] };
+    // Addresses are counted if the events have them, and the page does not ask for requests.
+    const known = sumOf(places, "visitors") > 0;
+    return { map, provinces, places, ...inside, known, measure: known && !current().requests ? "visitors" : "requests" };
   }
+
+  const nameOf = (value) => geo.regionName(found.provinces, value);
 
   function draw() {
-    const logs = [...counts.values()].map(Math.log);
-    const least = Math.min(...logs),
-      spread = Math.max(...logs) - least || 1;
-    const chosen = current().country;
-    // A power scale: one large country must not make all others look empty.
-    const shade = (count) =>
-      count ? Math.min(SHADES, 1 + Math.floor((SHADES * (Math.log(count) - least)) / spread)) : 0;
-    const named = (code) =>
-      `${country(code)}: ${counts.has(code) ? t("map.share", { n: number(counts.get(code)), share: percent(counts.get(code), sum) }) : "0"}`;
-    const land = (code, shape) => {
-      shape.setAttribute("class", `land shade-${shade(counts.get(code))}${code === chosen ? " chosen" : ""}`);
-      shape.dataset.country = code;
-      places.set(code, shape);
-      if (counts.has(code)) shape.addEventListener("click", () => choose(code));
-      shape.addEventListener("pointermove", (event) => showTip(event, named(code)));
-      shape.addEventListener("pointerleave", () => (tip.hidden = true));
-      return shape;
-    };
-    places = new Map();
-    put(
-      stage,
-      svg(
-        "svg",
-        { class: "world", viewBox: `0 0 ${map.width} ${map.height}`, role: "img", "aria-label": summary() },
-        map.rest ? svg("path", { class: "land shade-0", d: map.rest }) : null,
-        Object.entries(map.shapes).map(([code, d]) => land(code, svg("path", { d }))),
-        Object.entries(map.dots)
-          .filter(([code]) => counts.has(code))
-          .map(([code, [cx, cy]]) => land(code, svg("circle", { cx, cy, r: 9 }))),
-      ),
-    );
-    const last = places.get(chosen);
-    if (last) last.parentNode.append(last); // its outline must be above its neighbours
-    put(
-      legend,
-      t("map.less"),
-      Array.from({ length: SHADES }, (_, place) => h("span", { class: `shade-swatch shade-${place + 1}` })),
-      t("map.much"),
-    );
-    total.textContent = t("chart.events", { n: number(sum) });
-    const rows = [...counts].sort((a, b) => b[1] - a[1]);
-    put(
-      list,
-      rows.length
-        ? rows.map(([code, count]) => row(code, count, rows[0][1], code === chosen))
-        : h("li", { class: "top-none muted" }, t("map.none")),
-    );
+    const { country: code, region } = current(),
+      { places, regions, provinces, measure } = found;
+    const counts = new Map(),
+      labels = new Map();
+    for (const place of places) {
+      counts.set(`country ${place.value}`, place[measure]);
+      labels.set(`country ${place.value}`, placeText(country(place.value), place, places, measure));
+    }
+    for (const place of regions) {
+      const key = `province ${geo.provinceOf(provinces, place.value)?.code}`;
+      counts.set(key, (counts.get(key) ?? 0) + place[measure]);
+      labels.set(key, placeText(nameOf(place.value), place, regions, measure));
+    }
+    const chosen = [`country ${code}`, `province ${geo.provinceOf(provinces, region)?.code}`];
+    const first = places.slice(0, 5).map(({ value, [measure]: count }) => `${country(value)} ${number(count)}`);
+    const summary = [t("map.title"), ...first].join(", ");
+    world.draw({ world: found.map, provinces, counts, labels, nameOf: nameOnMap, chosen, summary });
+    if (seen !== code) world.show(code);
+    seen = code;
+    total.textContent = t(`map.n.${measure}`, { n: number(sumOf(places, measure)) });
+    measures.press(measure === "requests", !found.known);
+    kinds.press(current().particular);
+    showSide(code, region);
   }
 
-  const summary = () =>
-    [t("map.title"), ...[...counts].slice(0, 5).map(([code, count]) => `${country(code)} ${number(count)}`)].join(", ");
+  const nameOnMap = (kind, code) => (kind === "country" ? country(code) : nameOf(code));
 
-  function row(code, count, most, chosen) {
-    const bar = h("span", { class: "top-bar" });
-    bar.style.width = `${(100 * count) / most}%`;
-    return h(
-      "li",
-      { class: "top-row" },
-      h(
-        "button",
-        {
-          type: "button",
-          class: "top-pick",
-          "aria-pressed": String(chosen),
-          data: { country: code },
-          on: { click: () => choose(chosen ? "" : code) },
-        },
-        bar,
-        h("span", { class: "top-value" }, country(code)),
-        h("span", { class: "top-count" }, compact(count), h("span", { class: "muted share" }, percent(count, sum))),
-      ),
-    );
-  }
-
-  function showTip(event, text) {
-    const box = stage.getBoundingClientRect();
-    tip.hidden = false;
-    put(tip, h("p", { class: "tip-title" }, text));
-    tip.style.left = `${Math.max(tip.offsetWidth / 2, Math.min(event.clientX - box.left, box.width - tip.offsetWidth / 2))}px`;
-    tip.style.top = `${event.clientY - box.top - tip.offsetHeight - 14}px`;
-  }
-
-  const choose = (code) => update({ country: code });
-
-  function showSide(question, signal) {
-    const chosen = current().country;
-    if (!chosen) return put(side, listCard, counts.size ? h("p", { class: "muted hint-line" }, t("map.choose")) : null);
-    const words = wordsOf(chosen, t("map.words", { country: country(chosen) }), () => choose(""));
-    put(
+  function showSide(code, region) {
+    const { places, regions, cities, measure } = found;
+    countryList.show({ places, measure, chosen: code, nameOf: country });
+    if (!code) return put(side, countryList.element, places.length ? h("p", { class: "muted hint-line" }, t("map.choose")) : null);
+    const regionList = createPlaces({ title: t("map.regions", { place: country(code) }), onPick: chooseRegion });
+    const cityList = createPlaces({ title: t("map.cities", { place: region ? nameOf(region) : country(code) }), onPick: openCity });
+    regionList.show({ places: regions, measure, chosen: region, nameOf });
+    cityList.show({ places: cities, measure, nameOf: String });
+    return put(
       side,
-      words.element,
       h(
         "div",
         { class: "actions" },
-        h(
-          "button",
-          {
-            type: "button",
-            class: "button",
-            on: { click: () => addFilter(field, chosen, { tab: "logs", country: "" }) },
-          },
-          icon("list"),
-          t("map.logs"),
-        ),
+        action("globe", t("map.world"), () => update({ country: "", region: "" })),
+        action("list", t("map.logs"), () => openLogs(geo.filtersOf(code, region))),
       ),
-      listCard,
+      regions.length ? regionList.element : null,
+      cities.length ? cityList.element : null,
+      countryList.element,
     );
-    return words.load(question, signal);
   }
 
-  // Select the country with the most visitors initially.
-  function showLeaders(question, signal) {
-    const codes = [...counts]
-      .sort((a, b) => b[1] - a[1])
-      .map(([code]) => code)
-      .filter((code) => code !== current().country)
-      .slice(0, LEADERS);
-    const panels = codes.map((code) => wordsOf(code, t("map.words", { country: country(code) })));
+  const openLogs = (filters) =>
+    update({ tab: "logs", country: "", region: "", filters: [...current().filters, ...filters] });
+  const openCity = (city) => openLogs(geo.filtersOf(current().country, current().region, city));
+
+  function chooseCountry(code) {
+    update({ country: code, region: "" });
+  }
+
+  function chooseRegion(region) {
+    update({ region });
+  }
+
+  function pickOnMap(kind, code) {
+    if (kind === "country") return chooseCountry(code);
+    // Databases may have several names for a province; the one of most events is selected.
+    const place = found.regions.find(({ value }) => geo.provinceOf(found.provinces, value)?.code === code);
+    return place && chooseRegion(place.value);
+  }
+
+  /** Show the words of the chosen place and of those beside each other: its parts, or else the countries. */
+  function showWords(question, signal) {
+    const { country: code, region } = current(),
+      { regions, places, measure } = found;
+    const inside = code && regions.length;
+    const beside = [...(inside ? regions : places)]
+      .sort((a, b) => b[measure] - a[measure])
+      .map(({ value }) => (inside ? [code, value] : [value, ""]))
+      .filter(([other, part]) => other !== code || part !== region);
+    const chosen = code ? [[code, region]] : [];
+    const shown = [...chosen, ...beside].slice(0, LEADERS);
+    const panels = shown.map(([other, part]) => wordsOf(other, part));
+    words.hidden = !panels.length;
     put(
       leaders,
       panels.map((panel) => panel.element),
@@ -218,36 +153,54 @@ export function createVisitors({ onFault, onRetry }) {
     return Promise.all(panels.map((panel) => panel.load(question, signal)));
   }
 
-  function wordsOf(code, title, onClose = null) {
-    return createTop({
-      title,
-      fields: ["search_word"],
-      kind: "words",
-      more: [condition({ field, value: code }), VISITS],
-      onClose,
-      onPick: (name, value) =>
-        update({
-          tab: "logs",
-          filters: [...current().filters, { field, value: code, not: false }, { field: name, value, not: false }],
-        }),
-    });
+  function wordsOf(code, region) {
+    const place = region ? nameOf(region) : country(code);
+    const onPick = (field, value) => openLogs([...geo.filtersOf(code, region), { field, value, not: false }]);
+    if (!current().particular) {
+      const more = [...geo.at(code, region), VISITS];
+      return createTop({ title: t("map.words", { country: place }), fields: ["search_word"], kind: "words", more, onPick });
+    }
+    const title = t("map.particular.title", { place });
+    return createParticular({ title, place: geo.at(code, region), around: geo.around(code, region), onPick });
   }
 
-  async function explain(signal) {
-    const status = await ask("status", {}, signal);
-    if (status.geoip?.database) return;
-    put(
-      notice,
-      h(
-        "div",
-        { class: "card howto" },
-        h("h2", {}, t("map.howto")),
-        h("p", {}, t("map.howto1")),
-        h("pre", { class: "code" }, status.geoip?.install ?? ""),
-        h("p", { class: "muted" }, t("map.howto2")),
-      ),
-    );
+  /** Return a card that says what is missing for the map to show more; null: nothing. */
+  async function missing(question, signal) {
+    const { places, regions, cities } = found,
+      code = current().country;
+    if (places.length && (!code || regions.length || cities.length)) return null;
+    const { geoip } = await ask("status", {}, signal);
+    if (places.length) return /city|location|enterprise/i.test(geoip?.database ?? "") ? null : howto("city", geoip?.cities);
+    if (!geoip?.database) return howto("database", geoip?.install);
+    return howto((await geo.hasAddresses(question, signal)) ? "places" : "addresses");
   }
 
   return { element, load };
+}
+
+/** Return buttons for the two values of a switch of the page's state; `press(on, fixed)` shows which one is chosen. */
+function switchOf(name, label, texts) {
+  const buttons = texts.map((text, place) =>
+    h("button", { type: "button", class: "segment", on: { click: () => update({ [name]: place > 0 }) } }, text),
+  );
+  const element = h("div", { class: "segments", role: "group", "aria-label": label }, buttons);
+  element.press = (on, fixed = false) => {
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(on === place > 0)));
+    buttons[0].disabled = fixed;
+  };
+  return element;
+}
+
+const action = (name, text, click) =>
+  h("button", { type: "button", class: "button", on: { click } }, icon(name), text);
+
+function howto(what, command = "") {
+  return h(
+    "div",
+    { class: "card howto" },
+    h("h2", {}, t(`map.howto.${what}`)),
+    h("p", {}, t(`map.howto.${what}.do`)),
+    command ? h("pre", { class: "code" }, command) : null,
+    h("p", { class: "muted" }, t("map.howto.then")),
+  );
 }

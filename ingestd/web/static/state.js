@@ -24,6 +24,9 @@
  * mark     problems that are listed: "open", "resolved" or "muted"
  * problem  id of the problem that is shown, or ""
  * country  two-letter code of the country selected on the map
+ * region   name of the selected province of that country, as events have it
+ * requests the map counts requests, not visitors
+ * particular  words of a place are those that are searched more there than elsewhere, not the most frequent ones
  * word     the search word whose page is shown
  * find     text that the listed search words have in them
  */
@@ -46,6 +49,9 @@ export const DEFAULTS = Object.freeze({
   zone: "",
   compare: false,
   country: "",
+  region: "",
+  requests: false,
+  particular: false,
   mark: "open",
   problem: "",
   word: "",
@@ -85,6 +91,9 @@ export function parse(hash) {
     country: /^[A-Z]{2}$/.test(params.get("country") ?? "") ? params.get("country") : "",
     mark: MARKS.includes(text("mark")) ? text("mark") : DEFAULTS.mark,
     problem: text("problem"),
+    region: text("region"),
+    requests: params.has("requests"),
+    particular: params.has("particular"),
     word: text("word"),
     find: text("find"),
   };
@@ -128,13 +137,13 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "sort", "around", "zone", "country", "problem", "word", "find"]) {
+  for (const name of ["level", "sort", "around", "zone", "country", "region", "problem", "word", "find"]) {
     if (state[name]) params.set(name, state[name]);
   }
   if (state.mark !== DEFAULTS.mark) params.set("mark", state.mark);
   for (const [field, px] of Object.entries(state.widths)) params.append("w", `${field}=${px}`);
   for (const name of ["cols", "charts"]) if (state[name].length) params.set(name, state[name].join(","));
-  for (const name of ["traces", "live", "compare"]) if (state[name]) params.set(name, "1");
+  for (const name of ["traces", "live", "compare", "requests", "particular"]) if (state[name]) params.set(name, "1");
   if (state.every) params.set("every", state.every);
   return params.toString();
 }

@@ -121,6 +121,7 @@ PLACES = [
     Place("words", "tab=words&range=7d"),
     Place("word", "tab=words&range=7d&word=jeju"),
     Place("visitors", "tab=visitors&range=30d&country=KR"),
+    Place("particular", "tab=visitors&range=30d&country=KR&requests=1&particular=1"),
     Place("alerts", "tab=alerts", alerts),
     Place("new_alert", "tab=alerts", new_alert),
     Place("status", "tab=status"),

@@ -190,6 +190,7 @@ class TestModules:
             "charts": ["d", "~number~p95~a%2Cb"], "traces": True, "every": 30, "live": True, "country": "KR",
             "zone": "utc", "compare": True, "sort": "-a", "widths": {"a=b": 120}, "around": "logstash-2026.11.22/x",
             "word": "a=b&c", "find": "서울 #", "mark": "muted", "problem": "1f",
+            "region": "Seoul", "requests": True, "particular": True,
         }  # fmt: skip
         found = visit(site.url).page.evaluate(
             """async (state) => {

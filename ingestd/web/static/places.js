@@ -1,0 +1,116 @@
+/** Where visitors are: the fields that say so, and how many come from each country, province and city. */
+
+import { ask, getJson } from "./api.js";
+import { language } from "./i18n.js";
+import { condition, joined, VISITS } from "./query.js";
+
+/** Fields of Logstash's geoip filter, legacy and ECS; an event has those of one of them. */
+const LAYOUTS = [
+  ["geoip.country_code2", "geoip.region_name", "geoip.city_name"],
+  ["geoip.geo.country_iso_code", "geoip.geo.region_name", "geoip.geo.city_name"],
+  ["client.geo.country_iso_code", "client.geo.region_name", "client.geo.city_name"],
+  ["source.geo.country_iso_code", "source.geo.region_name", "source.geo.city_name"],
+].map(([country, region, city]) => ({ country, region, city }));
+/** Fields with the address of a visitor. */
+const ADDRESSES = ["client_ip", "geoip.ip", "clientip", "client.ip", "source.ip", "client.address", "source.address"];
+const MOST = 250,
+  FEW = 50;
+/** Maps of the provinces of a country. */
+const PROVINCES = { KR: "korea.json" };
+
+let layout = LAYOUTS[0],
+  address = ADDRESSES[0];
+const maps = new Map();
+
+/** Return a map in `static/`, loaded once. */
+async function load(name, signal) {
+  if (!maps.has(name)) maps.set(name, await getJson(new URL(name, import.meta.url), signal));
+  return maps.get(name);
+}
+
+export const loadWorld = (signal) => load("world.json", signal);
+
+/** Return the map of the provinces of a country, a promise of `{scale, provinces}`; null: there is none. */
+export const loadProvinces = (code, signal) => (PROVINCES[code] ? load(PROVINCES[code], signal) : null);
+
+/**
+ * Return `[{value, requests, visitors}]`, most requests first: one for each country. `visitors`: distinct addresses.
+ *
+ * The fields that are found are those of all later questions.
+ */
+export async function countries(question, signal) {
+  for (const other of [layout, ...LAYOUTS.filter((one) => one !== layout)]) {
+    const found = await countBy(other.country, question, [VISITS], MOST, signal);
+    if (found.length) {
+      layout = other;
+      return found.map((place) => ({ ...place, value: String(place.value).toUpperCase() }));
+    }
+  }
+  return [];
+}
+
+/** Return `{regions, cities}` of a country, or of one of its regions, like `countries`. */
+export async function parts(code, region, question, signal) {
+  const [regions, cities] = await Promise.all([
+    countBy(layout.region, question, [...at(code), VISITS], FEW, signal),
+    countBy(layout.city, question, [...at(code, region), VISITS], FEW, signal),
+  ]);
+  return { regions, cities };
+}
+
+async function countBy(field, question, more, n, signal) {
+  const found = await counts([address], { by: field, n }, question, more, signal);
+  if (!found.length || found.some(({ visitors }) => visitors > 0)) return found;
+  return counts(ADDRESSES, { by: field, n }, question, more, signal);
+}
+
+/** Return places with the distinct addresses in that one of the fields `names` that has any. */
+async function counts(names, by, { q, since, until }, more, signal) {
+  const metric = ["count", ...names.map((name) => `distinct:${name}`)];
+  const { buckets } = await ask("aggregate", { ...by, metric, q: joined(q, more), since, until }, signal);
+  address = names.find((name) => buckets.some(({ metrics }) => metrics[`distinct:${name}`] > 0)) ?? address;
+  return buckets.map(({ key, metrics }) => ({
+    value: key?.[by.by],
+    requests: metrics.count,
+    visitors: metrics[`distinct:${address}`] ?? 0,
+  }));
+}
+
+/** Return the filters of a place, as in the page's state; `value` of a city, too. */
+export function filtersOf(code, region = "", city = "") {
+  const values = [
+    [layout.country, code],
+    [layout.region, region],
+    [layout.city, city],
+  ];
+  return values.filter(([, value]) => value).map(([field, value]) => ({ field, value, not: false }));
+}
+
+/** Return the conditions of a place. */
+export const at = (code, region, city) => filtersOf(code, region, city).map(condition);
+
+/** Return the conditions of what a place is compared with, itself included: its country's regions, or all countries. */
+export const around = (code, region) => [`_exists_:${region ? layout.region : layout.country}`, ...(region ? at(code) : [])];
+
+/** Return whether any event of a question has the address of a visitor. */
+export async function hasAddresses(question, signal) {
+  return (await counts(ADDRESSES, {}, question, [VISITS], signal)).some(({ visitors }) => visitors > 0);
+}
+
+/** Return a name as those in `also` of the map of provinces are written: `plain_name` of tools/provinces.py. */
+const plainName = (name) =>
+  String(name)
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, "")
+    .normalize("NFC")
+    .replace(/province$/, "")
+    .replace(/state$/, "");
+
+/** Return the province that a database of addresses calls `name`; undefined: none of the map. */
+export const provinceOf = (map, name) => map?.provinces.find(({ also }) => also.includes(plainName(name)));
+
+/** Return a region's name in the page's language, if the map knows it. */
+export function regionName(map, name) {
+  return provinceOf(map, name)?.[language] ?? String(name);
+}

@@ -1,0 +1,242 @@
+"""Where visitors are, on both stores: countries, provinces and cities, their words, and what an empty map says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.conftest import Open
+from tests.e2e.servers import SearchServer
+from tests.geoip import databases as db
+from tests.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Group:
+    """Requests from one place: ``count`` of each word, from so many addresses in all."""
+
+    country: str
+    region: str
+    city: str
+    addresses: int
+    words: dict[str, int]
+
+
+GROUPS = (
+    Group("KR", "Seoul", "Gangnam-gu", 3, {"맛집": 30, "날씨": 10}),
+    Group("KR", "Gyeonggi-do", "Suwon", 2, {"맛집": 15, "날씨": 5}),
+    Group("KR", "Busan", "Busan", 6, {"맛집": 6, "해운대": 12}),
+    Group("US", "California", "San Jose", 9, {"맛집": 4, "seoul food": 8}),
+    Group("JP", "Tokyo", "Tokyo", 1, {"맛집": 1}),
+    Group("DE", "", "", 1, {"맛집": 1}),
+)
+WITHOUT_ADDRESS, PRIVATE = "no address", "private"
+LANGUAGES = {  # language: what the tests look for
+    "en-US": {
+        "countries": "Countries", "regions": "Provinces: South Korea", "KR": "South Korea", "Busan": "Busan",
+        "Gyeonggi-do": "Gyeonggi", "Seoul": "Seoul", "requests": "Requests", "particular": "Particular to the place",
+        "words of Busan": "Words particular to Busan",
+    },
+    "ko-KR": {
+        "countries": "국가", "regions": "시·도: 대한민국", "KR": "대한민국", "Busan": "부산",
+        "Gyeonggi-do": "경기", "Seoul": "서울", "requests": "요청", "particular": "지역 특색",
+        "words of Busan": "부산 특색 검색어",
+    },
+}  # fmt: skip
+
+
+def events(now: dt.datetime) -> Iterator[dict[str, object]]:
+    """Yield the access lines of all groups, and some from nowhere."""
+    stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def line(word: str) -> dict[str, object]:
+        message = f'"GET /search?q={quote_plus(word)} HTTP/1.1" 200 5316'
+        return {"@timestamp": stamp, "@version": "1", "level": "INFO", "message": message}
+
+    for number, group in enumerate(GROUPS):
+        place = {"country_code2": group.country, "region_name": group.region, "city_name": group.city}
+        place = {name: value for name, value in place.items() if value}
+        words = [word for word, count in group.words.items() for _ in range(count)]
+        for at, word in enumerate(words):
+            yield line(word) | {"client_ip": f"198.51.{number}.{at % group.addresses}", "geoip": place}
+    yield line(WITHOUT_ADDRESS)
+    yield line(PRIVATE) | {"client_ip": "10.0.0.1"}
+
+
+def requests_by_region(country: str) -> list[tuple[str, int]]:
+    """Return how many requests came from each region of a country, most first."""
+    found = {group.region: sum(group.words.values()) for group in GROUPS if group.country == country}
+    return Counter(found).most_common()
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on the built-in store."""
+    with Daemon(tmp_path_factory.mktemp("local")) as daemon:
+        send(daemon)
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def elastic(search_server: SearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on a real search server."""
+    search_server.wipe()
+    with Daemon(tmp_path_factory.mktemp("elastic"), "--elasticsearch", search_server.url) as daemon:
+        count = send(daemon)
+        wait_until(lambda: search_server.count("logstash-*") == count, "all events to be searchable")
+        yield daemon
+    search_server.wipe()
+
+
+def send(daemon: Daemon) -> int:
+    """Send all events; returns how many."""
+    sent = list(events(dt.datetime.now(dt.UTC)))
+    daemon.send(sent)
+    daemon.wait_for_delivery(len(sent))
+    return len(sent)
+
+
+def press(page: Dashboard, name: str) -> None:
+    page.page.get_by_role("button", name=name, exact=True).click()
+    page.settled()
+
+
+class Places:
+    """Each test is run where ``daemon`` says, on a page of this ``width`` and ``locale``."""
+
+    width, locale = 1440, "en-US"
+
+    def test_from_the_world_to_the_words_of_a_province(self, daemon: Daemon, visit: Open) -> None:
+        locale, width = self.locale, self.width
+        names = LANGUAGES[locale]
+        page = visit(daemon.url, "tab=visitors&range=30d", locale=locale, viewport={"width": width, "height": 900})
+        expect(page.page.locator(".map-notice")).to_be_empty()
+        assert [count for _, count in page.values(names["countries"])] == [11, 9, 1, 1], "visitors are addresses"
+        press(page, names["requests"])
+        assert [count for _, count in page.values(names["countries"])] == [78, 12, 1, 1]
+        page.panel(names["countries"]).get_by_role("button", name=names["KR"]).click()
+        page.settled()
+        assert page.values(names["regions"]) == [(names[region], count) for region, count in requests_by_region("KR")]
+        expect(page.page.locator(".land[data-province]")).to_have_count(17)
+        expect(page.page.locator(".land[data-province=KR-11]")).to_have_class("land shade-5")
+        expect(page.page.locator(".land[data-province=KR-26]")).to_have_class("land shade-1")
+        expect(page.page.locator(".land[data-province=KR-49]")).to_have_class("land shade-0")
+        press(page, names["particular"])
+        page.page.locator(".land[data-province=KR-26]").click()
+        page.settled()
+        found = page.panel(names["words of Busan"]).locator(".top-pick")
+        expect(found).to_have_count(1)
+        expect(found).to_contain_text("해운대")
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.shot("region", full=True)
+        page.page.reload()
+        page.settled()
+        expect(page.panel(names["words of Busan"]).locator(".top-pick")).to_contain_text("해운대")
+
+
+class TestLocal(Places):
+    """On the built-in store."""
+
+    @pytest.fixture
+    def daemon(self, local: Daemon) -> Daemon:
+        return local
+
+    def test_the_words_of_provinces_are_side_by_side(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=visitors&range=30d&country=KR&requests=1")
+        titles = page.page.locator(".leaders h2").all_inner_texts()
+        places = ["South Korea", "Seoul", "Gyeonggi", "Busan"]
+        assert titles == [f"Top search words: {place}" for place in places]
+        assert page.values("Top search words: Busan") == [("해운대", 12), ("맛집", 6)]
+        assert page.values("Cities: South Korea") == [("Gangnam-gu", 40), ("Suwon", 20), ("Busan", 18)]
+        page.panel("Cities: South Korea").get_by_role("button", name="Suwon").click()
+        page.settled()
+        assert page.total == 20
+
+    def test_zoom(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=visitors&range=30d")
+        world = page.page.locator(".world")
+        whole = world.get_attribute("viewBox")
+        press(page, "Zoom in")
+        half = [float(part) for part in str(world.get_attribute("viewBox")).split()]
+        assert half[2] == float(str(whole).split()[2]) / 2
+        box = world.bounding_box()
+        assert box is not None
+        page.page.mouse.move(box["x"] + 200, box["y"] + 100)
+        page.page.mouse.down()
+        page.page.mouse.move(box["x"] + 100, box["y"] + 100)
+        page.page.mouse.up()
+        assert float(str(world.get_attribute("viewBox")).split()[0]) > half[0], "the map follows the pointer"
+        press(page, "Show the whole map")
+        expect(world).to_have_attribute("viewBox", str(whole))
+        expect(page.page.get_by_role("group", name="Zoom").get_by_role("button", name="Zoom out")).to_be_disabled()
+
+    def test_what_is_said_of_a_country(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=visitors&range=30d")
+        page.page.locator(".land[data-country=KR]").hover()
+        expect(page.page.locator(".tip-title:visible")).to_have_text("South Korea: 11 visitors, 78 requests, 50%")
+        page.page.locator(".land[data-country=PL]").hover()
+        expect(page.page.locator(".tip-title:visible")).to_have_text("Poland: 0")
+
+    def test_arithmetic(self, daemon: Daemon, visit: Open) -> None:
+        found = visit(daemon.url).page.evaluate(
+            """async () => {
+                const { share } = await import("./static/format.js");
+                const { particular } = await import("./static/placewords.js");
+                const words = [["a", 10], ["b", 10], ["c", 2], ["d", 4]].map(([value, count]) => ({ value, count }));
+                const totals = new Map([["a", 10], ["b", 100], ["c", 2], ["d", 12]]);
+                return {
+                    shares: [[1, 3], [1, 150], [1, 5000], [1, 1e6], [0, 9], [0, 0]].map((pair) => share(...pair)),
+                    words: particular(words, totals, 26, 226).map(({ word, ratio }) => [word, String(ratio)]),
+                    nothing: particular(words, totals, 26, 26),
+                };
+            }"""
+        )
+        assert found["shares"] == ["33%", "0.7%", "<0.1%", "<0.1%", "0%", ""]
+        assert found["words"] == [["a", "Infinity"], ["d", str(4 / 26 / (8 / 200))]], "c is too rare, b is everywhere"
+        assert found["nothing"] == []
+
+    def test_an_empty_map_says_what_is_missing(self, daemon: Daemon, visit: Open) -> None:
+        page = visit(daemon.url, "tab=visitors&range=30d")
+        title, code = page.page.locator(".howto h2"), page.page.locator(".howto .code")
+        page.ask(f'search_word:"{WITHOUT_ADDRESS}"')
+        expect(title).to_have_text("No database of locations is installed")
+        expect(code).to_contain_text("ingestd geoip install")
+        ingestd(daemon.data_dir, "geoip", "install", db.COUNTRY)
+        wait_until(lambda: json.loads(daemon.get("/api/status"))["geoip"]["database"], "the status to have it")
+        page.page.reload()
+        expect(title).to_have_text("The events have no addresses of visitors")
+        page.ask(f"search_word:{PRIVATE}")
+        expect(title).to_have_text("No address in this time range is in the database")
+        page.ask("")
+        expect(title).to_have_count(0)
+        page.panel("Countries").get_by_role("button", name="Germany").click()
+        expect(title).to_have_text("The installed database has no provinces and cities")
+        expect(code).to_have_text("ingestd geoip install dbip:city-lite")
+        page.shot("missing")
+
+
+class TestNarrow(Places):
+    """In Korean, on a phone."""
+
+    width, locale = 390, "ko-KR"
+
+    @pytest.fixture
+    def daemon(self, local: Daemon) -> Daemon:
+        return local
+
+
+class TestElastic(Places):
+    """On a real search server."""
+
+    @pytest.fixture
+    def daemon(self, elastic: Daemon) -> Daemon:
+        return elastic
