@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -14,8 +16,12 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.http_server import HttpServer
+from tests.plugins.outputs.datagrams import receiving
+from tests.processes import send_signal
+from tests.random_cases import LONG
 from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
@@ -311,3 +317,28 @@ def test_kills(tmp_path: Path) -> None:
             wait_until(lambda: len({*server.lines}) >= EVENTS, "all events")  # noqa: B023
     for server in (lines, syslog, collector):
         assert sorted(json.loads(line[line.index(b"{") :])["n"] for line in {*server.lines}) == [*range(EVENTS)]
+
+
+def test_kills_with_datagrams(tmp_path: Path) -> None:
+    """Few at a time: what the receiver's kernel has no room for would be lost."""
+    groups, size = 8 if LONG else 3, 100
+    with receiving() as receiver:
+        config = f"""
+            input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
+            output {{ udp {{ host => "{HOST}" port => {receiver.port} }} }}
+        """
+
+        def numbers() -> list[int]:
+            return [json.loads(datagram)["n"] for datagram in receiver.datagrams()]
+
+        with Daemon(tmp_path, config=config) as daemon:
+            for group in range(groups):
+                before = workers(daemon)
+                daemon.send({"n": number} for number in range(group * size, (group + 1) * size))
+                time.sleep(random.uniform(0, 0.05))
+                for pid in before:
+                    send_signal(pid, signal.SIGKILL)
+                wait_until(lambda: len({*numbers()}) == (group + 1) * size, "all events of the group")  # noqa: B023
+                wait_until(lambda: workers(daemon) and not {*workers(daemon)} & {*before}, "a new worker")  # noqa: B023
+        assert {*numbers()} == {*range(groups * size)}
+        assert len(numbers()) <= 2 * groups * size  # of a kill, only what was under way comes again
