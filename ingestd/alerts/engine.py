@@ -10,6 +10,7 @@ that hangs delays neither the rules nor other channels.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,6 +46,9 @@ log = get_logger(__name__)
 _HANGS_S = 60.0
 """How long sending may take longer than the channel's timeout before it counts as failing."""
 
+_SLOW_S = 3.0
+"""A rule that fails after this long has waited for the store: the others are not evaluated in this round."""
+
 _PAUSE_INTERVALS = 3
 """Evaluations that may fail to come before the time between counts as a pause: the daemon or the machine rested."""
 
@@ -78,6 +82,7 @@ class Engine:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _saving: threading.Lock = field(default_factory=threading.Lock)
     _sending: dict[str, float] = field(default_factory=dict)
+    _slow: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._document = state_document(self.config.data_dir)
@@ -137,8 +142,17 @@ class Engine:
         with self._lock:
             state.evaluated = now
             self._forget_rules(now)
-        for rule in list(self._rules.values()):
-            self._evaluate_rule(rule, now)
+        hung = ""
+        for rule in sorted(self._rules.values(), key=lambda rule: self._slow.get(rule.name, 0)):
+            if hung:  # each of them would wait as long
+                self._note_error(rule, self._state_of(rule, now), hung)
+                continue
+            started = time.monotonic()
+            error = self._evaluate_rule(rule, now)
+            self._slow.pop(rule.name, None)
+            if error and time.monotonic() - started >= _SLOW_S:
+                hung = error
+                self._slow[rule.name] = now  # after the others the next time: it may be its own fault
         with self._lock:
             self._outbox.release(now)
             self._publish()
@@ -215,8 +229,12 @@ class Engine:
                 if old.notified:
                     self._outbox.add(change, old.channels, now)
 
-    def _evaluate_rule(self, rule: Rule, now: float) -> None:
-        state = self._state.rules.setdefault(rule.name, RuleState(since=now))
+    def _state_of(self, rule: Rule, now: float) -> RuleState:
+        return self._state.rules.setdefault(rule.name, RuleState(since=now))
+
+    def _evaluate_rule(self, rule: Rule, now: float) -> str:
+        """Evaluate a rule; returns why that failed, empty if it did not."""
+        state = self._state_of(rule, now)
         known = dict(state.known)
         work = msgspec.structs.replace(state, known=known)
         try:
@@ -224,13 +242,11 @@ class Engine:
                 self._store = self.opened(self.config)
             measured = measure(self._store, rule, work, now - self.config.lag_s)
         except (StoreError, OSError, ValueError) as error:
-            self._note_error(rule, state, str(error))
-            return
+            return self._note_error(rule, state, str(error))
         except Exception as error:  # a defect must not end the evaluation of the others
             if not state.error:
                 log.exception("the evaluation of an alert failed", alert=rule.name)
-            self._note_error(rule, state, f"the evaluation failed: {error!r}")
-            return
+            return self._note_error(rule, state, f"the evaluation failed: {error!r}")
         with self._lock:
             if state.error:
                 log.info("an alert is evaluated again", alert=rule.name)
@@ -239,13 +255,15 @@ class Engine:
                 state.watching_since = now
             state.evaluated = now
             self._take(rule, state, measured, now)
+        return ""
 
-    def _note_error(self, rule: Rule, state: RuleState, error: str) -> None:
-        """Note that the state is unknown: whether the alert fires stays as it was."""
+    def _note_error(self, rule: Rule, state: RuleState, error: str) -> str:
+        """Note that the state is unknown: whether the alert fires stays as it was. Returns the error."""
         with self._lock:
             if not state.error:
                 log.warning("an alert cannot be evaluated, its state is unknown", alert=rule.name, error=error)
             state.error = error
+        return error
 
     def _take(self, rule: Rule, state: RuleState, measured: Measured, now: float) -> None:
         """Change the state by what was measured, and notify."""

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
+from ingestd.alerts.evaluation import Measured
+from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import PageRules, page_rules_document, state_document
+from ingestd.stores.base import StoreError
 from tests.alerts.site import CHANNEL, START, Site
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
@@ -186,6 +189,31 @@ def test_an_away_store_is_reported_and_keeps_the_metric(tmp_path: Path) -> None:
     assert metrics.ALERT_FIRING.series() == [(("errors",), 1)]
     away(now=False)(site)
     site.step()
+    assert site.engine.problems() == []
+
+
+def test_a_store_that_hangs_is_waited_for_once_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One rule that hangs for a fault of its own does not keep the others from being evaluated."""
+    rules = "".join(f"[alerts.rules.{name}]\nabove = 0\n" for name in "abc")
+    site = Site(tmp_path, f"{CHANNEL}{rules}")
+    monkeypatch.setattr("ingestd.alerts.engine._SLOW_S", 0.0)
+    hanging, asked = {"a", "b", "c"}, list[str]()
+
+    def hang(store: object, rule: Rule, *more: object) -> Measured:
+        asked.append(rule.name)
+        if rule.name in hanging:
+            raise StoreError("it took too long")
+        return Measured(0)
+
+    monkeypatch.setattr("ingestd.alerts.engine.measure", hang)
+    rounds = []
+    for now in ({"a", "b", "c"}, {"a", "b", "c"}, {"a"}, {"a"}, set[str]()):
+        hanging.clear()
+        hanging.update(now)
+        site.step()
+        rounds.append("".join(asked))
+        asked.clear()
+    assert rounds == ["a", "b", "ca", "cba", "bca"]
     assert site.engine.problems() == []
 
 
