@@ -319,13 +319,16 @@ def test_kills(tmp_path: Path) -> None:
         assert sorted(json.loads(line[line.index(b"{") :])["n"] for line in {*server.lines}) == [*range(EVENTS)]
 
 
-def test_kills_with_datagrams(tmp_path: Path) -> None:
+def test_kills_with_datagrams_and_a_file(tmp_path: Path) -> None:
     """Few at a time: what the receiver's kernel has no room for would be lost."""
-    groups, size = 8 if LONG else 3, 100
+    groups, size, path = 8 if LONG else 3, 100, tmp_path / "out.log"
     with receiving() as receiver:
         config = f"""
             input {{ tcp {{ host => "{HOST}" port => 0 codec => json_lines }} }}
-            output {{ udp {{ host => "{HOST}" port => {receiver.port} }} }}
+            output {{
+              udp {{ host => "{HOST}" port => {receiver.port} }}
+              file {{ path => "{path}" }}
+            }}
         """
 
         def numbers() -> list[int]:
@@ -339,6 +342,13 @@ def test_kills_with_datagrams(tmp_path: Path) -> None:
                 for pid in before:
                     send_signal(pid, signal.SIGKILL)
                 wait_until(lambda: len({*numbers()}) == (group + 1) * size, "all events of the group")  # noqa: B023
+                wait_until(lambda: len(lines_of(path)) == (group + 1) * size, "its lines")  # noqa: B023
                 wait_until(lambda: workers(daemon) and not {*workers(daemon)} & {*before}, "a new worker")  # noqa: B023
         assert {*numbers()} == {*range(groups * size)}
         assert len(numbers()) <= 2 * groups * size  # of a kill, only what was under way comes again
+
+
+def lines_of(path: Path) -> set[int]:
+    """Return the values of ``n`` of the whole lines of a file."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return {json.loads(line)["n"] for line in lines if line.endswith(b"}")}

@@ -2,23 +2,29 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-file. Events whose name
 lies outside of the fixed part of ``path`` go to ``filename_failure`` in that folder, as in Logstash.
+
+Events may be there twice after a kill. One that was cut by the kill is a line of its own, and is there once more; with
+``gzip``, what follows in the file cannot be unpacked then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gzip as gzip_format
 import os
+import stat
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingestd.event.batch import Batch
 from ingestd.event.index_name import namer
 from ingestd.event.sprintf import Template
-from ingestd.files import IMPOSSIBLE_NAME
+from ingestd.files import IMPOSSIBLE_NAME, release_lock, try_lock, write_all
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins.interfaces import Codec, Prepared
 from ingestd.plugins.registry import BuildContext, OptionError, Touch, ignored, option, plugin, refused, required
@@ -27,6 +33,7 @@ log = get_logger(__name__)
 
 _MAX_OPEN = 64
 _RETRY_SECONDS = 1.0
+_TURN_TRIES, _TURN_SECONDS = 1000, 0.001
 _IMPOSSIBLE = IMPOSSIBLE_NAME | {errno.EINVAL}
 """Errors of the file name, which may come from the event."""
 
@@ -62,6 +69,7 @@ class FileOutput:
         self._opts = opts
         self._plugin_id = context.plugin_id
         self._codec: Codec = context.codec
+        self._delimiter = b"" if opts.gzip else self._codec.delimiter or b""
         self._names = namer(opts.path)
         self._moving = opts.path.static is None
         self._root = _fixed_folder(opts.path.text)
@@ -114,12 +122,10 @@ class FileOutput:
 
     async def _append(self, path: str, data: bytes) -> None:
         """Append to a file, which is made if need be; to the failure file if its name is not possible."""
-        rest = memoryview(data)
         while True:
             try:
-                rest = rest[await asyncio.to_thread(self._write, path, rest) :]
-                if not rest:
-                    break
+                await asyncio.to_thread(self._write, path, data)
+                break
             except (OSError, ValueError) as error:  # ValueError: characters that no file name may have
                 impossible = not isinstance(error, OSError) or error.errno in _IMPOSSIBLE
                 if impossible and self._moving and path != self._failure_path:
@@ -130,8 +136,11 @@ class FileOutput:
                 await asyncio.sleep(_RETRY_SECONDS)
         self._disk_refuses.recovered(output=self._plugin_id, path=path)
 
-    def _write(self, path: str, data: memoryview) -> int:
-        return os.write(self._file(path), data)
+    def _write(self, path: str, data: bytes) -> None:
+        fd = self._file(path)
+        if data:
+            with _turn(fd):
+                _append_whole(fd, data, self._delimiter)
 
     def _file(self, path: str) -> int:
         fd = self._files.get(path)
@@ -156,6 +165,52 @@ class FileOutput:
         """Close all files."""
         while self._files:
             os.close(self._files.popitem()[1])
+
+
+@contextlib.contextmanager
+def _turn(fd: int) -> Iterator[None]:
+    """Let no other worker write to a file meanwhile, unless a foreign program keeps it locked for long."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        for _ in range(_TURN_TRIES):
+            if try_lock(fd):
+                break
+            time.sleep(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            release_lock(fd)
+
+
+def _append_whole(fd: int, data: bytes, delimiter: bytes) -> None:
+    """Append all of ``data``, or nothing, to a regular file; first end a line that a killed process has left.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode):
+        write_all(fd, data)
+        return
+    torn = delimiter and about.st_size and _last_bytes(fd, about.st_size, delimiter) != delimiter
+    try:
+        write_all(fd, delimiter + data if torn else data)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, about.st_size)
+        raise
+
+
+def _last_bytes(fd: int, size: int, delimiter: bytes) -> bytes:
+    """Return the last bytes of a file that is open for writing; ``delimiter`` if they may not be read."""
+    try:
+        reader = os.open(f"/dev/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return delimiter
+    try:
+        return os.pread(reader, len(delimiter), max(size - len(delimiter), 0))
+    finally:
+        os.close(reader)
 
 
 def _mode(option_value: int, default: int) -> int:

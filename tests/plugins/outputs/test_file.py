@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gzip
 import json
 import os
@@ -52,6 +53,34 @@ EVENTS = [
 async def test_names(tmp_path: Path, path: str, files: dict[str, list[Any]]) -> None:
     await write(f'file {{ path => "{tmp_path}/{path}" }}', *EVENTS)
     assert contents(tmp_path) == files
+
+
+@pytest.mark.parametrize(
+    ("options", "left", "expected"),
+    [
+        ("", b'{"n":0}\n{"n":', b'{"n":0}\n{"n":\n'),
+        ("", b'{"n":0}\n', b'{"n":0}\n'),
+        ("", b"", b""),
+        ('codec => line { format => "%{n}" delimiter => "\\r\\n" }', b"0\r\n7\r", b"0\r\n7\r\r\n"),
+        ('codec => plain { format => "%{n}" }', b"0", b"0"),
+    ],
+    ids=["torn", "whole", "empty", "torn_delimiter", "no_lines"],
+)
+async def test_what_a_killed_process_has_left(tmp_path: Path, options: str, left: bytes, expected: bytes) -> None:
+    path = tmp_path / "out.log"
+    path.write_bytes(left)
+    await write(f'file {{ path => "{path}" {options} }}', {"n": 1})
+    found = path.read_bytes()
+    assert (found[: len(expected)], found[len(expected) :][:1] in b"{1") == (expected, True)
+
+
+async def test_another_program_locks_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TURN_TRIES", 2)
+    path = tmp_path / "out.log"
+    with path.open("wb") as locked:
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        await write(f'file {{ path => "{path}" }}', {"n": 1})
+    assert contents(tmp_path) == {"out.log": [1]}
 
 
 async def test_a_name_with_a_null_byte(tmp_path: Path) -> None:
