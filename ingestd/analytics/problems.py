@@ -7,6 +7,7 @@ when it was first and last seen in all that is kept, and which titles, levels, p
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from ingestd.analytics.problem_marks import Mark, State
 from ingestd.event.timestamp import from_datetime
 from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
 from ingestd.stores.base import LogStore, moment
-from ingestd.stores.query import And, Condition, Equal, Exists, Or, Query
+from ingestd.stores.query import PATH_FIELDS, And, Condition, Equal, Exists, Or, Query
 
 PROBLEM, TITLE = "problem", "problem_title"
 """The fields that the filter ``problem`` sets."""
@@ -25,7 +26,11 @@ MAX_PROBLEMS = 200
 BARS = 30
 """Bars of a sparkline, about; it shows the whole period."""
 
-_LEVELS, _PATHS, _HOSTS = Terms("level", 5), Terms("request_path", 3, paths=True), Terms("host", 3)
+_DETAILS = {TITLE: (1, 1), "level": (5, 5), "request_path": (20, 3), "host": (3, 3)}
+"""Fields that are shown: of how many values of each problem, the most frequent, and how many are shown.
+
+Paths have their query strings, which no server cuts off without a script, so many of them may be one.
+"""
 _FIRST, _LAST, _VISITORS = Metric("min", TIME), Metric("max", TIME), Metric("distinct", "client_ip")
 _OPEN = Mark("open", "")
 
@@ -107,7 +112,7 @@ def list_problems(
         bucket.key[0]: bucket.values for bucket in _by_problem(store, Query(None, None, these), (_FIRST, _LAST), size)
     }
     query = replace(query, condition=_and(query.condition, these))
-    details = [_values(store, query, size, terms) for terms in (Terms(TITLE, 1), _LEVELS, _PATHS, _HOSTS)]
+    details = [_values(store, query, size, field) for field in _DETAILS]
     first = min((times[0] for times in seen.values() if times[0] is not None), default=None)
     sparklines = _sparklines(store, query, size, query.since or _time(first or 0), query.until or now)
     since = None if query.since is None else moment(query.since)
@@ -120,13 +125,15 @@ def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], size
     return store.aggregate(query, Aggregation(metrics, (Terms(PROBLEM, size),)))
 
 
-def _values(store: LogStore, query: Query, size: int, terms: Terms) -> dict[Any, tuple[str, ...]]:
-    """Return the most frequent values of a field for each problem."""
-    found: dict[Any, tuple[str, ...]] = {}
-    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), terms))):
-        problem, value = bucket.key
-        found[problem] = (*found.get(problem, ()), str(value))
-    return found
+def _values(store: LogStore, query: Query, size: int, field: str) -> dict[Any, tuple[str, ...]]:
+    """Return the most frequent values of a field for each problem; of paths without their query strings."""
+    counted, shown = _DETAILS[field]
+    found: dict[Any, Counter[str]] = {}
+    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), Terms(field, counted)))):
+        problem, text = bucket.key[0], str(bucket.key[1])
+        value = text.partition("?")[0] if field in PATH_FIELDS else text
+        found.setdefault(problem, Counter())[value] += int(bucket.values[0] or 0)
+    return {problem: tuple(value for value, _ in counts.most_common(shown)) for problem, counts in found.items()}
 
 
 def _sparklines(store: LogStore, query: Query, size: int, since: str, until: str) -> dict[Any, tuple[int, ...]]:
