@@ -45,7 +45,7 @@ export function createPanel(text, close) {
 /** Return the button that adds panels; `fields()`: names of fields to choose from. */
 export function addPanelButton({ fields }) {
   const button = h("button", { class: "ghost small", type: "button" }, icon("plus", 14), t("panel.add"));
-  return popup({ button, label: t("panel.add"), align: "right", content: (close) => form(fields(), close) });
+  return popup({ button, label: t("panel.add"), content: (close) => form(fields(), close) });
 }
 
 function add(text) {
