@@ -1,0 +1,70 @@
+"""The word that rises tenfold is the first of those that rise, in the command and the API, on each store.
+
+The page is tested in ``dashboard/test_words.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e import incident
+from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.servers import SearchServer
+from tests.waiting import wait_until
+
+LAST_DAYS = ("--since", incident.SINCE, "--until", incident.UNTIL)
+RISING = {"word": incident.RISING, "count": 90, "share": 0.25, "previous": 9, "change": 9.0}
+
+
+def check_words(daemon: Daemon, *store: str) -> None:
+    """Make sure that the command and the API agree about the words of the last days."""
+    command = ("words", *LAST_DAYS, "--json", *store)
+    lists = {name: json.loads(ingestd(daemon.data_dir, *command, "--list", name)) for name in ("top", "rising", "new")}
+    report = json.loads(daemon.get(f"/api/words?since={incident.SINCE}&until={incident.UNTIL}"))
+    for name, words in (("top", report["words"]), ("rising", report["rising"]), ("new", report["new"])):
+        assert lists[name] == [{key: word[key] for key in word if key != "series"} for word in words]
+    assert lists["rising"][0] == RISING | {"rank": 1, "previous_rank": 6}
+    assert [word["word"] for word in lists["new"]] == [incident.STARTED]
+    assert [word["word"] for word in report["fallen"]] == [incident.FALLEN]
+    assert report["without_results"]["words"] == [{"word": incident.NOT_FOUND, "count": 6}]
+
+
+def check_word(daemon: Daemon) -> None:
+    """Make sure that the API knows who searches for the word, and what these visitors look for next."""
+    period = f"since={incident.SINCE}&until={incident.UNTIL}&seconds=86400"
+    found: dict[str, Any] = json.loads(daemon.get(f"/api/word?word={quote(incident.RISING)}&{period}"))
+    assert (found["series"], found["previous_series"]) == ([30, 30, 30], [3, 3, 3])
+    assert [value["value"] for value in found["countries"]["values"]] == ["KR", "JP"]
+    assert [value["value"] for value in found["paths"]["values"]] == ["/search", "/m/search"]
+    assert [near["word"] for near in found["near"]["words"]] == [incident.NEXT]
+
+
+def check_all(daemon: Daemon, *store: str) -> None:
+    check_words(daemon, *store)
+    check_word(daemon)
+
+
+@pytest.fixture(scope="module")
+def events() -> list[dict[str, Any]]:
+    return incident.events()
+
+
+def test_the_built_in_store(tmp_path: Path, events: list[dict[str, Any]]) -> None:
+    with Daemon(tmp_path) as daemon:
+        daemon.send(events)
+        daemon.wait_for_delivery(len(events))
+        check_all(daemon)
+
+
+@pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
+def test_servers(tmp_path: Path, events: list[dict[str, Any]], clean_search_server: SearchServer) -> None:
+    with Daemon(tmp_path, "--elasticsearch", clean_search_server.url) as daemon:
+        daemon.send(events)
+        daemon.wait_for_delivery(len(events))
+        wait_until(lambda: clean_search_server.count("logstash-*") == len(events), "all events to be searchable")
+        check_all(daemon, "--store", clean_search_server.url)
