@@ -83,8 +83,15 @@ def join_chunks(chunks: Sequence[Chunk]) -> Chunk:
 
     They came to one input at one time, and each ends with the delimiter. See ``event_id.stream_keys`` for their ids.
     """
+    if len(chunks) == 1:
+        return chunks[0]
+    return summary(chunks)._replace(data=b"".join([chunk.data for chunk in chunks]))
+
+
+def summary(chunks: Sequence[Chunk]) -> Chunk:
+    """Return a chunk without data that stands for chunks as `join_chunks` returns them, for what only counts them."""
     first = chunks[0]
     if len(chunks) == 1:
-        return first
-    events = sum(chunk.events for chunk in chunks)
-    return Chunk(first.input_id, "", {}, 0, first.time_ns, events, b"".join([chunk.data for chunk in chunks]))
+        return first._replace(data=b"")
+    events = sum([chunk.frames or 1 for chunk in chunks])
+    return Chunk(first.input_id, "", {}, 0, first.time_ns, events, b"")

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ingestd.event.chunk import Chunk
+from ingestd.event.fields import Event
 from ingestd.event.jsontext import dumps, loads
 from ingestd.journal.base import Position
 
@@ -62,7 +63,35 @@ def decode_file_header(data: bytes) -> Position | None:
     return base if max(base) < _MAX_OFFSET else None
 
 
-def encode(chunks: Iterable[Chunk], position: Position) -> tuple[list[bytes], Position]:
+class RecordNames:
+    """Remembers how names and fields of the last streams are written: with many connections a record has a few lines.
+
+    Args:
+        most: Most streams that are remembered; 4096 take about 1 MB.
+    """
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        # By the stream's id: its fields, the input's id, both names and the fields as they are written, their sizes.
+        self._known: dict[str, tuple[Event, str, bytes, tuple[int, int, int]]] = {}
+
+    def __len__(self) -> int:
+        """Return how many streams are remembered."""
+        return len(self._known)
+
+    def of(self, input_id: str, stream_id: str, fields: Event) -> tuple[bytes, tuple[int, int, int]]:
+        """Return the names and fields of a stream as they are written, and the sizes of fields, input and stream."""
+        known = self._known.get(stream_id)
+        if known is None or known[0] is not fields or known[1] is not input_id:
+            encoded = (_text(input_id), _text(stream_id), dumps(fields) if fields else b"")
+            sizes = (len(encoded[2]), len(encoded[0]), len(encoded[1]))
+            if len(self._known) >= self._most:
+                self._known.clear()
+            known = self._known[stream_id] = (fields, input_id, b"".join(encoded), sizes)
+        return known[2], known[3]
+
+
+def encode(chunks: Iterable[Chunk], position: Position, names: RecordNames) -> tuple[list[bytes], Position]:
     """Return what is to be written for chunks from ``position`` on, in pieces, and the position after them.
 
     Raises:
@@ -70,19 +99,16 @@ def encode(chunks: Iterable[Chunk], position: Position) -> tuple[list[bytes], Po
     """
     parts: list[bytes] = []
     at, events = position
-    stream, names, sizes = None, b"", (0, 0, 0)
-    for chunk in chunks:
-        input_id, stream_id, fields, offset, time_ns, frames, data = chunk
-        if stream is None or stream_id is not stream[1] or fields is not stream[2] or input_id is not stream[0]:
-            stream = (input_id, stream_id, fields)
-            encoded = (_text(input_id), _text(stream_id), dumps(fields) if fields else b"")
-            names, sizes = b"".join(encoded), (len(encoded[2]), len(encoded[0]), len(encoded[1]))
+    front, pack, crc32 = _FRONT.pack, _FIXED.pack, zlib.crc32
+    for input_id, stream_id, fields, offset, time_ns, frames, data in chunks:
+        name, sizes = names.of(input_id, stream_id, fields)
+        size = len(data)
         try:
-            fixed = _FIXED.pack(at, events, offset, time_ns, frames, len(data), *sizes) + names
+            fixed = pack(at, events, offset, time_ns, frames, size, *sizes) + name
         except struct.error as error:
             raise ValueError(f"a chunk does not fit into the journal's format: {error}") from None
-        parts += (_FRONT.pack(MAGIC, zlib.crc32(data, zlib.crc32(fixed))) + fixed, data)
-        at, events = at + _FRONT.size + len(fixed) + len(data), events + chunk.events
+        parts += (front(MAGIC, crc32(data, crc32(fixed))) + fixed, data)
+        at, events = at + _FRONT.size + len(fixed) + size, events + (frames or 1)
     return parts, Position(at, events)
 
 

@@ -28,7 +28,7 @@ from ingestd.journal.base import (
     Repair,
 )
 from ingestd.journal.disk import disk_errors, lock
-from ingestd.journal.format import encode
+from ingestd.journal.format import RecordNames, encode
 from ingestd.journal.positions import (
     FILE_NAME,
     Commit,
@@ -72,6 +72,7 @@ class Journal:
         self._writer: SegmentWriter | None = None
         self._unsynced = UnsyncedFiles(folder, self._mutex, lambda: self._writer)
         self._unsafe_until = 0  # offset of the end when a sync failed last: the kernel tries no page again
+        self._names = RecordNames()
         self._closed = False
         with disk_errors(f"the journal {folder} cannot be opened"):
             if not folder.is_dir():
@@ -145,7 +146,7 @@ class Journal:
         with self._mutex:
             writer = self._writer
             start = writer.segment.end if writer else self._end
-            parts, end = encode(chunks, start)
+            parts, end = encode(chunks, start, self._names)
             size = end.offset - start.offset
             if self._size + size > self._max_bytes and self._waiting():
                 text = f"the journal {self._folder} has reached its size limit: {self._size} of {self._max_bytes} bytes"
@@ -153,7 +154,7 @@ class Journal:
             with disk_errors(f"the journal {self._folder} cannot be written"):
                 if writer is None or writer.segment.size + size > self._segment_bytes:
                     writer = self._next_segment()
-                    parts, end = encode(chunks, writer.segment.end)
+                    parts, end = encode(chunks, writer.segment.end, self._names)
                 try:
                     writer.append(parts, end)
                 except OSError:

@@ -9,7 +9,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -17,10 +16,11 @@ from ingestd import metrics
 from ingestd.compiler.pipeline import BuiltOutput
 from ingestd.dead_letters.base import DurableDeadLetters
 from ingestd.event.batch import Batch
-from ingestd.event.chunk import HANDOVER, Chunk, join_chunks
+from ingestd.event.chunk import HANDOVER, Chunk, summary
 from ingestd.event.tally import Tally
 from ingestd.journal.base import JournalError, Position, RecordQueue
 from ingestd.logs import Outage, get_logger
+from ingestd.pipeline.in_flight import InFlight
 from ingestd.pipeline.isolation import MAY_HEAL, RETRY_SECONDS, TRIES, Isolation, OutputFailedError
 from ingestd.pipeline.ledger import Ledger
 from ingestd.pipeline.processing import Processed, add_rejected
@@ -40,26 +40,6 @@ _RECORD_BYTES = 2048
 
 class OutputGoneError(Exception):
     """An output can never accept anything again: the reader of its pipe has closed it."""
-
-
-@dataclass(slots=True)
-class _InFlight:
-    """Chunks on their way to the output: what the output made of them, and what became of their events.
-
-    ``chunk`` stands for all of them, without data; None: a part of the journal that cannot be read. ``start``, ``end``:
-    the positions before and after it. ``frame_bytes``: of its data. ``size``: bytes of text in the payloads. ``held``:
-    bytes of memory for them.
-    """
-
-    chunk: Chunk | None
-    start: Position
-    payloads: Sequence[Any]
-    tally: Tally
-    frame_bytes: int
-    size: int
-    held: int
-    end: Position
-    done: bool = False
 
 
 class Delivery:
@@ -109,8 +89,8 @@ class Delivery:
         self._hands_over = isinstance(built.output, HandsOver)
         self._ledger = Ledger(self._plugin, None, 0, zone=zone)
         self._max_delay, self._max_bytes = max_delay, max_bytes
-        self._queue: deque[_InFlight] = deque()
-        self._in_flight: deque[_InFlight] = deque()  # in the order of the journal
+        self._queue: deque[InFlight] = deque()
+        self._in_flight: deque[InFlight] = deque()  # in the order of the journal
         self._queued = 0  # bytes of payloads in the queue
         self._held = 0  # bytes of memory in flight
         self._wake = asyncio.Event()
@@ -203,8 +183,8 @@ class Delivery:
         add_rejected(self._dead_letters, self.built, rejected, tally)
         frame_bytes = sum([len(chunk.data) for chunk in chunks])
         held = size + tally.queued * _DOCUMENT_BYTES
-        chunk = join_chunks(chunks)._replace(data=b"") if chunks else None
-        record = _InFlight(chunk, start, payloads, tally, frame_bytes, size, held, end)
+        chunk = summary(chunks) if chunks else None
+        record = InFlight(chunk, start, payloads, tally, frame_bytes, size, held, end)
         if not self._in_flight:
             self._progress_at = asyncio.get_running_loop().time()
         self._in_flight.append(record)
@@ -218,6 +198,16 @@ class Delivery:
         self._wake.set()
         if self._queued >= self._output.batch_bytes:
             self._enough.set()
+
+    def expect_more(self, seconds: float) -> None:
+        """Wait with the next call if an input goes on at once, in 0 ``seconds``; not if nothing comes in time."""
+        if seconds >= self._max_delay:
+            self._next_call_at = 0.0
+            self._enough.set()
+        elif seconds <= 0:
+            now = asyncio.get_running_loop().time()
+            if self._next_call_at < now:
+                self._next_call_at = now + self._max_delay
 
     def _hold(self, change: int) -> None:
         """Note that more or less memory is in flight."""
@@ -254,14 +244,14 @@ class Delivery:
                 await asyncio.sleep(RETRY_SECONDS)
         self._dead_letters_fail = ""
 
-    def _count(self, records: list[_InFlight]) -> None:
+    def _count(self, records: list[InFlight]) -> None:
         labels = self._pipeline_id, self.name
         metrics.EVENTS_DELIVERED.add(sum(record.tally.delivered for record in records), *labels)
         if duplicates := sum(record.tally.duplicates for record in records):
             metrics.EVENTS_DUPLICATE.add(duplicates, *labels)
         metrics.BYTES_DELIVERED.add(sum(record.frame_bytes for record in records if record.payloads), *labels)
 
-    def _done(self, records: list[_InFlight]) -> None:
+    def _done(self, records: list[InFlight]) -> None:
         """Mark ``records`` as done, and commit up to the first that is not."""
         for record in records:
             record.done, record.payloads = True, ()
@@ -296,7 +286,7 @@ class Delivery:
             text = "events were lost with a damaged or missing part of the journal; see ingestd audit"
             log.error(text, pipeline=self._pipeline_id, output=self.name, events=lost)
 
-    async def _next_records(self) -> list[_InFlight] | None:
+    async def _next_records(self) -> list[InFlight] | None:
         """Return the next records for one call of the output, None once the queue is closed and empty."""
         async with self._gathering:  # one worker gathers, the others deliver or wait for it
             while not self._queue:
@@ -322,7 +312,7 @@ class Delivery:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), delay)
 
-    async def _deliver(self, records: list[_InFlight]) -> None:
+    async def _deliver(self, records: list[InFlight]) -> None:
         """Deliver the payloads of ``records``, and count in their tallies what became of the events."""
         payloads = [payload for record in records for payload in record.payloads]
         try:
@@ -359,12 +349,12 @@ class Delivery:
                 self._failing.recovered(output=self.name)
                 return tallies
 
-    async def _isolate(self, records: list[_InFlight]) -> None:
+    async def _isolate(self, records: list[InFlight]) -> None:
         """Deliver the events of ``records``, made of the journal again, but for those on which the output fails."""
         loads = [(batches, record.tally) for record in records if (batches := await self._read_again(record))]
         await self._isolation.run(loads)
 
-    async def _read_again(self, record: _InFlight) -> Sequence[Batch]:
+    async def _read_again(self, record: InFlight) -> Sequence[Batch]:
         """Return the events of a record, none if there is nothing to deliver (any more)."""
         while record.payloads:
             try:
@@ -380,7 +370,7 @@ class Delivery:
             record.tally.queued = 0
         return ()
 
-    def _chunks_of(self, record: _InFlight) -> list[Chunk]:
+    def _chunks_of(self, record: InFlight) -> list[Chunk]:
         """Return the chunks of a record, none if any of them is not in the journal any more."""
         chunks, position = list[Chunk](), record.start
         while position.offset < record.end.offset and (entries := self._journal.read(position, 1)):

@@ -131,6 +131,11 @@ class PipelineSink:
             self._positions[stream_id] = records[-1].end
         return True
 
+    def goes_on(self, seconds: float) -> None:
+        """Note when the input goes on."""
+        for delivery in self._running.deliveries:
+            delivery.expect_more(seconds)
+
     async def wait_until_resumed(self) -> None:
         """Return as soon as the input may read."""
         await self._running.wait_until_resumed()

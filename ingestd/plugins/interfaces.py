@@ -112,6 +112,9 @@ class Sink(Protocol):
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         """Store whole lines of several streams, all or none of them; see ``put``."""
 
+    def goes_on(self, seconds: float) -> None:
+        """Note in how many seconds the input goes on, if it knows that, so that outputs wait for more or do not."""
+
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:

@@ -11,6 +11,7 @@ from ingestd.journal.format import (
     MAGIC,
     Bad,
     Good,
+    RecordNames,
     check,
     decode,
     decode_file_header,
@@ -37,7 +38,7 @@ BASE = Position(10_000, 77)
 
 def chain(records: list[Chunk], base: Position = BASE) -> tuple[bytes, list[int]]:
     """Return records one behind the other, and where each ends."""
-    parts, end = encode(records, base)
+    parts, end = encode(records, base, RecordNames())
     data, ends = b"".join(parts), [len(b"".join(parts[: number + 2])) for number in range(0, len(parts), 2)]
     assert end == Position(base.offset + len(data), base.events + sum(record.frames or 1 for record in records))
     return data, ends
@@ -49,6 +50,16 @@ def test_there_and_back(records: list[Chunk]) -> None:
     found = list(walk(data, 0, BASE))
     assert [item.header.end.offset - BASE.offset for item in found if isinstance(item, Good)] == ends
     assert [decode(memoryview(data), item.at, item.header) for item in found if isinstance(item, Good)] == records
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=3), st.lists(st.integers(0, 5), max_size=12), st.integers(1, 3))
+def test_names_that_are_remembered_are_those_of_the_record(kinds: list[Chunk], order: list[int], most: int) -> None:
+    """Streams take turns, change their fields and have the same ids, more of them than are remembered."""
+    records = [kinds[number % len(kinds)]._replace(stream_id=str(number // len(kinds))) for number in order]
+    names = RecordNames(most)
+    found = [b"".join(encode([record], BASE, names)[0]) for record in records]
+    assert found == [b"".join(encode([record], BASE, RecordNames())[0]) for record in records]
+    assert len(names) <= most
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=4), st.data())

@@ -179,6 +179,25 @@ async def test_an_event_after_a_pause_is_delivered_at_once_and_those_after_it_to
     assert output.calls == [texts([1]), texts([2, 3])]
 
 
+async def test_an_input_says_whether_more_comes() -> None:
+    """What is read in several turns is delivered in one call, and without a delay once the input rests."""
+    output = Output()
+    road = await begun(output, max_delay=WAIT_SECONDS)
+    for number in (1, 2):
+        road.take([number])
+        road.delivery.expect_more(0.0)
+        await asyncio.sleep(0)
+    assert output.calls == []
+    road.take([3])
+    road.delivery.expect_more(WAIT_SECONDS / 2)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert output.calls == [], "more comes before it would be sent"
+    road.delivery.expect_more(WAIT_SECONDS)
+    await eventually(lambda: output.calls == [texts([1, 2, 3])])
+    await road.delivery.close()
+
+
 async def test_a_busy_output_lets_loads_gather() -> None:
     output = Output()
     output.gate.clear()

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from ingestd.event.chunk import Stream
 from ingestd.plugins.interfaces import Piece, Sink
-from ingestd.protocols.framing.lines import count_line_ends
+from ingestd.protocols.framing.lines import LINE_FEED
 from ingestd.tasks import BackgroundTasks
 
 _ROUND_SECONDS = 0.01
@@ -31,9 +31,9 @@ _EXTRA_SECONDS = 0.005
 _REST_FACTOR = 9
 """How many times as long as a round the rest after it is: rounds that find little take a tenth of the time."""
 
-_MAX_PERIOD_SECONDS = 0.14
+_MAX_PERIOD_SECONDS = 0.16
 """Maximum duration of a round and its rest: a process that is busy all the time does not rest. Only rounds of more than
-14 ms, in which a thousand connections are read, are followed by the longest rest."""
+16 ms, in which a thousand connections are read, are followed by the longest rest."""
 
 _SHORTEST_REST_SECONDS = 0.0005
 """Timers of the event loop have a resolution of a millisecond."""
@@ -86,26 +86,26 @@ class Gathering:
         Returns False if they are better stored alone: they are many, or no JSON objects, which costs all lines of a
         batch more time.
         """
-        size = len(data)
-        lines = count_line_ends(data)
+        size, lines = len(data), data.count(LINE_FEED)
         if 2 * lines > _MAX_LINES or data[:1] != b"{" or data[-2:] != b"}\n":
             return False
-        if not self._has_room(size, lines):
+        if self._bytes + size > self._max_bytes or self._lines + lines > _MAX_LINES:
             self.flush()
         self._pieces.append((data, stream, offset, lines))
         self._readers.append(reader)
         self._bytes += size
         self._lines += lines
-        if not self._has_room(size, lines):
-            self.flush()
+        if self._bytes + size > self._max_bytes or self._lines + lines > _MAX_LINES:
+            self.flush()  # what comes next is probably as large
         return True
-
-    def _has_room(self, size: int, lines: int) -> bool:
-        return self._bytes + size <= self._max_bytes and self._lines + lines <= _MAX_LINES
 
     def start(self) -> None:
         """Note whether the sink is paused now."""
         self.paused = self._sink.paused
+
+    def goes_on(self, seconds: float) -> None:
+        """Let the sink know when more comes."""
+        self._sink.goes_on(seconds)
 
     def flush(self) -> None:
         """Store what was added."""
@@ -154,6 +154,9 @@ class Poller:
     Args:
         gathering: Flushed at the end of a round.
         tasks: Of the input, for work in the background; an error that a callback raises ends it.
+
+    Attributes:
+        now: When connections were last read, on the loop's clock.
     """
 
     def __init__(self, gathering: Gathering, tasks: BackgroundTasks) -> None:
@@ -162,6 +165,7 @@ class Poller:
         self._epoll = _Poll()
         self._watched: dict[int, _Watched] = {}
         self._ready: deque[_Watched] = deque()  # not yet called in this round
+        self.now = self._loop.time()
         self._next: asyncio.Handle | None = None
         self._began_at = time.perf_counter()  # the round
         self._period = self._took = 0.0  # from the start of the round before to that of this one; its own time so far
@@ -215,6 +219,7 @@ class Poller:
             return
         self._took += time.perf_counter() - start
         rest = 0.0 if self._ready else self._rest()
+        self.gathering.goes_on(rest)
         if rest < _SHORTEST_REST_SECONDS:
             self._next = self._loop.call_soon(self._round)
         else:
@@ -223,6 +228,7 @@ class Poller:
     def _read_ready(self, until: float) -> None:
         """Read the connections that are ready, one after the other; those that are left come first in the next call."""
         ready, watched, gathering = self._ready, self._watched, self.gathering
+        self.now = self._loop.time()
         gathering.start()
         while ready:
             entry = ready.popleft()

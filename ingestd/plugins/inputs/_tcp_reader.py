@@ -129,7 +129,7 @@ class ConnectionReader:
         data = self._sock.recv(_FEW_BYTES, socket.MSG_PEEK)
         if not 0 < len(data) <= self._few:
             return False
-        self._last_read, self._seen = self._loop.time(), self._offset + len(data)
+        self._last_read, self._seen = self._poller.now, self._offset + len(data)
         return gathering.add(data, self._lines.stream, self._offset, self)
 
     def _read(self, *, woken: bool = True, last: bool = False) -> None:

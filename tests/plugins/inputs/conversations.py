@@ -60,6 +60,9 @@ class MemorySink:
             self.put(data, stream, offset)
         return not self.paused
 
+    def goes_on(self, seconds: float) -> None:
+        """Nothing waits for more."""
+
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:

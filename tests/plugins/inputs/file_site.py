@@ -46,6 +46,9 @@ class Stored:
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         return all(self.put(data, stream, offset) for data, stream, offset, _ in pieces)
 
+    def goes_on(self, seconds: float) -> None:
+        """Nothing waits for more."""
+
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:

@@ -42,6 +42,9 @@ class Sink:
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         raise AssertionError("these inputs have one stream")
 
+    def goes_on(self, seconds: float) -> None:
+        """Nothing waits for more."""
+
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:

@@ -29,6 +29,7 @@ class Sink:
     def __init__(self, *, joins_streams: bool = True, room: bool = True) -> None:
         self.joins_streams, self.room = joins_streams, room
         self.puts: list[list[bytes]] = []
+        self.rests: list[float] = []
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         raise AssertionError("not in a gathering")
@@ -37,6 +38,9 @@ class Sink:
         assert all(data.count(b"\n") == lines for data, _, _, lines in pieces)
         self.puts.append([piece[0] for piece in pieces])
         return self.room
+
+    def goes_on(self, seconds: float) -> None:
+        self.rests.append(seconds)
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
@@ -163,6 +167,7 @@ async def test_after_a_round_it_rests_and_then_waits(
     Reader(other, poller)
     sender.send(LINE)
     await eventually(lambda: len(sink.puts) == 1)
+    assert sink.rests == [WAIT_SECONDS], "outputs learn of it"
     sender.send(LINE)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -244,6 +249,7 @@ async def test_a_batch_is_not_cut_short_by_the_end_of_a_turn(
         sender.send(LINE)
     await eventually(lambda: sum(map(len, sink.puts)) == 20)
     assert list(map(len, sink.puts)) == [5, 5, 5, 5]
+    assert sink.rests[:3] == [0.0, 0.0, 0.0], "the round goes on"
     poller.close()
 
 
@@ -266,8 +272,8 @@ async def test_a_defect_ends_the_input(sockets: list[tuple[socket.socket, socket
     [
         (0.0001, 1.0, 500, 0.0009),
         (0.001, 0.01, 500, 0.009),
-        (0.02, 0.05, 500, 0.12),
-        (0.15, 0.15, 500, -0.01),
+        (0.02, 0.05, 500, 0.14),
+        (0.17, 0.17, 500, -0.01),
         (0.002, 0.02, 256 << 10, 0.01),
         (0.002, 0.02, 0, 0.018),
         (0.002, 0.02, math.inf, 0),
