@@ -83,3 +83,9 @@ def test_flows() -> None:
     assert dashboard_config("store { id => 'disk' }").pipelines == (
         PipelineInfo("main", inputs, (PluginInfo("disk", "store"),)),
     )
+
+
+def test_the_site_has_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dashboard_config("store { }", {"index_timezone": "Asia/Seoul"}).site_zone == "Asia/Seoul"
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert dashboard_config("store { }").site_zone == "America/New_York"

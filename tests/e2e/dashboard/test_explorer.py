@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -295,6 +296,20 @@ class TestZones:
         page.page.reload()
         page.settled()
         expect(button).to_contain_text("UTC")
+
+    def test_that_of_the_site(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=7d")
+        chosen = page.page.evaluate("fetch('api/status').then(answer => answer.json())")["site_zone"]
+        assert ZoneInfo(chosen)
+        page.page.route(
+            re.compile("/api/status"), lambda route: route.fulfill(json={"health": {}, "site_zone": "America/New_York"})
+        )
+        page.page.goto("about:blank")
+        page.open("range=7d&zone=site")
+        expect(page.page.locator(".range-name")).to_have_text("Last 7 days · America/New_York")
+        newest = site.history.sent[-1].time.astimezone(ZoneInfo("America/New_York"))
+        expect(page.rows.locator("time").first).to_have_text(newest.strftime("%H:%M:%S.%f")[:-3])
+        page.page.unroute_all(behavior="ignoreErrors")
 
 
 class TestViews:

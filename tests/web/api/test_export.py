@@ -20,8 +20,10 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.web.api.export import MAX_DOWNLOADS, Exports
+from ingestd.web.processes.export_process import with_space
 from ingestd.web.processes.protocol import QueryProcessConfig
 from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
@@ -102,6 +104,13 @@ class TestFormats:
         async with client.get("/api/export", params=params) as answer:
             assert answer.status == 400
             assert text in (await answer.json())["error"]["message"]
+
+
+def test_a_full_disk_ends_it_before_the_intake_suffers() -> None:
+    free = iter([2 << 30, 1 << 20])
+    documents = with_space([b"x"] * 1500, lambda: next(free))
+    with pytest.raises(StoreError, match="less than 1 GiB of the disk is free"):
+        list(documents)
 
 
 class TestEnds:
