@@ -1,7 +1,7 @@
 /** The page "Alerts": alerts with their states, channels, history, and the form for rules of the page. */
 
 import { createEditor, draft } from "./alert_editor.js";
-import { aborted, ask, order } from "./api.js";
+import { aborted, ask, isAway, order } from "./api.js";
 import { card, table } from "./cards.js";
 import { confirmed } from "./confirm.js";
 import { announce, h, put } from "./dom.js";
@@ -24,8 +24,8 @@ export function alertOnThis() {
   dispatchEvent(new CustomEvent("new-alert", { detail: text }));
 }
 
-/** Return `{element, load(question, signal), stop()}`. */
-export function createAlerts() {
+/** Return `{element, load(question, signal), stop()}`. `onLoaded()`: what is shown is new. */
+export function createAlerts({ onLoaded }) {
   const said = h("p", { class: "alert-said", role: "status", "aria-live": "polite", tabindex: "-1" });
   const list = h("div", { class: "status-part" });
   const editor = createEditor({
@@ -53,13 +53,16 @@ export function createAlerts() {
       const found = JSON.stringify(shown);
       if (found !== answer) put(list, page());
       answer = found;
+      onLoaded();
     } catch (error) {
       if (aborted(error)) return;
-      answer = "";
-      put(
-        list,
-        failure(error, () => load(null, signal)),
-      );
+      if (!isAway(error)) {
+        answer = "";
+        put(
+          list,
+          failure(error, () => load(null, signal)),
+        );
+      }
     }
     if (running === signal && !signal.aborted) timer = setTimeout(again, pause(), signal);
   }

@@ -38,8 +38,21 @@ export async function order(path, body = {}) {
   return getJson(address(path), undefined, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** Fetch JSON from a relative URL; fails like `ask`. `init` is passed to `fetch`. */
+/**
+ * Fetch JSON from a relative URL; fails like `ask`. `init` is passed to `fetch`.
+ *
+ * If nothing can be fetched because the server is away, that is announced with an event `away`.
+ */
 export async function getJson(url, signal, init = {}) {
+  try {
+    return await fetched(url, signal, init);
+  } catch (error) {
+    if (isAway(error) && !init.method) dispatchEvent(new CustomEvent("away", { detail: { error, signal } }));
+    throw error;
+  }
+}
+
+async function fetched(url, signal, init) {
   let answer;
   try {
     answer = await fetch(url, { ...init, signal, headers: { Accept: "application/json", ...init.headers } });
@@ -74,5 +87,8 @@ export async function signOut(csrf) {
   await fetch("logout", { method: "POST", headers: { "X-CSRF-Token": csrf } });
   location.reload();
 }
+
+/** Whether the server or its store cannot answer at all: one message says so for the whole page (`loading.js`). */
+export const isAway = (error) => [0, 502, 503].includes(error?.status);
 
 export const aborted = (error) => error?.name === "AbortError";

@@ -8,6 +8,7 @@ import { createExplore } from "./explore.js";
 import { createHeader } from "./header.js";
 import { createIncomplete } from "./incomplete.js";
 import { t } from "./i18n.js";
+import { createLoading } from "./loading.js";
 import { createVisitors } from "./map.js";
 import { createProblems } from "./problems.js";
 import { compose } from "./query.js";
@@ -32,6 +33,7 @@ const header = createHeader();
 const toolbar = createToolbar({ refresh: () => refresh() });
 const main = h("main", { class: "page", id: "main", tabindex: "-1" });
 const progress = h("div", { class: "progress", hidden: true });
+const loading = createLoading({ main, cancel: () => running?.abort(), retry: () => refresh() });
 const views = {};
 let question = null,
   running = null,
@@ -43,8 +45,8 @@ const VIEWS = {
   words: () => createWords({ onFault: fault, onRetry: refresh }),
   problems: () => createProblems({ onFault: fault, onRetry: refresh }),
   visitors: () => createVisitors({ onFault: fault, onRetry: refresh }),
-  alerts: () => createAlerts(),
-  status: () => createStatus(),
+  alerts: () => createAlerts({ onLoaded: () => loading.fresh("alerts") }),
+  status: () => createStatus({ onLoaded: () => loading.fresh("status") }),
 };
 
 /** The query is invalid: show the error, and mark the results as those of an earlier query. */
@@ -78,6 +80,7 @@ async function refresh() {
   toolbar.fault(null);
   main.classList.remove("stale");
   progress.hidden = false;
+  loading.start(state.tab, own.signal);
   main.setAttribute("aria-busy", "true");
   try {
     const view = (views[state.tab] ??= VIEWS[state.tab]());
@@ -90,7 +93,9 @@ async function refresh() {
   } finally {
     if (running === own) {
       progress.hidden = true;
+      if (own.signal.aborted) for (const part of main.querySelectorAll("[aria-busy]")) part.removeAttribute("aria-busy");
       main.setAttribute("aria-busy", "false");
+      loading.end();
       schedule();
     }
   }
@@ -156,6 +161,7 @@ async function watchHealth() {
         refresh();
       }
       header.healthy(health?.ready === false ? "unhealthy" : "healthy");
+      if (loading.isAway() && progress.hidden) refresh();
     } catch {
       header.healthy("away");
     }
@@ -180,7 +186,7 @@ installShortcuts({
   },
 });
 
-root.replaceChildren(progress, header.element, createDoctor().element, createIncomplete().element, toolbar.element, main);
+root.replaceChildren(progress, header.element, createDoctor().element, createIncomplete().element, toolbar.element, loading.element, main);
 subscribe((state, before) => {
   show(state);
   const changed = Object.keys(state).filter((name) => JSON.stringify(state[name]) !== JSON.stringify(before[name]));

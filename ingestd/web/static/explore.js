@@ -1,6 +1,6 @@
 /** The page "Logs": histogram, panels, field list and events of one query. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { sortedHits } from "./columns.js";
 import { announce, h, put } from "./dom.js";
 import { downloadButton } from "./download.js";
@@ -135,7 +135,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     try {
       histogram.compare(await ask("histogram", params, signal), shiftMs);
     } catch (error) {
-      if (!aborted(error)) histogram.note(failureText(error));
+      if (!aborted(error) && !isAway(error)) histogram.note(failureText(error));
     }
   }
 
@@ -167,7 +167,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     } catch (error) {
       if (aborted(error)) return null;
       if (error.status === 400) onFault(error);
-      else histogram.fail(failure(error, onRetry));
+      else if (!isAway(error)) histogram.fail(failure(error, onRetry));
       return null;
     } finally {
       if (!signal.aborted) histogram.element.removeAttribute("aria-busy");
@@ -200,7 +200,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
-      else {
+      else if (!isAway(error)) {
         hits = [];
         listed = null;
         table.show(hits, state);

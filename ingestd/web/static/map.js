@@ -1,6 +1,6 @@
 /** The page "Visitors": a map and lists of where they are, and the search words of each place. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { h, put } from "./dom.js";
 import { country, number } from "./format.js";
 import { t } from "./i18n.js";
@@ -43,7 +43,7 @@ export function createVisitors({ onFault, onRetry }) {
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
-      else put(notice, failure(error, onRetry));
+      else if (!isAway(error)) put(notice, failure(error, onRetry));
     } finally {
       if (!signal.aborted) element.removeAttribute("aria-busy");
     }

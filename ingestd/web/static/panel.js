@@ -1,6 +1,6 @@
 /** What all panels with an answer of the store have: a title, a close button, busy while loading, and their error. */
 
-import { aborted } from "./api.js";
+import { aborted, isAway } from "./api.js";
 import { h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -43,7 +43,8 @@ export function createPanelCard({ title, kind, onClose, read }) {
         if (turn === loads) put(body, nodes);
       } catch (error) {
         // An invalid query is reported below the query box; a field may be wrong here alone.
-        if (turn === loads && !aborted(error)) put(body, h("p", { class: "top-none muted" }, failureText(error)));
+        if (turn === loads && !aborted(error) && !isAway(error))
+          put(body, h("p", { class: "top-none muted" }, failureText(error)));
       }
       if (turn === loads) element.removeAttribute("aria-busy");
     },

@@ -1,6 +1,6 @@
 /** A panel with the events over time by the values of any field. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { h } from "./dom.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
@@ -58,7 +58,7 @@ export function createHistogramPanel(field, onClose) {
         const answer = await ask("histogram", params, signal);
         if (turn === loads) histogram.show(answer, sinceDate, untilDate);
       } catch (error) {
-        if (turn === loads && !aborted(error))
+        if (turn === loads && !aborted(error) && !isAway(error))
           histogram.fail(h("p", { class: "top-none muted" }, failureText(error)));
       }
       if (turn === loads) histogram.element.removeAttribute("aria-busy");

@@ -1,6 +1,6 @@
 /** The search words of a place: its most frequent ones, or those that are more frequent there than elsewhere. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { h, put } from "./dom.js";
 import { number, rate } from "./format.js";
 import { t } from "./i18n.js";
@@ -56,7 +56,7 @@ export function createParticular({ title, place, around, onPick }) {
     try {
       show(await read(question, signal));
     } catch (error) {
-      if (!aborted(error) && error.status !== 400) put(list, h("li", { class: "top-none muted" }, failureText(error)));
+      if (!aborted(error) && error.status !== 400 && !isAway(error)) put(list, h("li", { class: "top-none muted" }, failureText(error)));
     }
     if (!signal.aborted) element.removeAttribute("aria-busy");
   }

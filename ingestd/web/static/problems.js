@@ -1,6 +1,6 @@
 /** The page "Problems": errors of the same cause, a line each; and a page for each of them. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { h, put } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
@@ -47,7 +47,7 @@ export function createProblems({ onFault, onRetry }) {
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
-      else {
+      else if (!isAway(error)) {
         put(notice, failure(error, onRetry));
         notice.hidden = false;
       }

@@ -1,7 +1,7 @@
 /** The page "Status": are events received and stored, and do the counts add up? */
 
 import { actionLog } from "./action_log.js";
-import { aborted, ask, serverNow } from "./api.js";
+import { aborted, ask, isAway, serverNow } from "./api.js";
 import { card, sum, table } from "./cards.js";
 import { h, put, svg } from "./dom.js";
 import { bytes, duration, number, rate } from "./format.js";
@@ -16,8 +16,8 @@ const EVERY_MS = 5000,
   KEPT = 60,
   ACTIONS = 20;
 
-/** Return `{element, load(question, signal), stop()}`. */
-export function createStatus() {
+/** Return `{element, load(question, signal), stop()}`. `onLoaded()`: there are new figures. */
+export function createStatus({ onLoaded }) {
   // The card of the indices is updated, never recreated: it may hold typed text or a running action.
   const indices = createIndices();
   const above = h("div", { class: "status-part" });
@@ -41,14 +41,17 @@ export function createStatus() {
       put(above, page(status, history));
       indices.show(found);
       put(below, actionLog(actions), facts(status));
+      onLoaded();
     } catch (error) {
       if (aborted(error)) return;
-      put(
-        above,
-        failure(error, () => load(null, signal)),
-      );
-      indices.hide();
-      put(below);
+      if (!isAway(error)) {
+        put(
+          above,
+          failure(error, () => load(null, signal)),
+        );
+        indices.hide();
+        put(below);
+      }
     }
     if (running === signal && !signal.aborted) timer = setTimeout(again, EVERY_MS, signal);
   }

@@ -1,6 +1,6 @@
 /** A panel with the most frequent values of a field: click one to include or exclude it. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { HERE, h, named, put } from "./dom.js";
 import { compact, number } from "./format.js";
 import { t } from "./i18n.js";
@@ -56,8 +56,8 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
       known = answer.values.length ? answer.field : null;
       show(answer);
     } catch (error) {
-      // An invalid query is reported below the query box.
-      if (turn === loads && !aborted(error) && error.status !== 400)
+      // An invalid query is reported below the query box, a server that is away over the view.
+      if (turn === loads && !aborted(error) && error.status !== 400 && !isAway(error))
         put(list, h("li", { class: "top-none muted" }, failureText(error)));
     }
     if (turn === loads) element.removeAttribute("aria-busy");

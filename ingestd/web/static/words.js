@@ -1,6 +1,6 @@
 /** The page "Words": what visitors search for, what rises and falls, and the page of each word. */
 
-import { aborted, ask } from "./api.js";
+import { aborted, ask, isAway } from "./api.js";
 import { announce, h, put } from "./dom.js";
 import { number, percent } from "./format.js";
 import { t } from "./i18n.js";
@@ -31,7 +31,7 @@ export function createWords({ onFault, onRetry }) {
     } catch (error) {
       if (aborted(error)) return;
       if (error.status === 400) onFault(error);
-      else view.fail(failure(error, onRetry));
+      else if (!isAway(error)) view.fail(failure(error, onRetry));
     } finally {
       if (!signal.aborted) element.removeAttribute("aria-busy");
     }
