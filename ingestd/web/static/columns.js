@@ -40,14 +40,13 @@ export function createSortChoice() {
   const name = h("span", {});
   const button = h("button", { class: "ghost small", type: "button", data: { sorting: "" } }, name, icon("down", 14));
   const note = h("span", { class: "muted small" });
-  return {
-    element: h("span", { class: "sort" }, popup({ button, label: t("sort.label"), content: orders }), note),
-    show(state, events) {
-      name.textContent = orderName(state.sort);
-      button.setAttribute("aria-label", `${t("sort.label")}: ${orderName(state.sort)}`);
-      note.textContent = state.sort ? t("sort.within", { n: events }) : "";
-    },
-  };
+  function show(state, events) {
+    name.textContent = orderName(state.sort);
+    button.setAttribute("aria-label", `${t("sort.label")}: ${orderName(state.sort)}`);
+    note.textContent = state.sort && events ? t("sort.within", { n: events }) : "";
+  }
+  show(current(), 0); // nothing is loaded yet
+  return { element: h("span", { class: "sort" }, popup({ button, label: t("sort.label"), content: orders }), note), show };
 }
 
 const orderName = (sort) => (sort ? `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}` : t("table.newest"));
