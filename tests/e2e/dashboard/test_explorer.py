@@ -18,6 +18,8 @@ from playwright.sync_api import expect
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site
 
+pytestmark = pytest.mark.sampled(usual=2)  # one of the two screens, another each time
+
 SCREENS: list[dict[str, Any]] = [
     {"locale": "en-US", "viewport": {"width": 1440, "height": 1000}},
     {"locale": "ko-KR", "viewport": {"width": 390, "height": 844}},
