@@ -59,7 +59,7 @@ class Exports:
 
     def route(self) -> web.RouteDef:
         """Return the route."""
-        return web.get(f"{self._prefix}/api/export", self._handle)
+        return web.get(f"{self._prefix}/api/export", self._handle, allow_head=False)
 
     def update(self, setup: QueryProcessConfig) -> None:
         """Use another setup for the next download."""
