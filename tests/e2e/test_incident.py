@@ -1,6 +1,6 @@
-"""The word that rises tenfold is the first of those that rise, in the command and the API, on each store.
+"""The word that rises tenfold is the first of those that rise, and the view that fails the first problem.
 
-The page is tested in ``dashboard/test_words.py``.
+In the command and the API, on each store. The page is tested in ``dashboard/test_words.py`` and ``test_problems.py``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -19,6 +19,31 @@ from tests.waiting import wait_until
 
 LAST_DAYS = ("--since", incident.SINCE, "--until", incident.UNTIL)
 RISING = {"word": incident.RISING, "count": 90, "share": 0.25, "previous": 9, "change": 9.0}
+
+INCIDENT_WEEK = {"since": "2026-11-13T00:00:00Z", "until": "2026-11-20T00:00:00Z"}
+CHECKOUT = {
+    "problem": "25cd21aac86c",
+    "title": "ConnectionError in orders.views.checkout: Error <n> connecting to <ip>. Connection refused for order <n>",
+    "count": incident.FAILURES,
+    "first_seen": "2026-11-19T05:00:00.000Z",
+    "last_seen": "2026-11-19T05:28:59.000Z",
+    "state": "open",
+    "new": True,
+    "regressed": False,
+    "levels": ["ERROR"],
+    "paths": ["/checkout/"],
+    "hosts": ["web1", "web2"],
+    "visitors": 0,
+    "mark": None,
+}
+ITEM = {
+    "title": "KeyError in items.views.item: <n>",
+    "count": 7,
+    "first_seen": "2026-10-31T09:00:00.000Z",
+    "last_seen": "2026-11-29T09:00:00.000Z",
+    "state": "open",
+    "new": False,
+}
 
 
 def check_words(daemon: Daemon, *store: str) -> None:
@@ -44,9 +69,23 @@ def check_word(daemon: Daemon) -> None:
     assert [near["word"] for near in found["near"]["words"]] == [incident.NEXT]
 
 
+def check_problems(daemon: Daemon, *store: str) -> None:
+    """Make sure that the view that fails is first in the command and the API; then resolve it, and see it so."""
+    command = ("problems", *(f"--{name}={value}" for name, value in INCIDENT_WEEK.items()), "--json", *store)
+    first, second = json.loads(ingestd(daemon.data_dir, *command))
+    assert [first, second] == json.loads(daemon.get(f"/api/problems?{urlencode(INCIDENT_WEEK)}"))["problems"]
+    assert sum(first.pop("sparkline")) == incident.FAILURES
+    assert first == CHECKOUT
+    assert {name: second[name] for name in ITEM} == ITEM
+    ingestd(daemon.data_dir, "problems", "resolve", first["problem"], "--note", "redis is back")
+    first, second = json.loads(ingestd(daemon.data_dir, *command))
+    assert (first["state"], first["mark"]["note"], second["state"]) == ("resolved", "redis is back", "open")
+
+
 def check_all(daemon: Daemon, *store: str) -> None:
     check_words(daemon, *store)
     check_word(daemon)
+    check_problems(daemon, *store)
 
 
 @pytest.fixture(scope="module")
