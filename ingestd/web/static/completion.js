@@ -81,7 +81,9 @@ export function createCompletion() {
     const compare =
       found?.ordered && !value && !operator ? [{ kind: "operator", text: ">=", insert: ">=", start }] : [];
     if (TEXTS.includes(field) || !field) return compare;
-    await new Promise((done) => setTimeout(done, WAIT_MS));
+    await new Promise((done) => {
+      setTimeout(done, WAIT_MS);
+    });
     if (own.signal.aborted) return null;
     const typed = unescaped(value.replace(/^"|"$/g, ""));
     const { since, until } = resolve(current(), serverNow());

@@ -16,7 +16,7 @@ export function createNumber(metric, field, onClose) {
     const { buckets } = await ask("aggregate", { metric: name, q, since, until }, signal);
     return buckets[0]?.metrics[name] ?? null;
   }
-  async function before({ q, sinceDate, untilDate }, signal) {
+  function before({ q, sinceDate, untilDate }, signal) {
     const since = iso(new Date(sinceDate.getTime() - (untilDate - sinceDate)));
     return valueOf({ q, since, until: iso(sinceDate) }, signal);
   }

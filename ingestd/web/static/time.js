@@ -12,13 +12,13 @@ const SECOND = 1000,
 export const RANGES = { "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY };
 export const DAYS = ["today", "yesterday"];
 
-let zone = null, // a name such as "Asia/Seoul"; null: the browser's
+let namedZone = null, // a name such as "Asia/Seoul"; null: the browser's
   clockOfZone = null,
   formats = {};
 
 /** Read and show times in a zone by its name; null: that of the browser. */
 export function useZone(name) {
-  if (name === zone && formats.fullDay) return;
+  if (name === namedZone && formats.fullDay) return;
   const format = (options) => new Intl.DateTimeFormat(language, { timeZone: name ?? undefined, ...options });
   formats = {
     fullDay: format({ dateStyle: "full" }),
@@ -28,15 +28,15 @@ export function useZone(name) {
   const parts = Object.fromEntries(["year", "month", "day", "hour", "minute", "second"].map((part) => [part, "numeric"]));
   const fields = { timeZone: name, hourCycle: "h23", era: "short", ...parts };
   clockOfZone = name && new Intl.DateTimeFormat("en-u-ca-gregory", fields);
-  zone = name;
+  namedZone = name;
 }
 
 /** Return the name of the zone that times are in. */
-export const zoneName = () => zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const zoneName = () => namedZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** Return how many seconds local time is ahead of UTC at `date`; long ago, zones had odd seconds. */
 export function zoneSeconds(date) {
-  const there = zone ? fieldsInZone(date) : fieldsInBrowser(date); // getTimezoneOffset() has no seconds
+  const there = namedZone ? fieldsInZone(date) : fieldsInBrowser(date); // getTimezoneOffset() has no seconds
   return Math.round((utc(...there).getTime() - Math.floor(date.getTime() / SECOND) * SECOND) / SECOND);
 }
 
@@ -65,7 +65,7 @@ function utc(year, month, day, hour = 0, minute = 0, second = 0, ms = 0) {
 
 /** Return a local time. */
 function local(year, month, day, hour = 0, minute = 0, second = 0, ms = 0) {
-  if (!zone) {
+  if (!namedZone) {
     const date = new Date(2000, 0, 1);
     date.setFullYear(year, month, day);
     date.setHours(hour, minute, second, ms);
@@ -159,11 +159,11 @@ export function parseRange(from, to, now) {
 }
 
 const two = (value) => String(value).padStart(2, "0");
-function clock(date) {
+function clockOf(date) {
   const there = shown(date);
   return `${two(there.getUTCHours())}:${two(there.getUTCMinutes())}`;
 }
-function day(date) {
+function dayOf(date) {
   const there = shown(date);
   return `${String(there.getUTCFullYear()).padStart(4, "0")}-${two(there.getUTCMonth() + 1)}-${two(there.getUTCDate())}`;
 }
@@ -172,7 +172,7 @@ const seconds = (date) => two(shown(date).getUTCSeconds());
 /** Return a time as the inputs take it: "2026-11-22 14:00", with seconds if they are not 0. */
 export function inputText(date) {
   const exact = shown(date).getTime() % MINUTE ? `:${seconds(date)}` : "";
-  return `${day(date)} ${clock(date)}${exact}`;
+  return `${dayOf(date)} ${clockOf(date)}${exact}`;
 }
 
 /** Return the day of an event: "Sunday, November 22, 2026"; "" without a time. */
@@ -180,7 +180,7 @@ export const dayText = (date) => (Number.isNaN(date.getTime()) ? "" : formats.fu
 
 /** Return the time of an event with milliseconds: "14:03:21.250". */
 export const preciseText = (date) =>
-  `${clock(date)}:${seconds(date)}.${String(shown(date).getUTCMilliseconds()).padStart(3, "0")}`;
+  `${clockOf(date)}:${seconds(date)}.${String(shown(date).getUTCMilliseconds()).padStart(3, "0")}`;
 
 /** Return a time with its day and zone: "2026-11-22 14:03:21.250 +09:00"; "" for none. */
 export function zonedText(date) {
@@ -188,7 +188,7 @@ export function zonedText(date) {
   const minutes = Math.round(zoneSeconds(date) / 60);
   const ahead = Math.abs(minutes);
   const zone = `${minutes < 0 ? "-" : "+"}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`;
-  return `${day(date)} ${preciseText(date)} ${zone}`;
+  return `${dayOf(date)} ${preciseText(date)} ${zone}`;
 }
 
 function isMidnight(date) {
@@ -199,14 +199,14 @@ function isMidnight(date) {
 /** Return a range for display: "Nov 22 14:00 – 14:10", "Nov 1 – Nov 8", "2025-12-01 – 2026-11-08". */
 export function rangeText(since, until) {
   const year = (date) => shown(date).getUTCFullYear();
-  const dayName = (date) => (year(since) === year(until) ? formats.shortDay.format(date) : day(date));
+  const dayName = (date) => (year(since) === year(until) ? formats.shortDay.format(date) : dayOf(date));
   if (isMidnight(since) && isMidnight(until)) {
     const last = new Date(until.getTime() - 1);
-    return day(since) === day(last) ? formats.weekday.format(since) : `${dayName(since)} – ${dayName(last)}`;
+    return dayOf(since) === dayOf(last) ? formats.weekday.format(since) : `${dayName(since)} – ${dayName(last)}`;
   }
   const precise = until - since < 5 * MINUTE;
-  const time = (date) => (precise ? preciseText(date).slice(0, 8) : clock(date));
-  const end = day(since) === day(until) ? time(until) : `${dayName(until)} ${time(until)}`;
+  const time = (date) => (precise ? preciseText(date).slice(0, 8) : clockOf(date));
+  const end = dayOf(since) === dayOf(until) ? time(until) : `${dayName(until)} ${time(until)}`;
   return `${dayName(since)} ${time(since)} – ${end}`;
 }
 
@@ -242,7 +242,7 @@ export function ticks(since, until, count) {
 function tickText(date, step, atMidnight) {
   if (step >= YEAR) return String(shown(date).getUTCFullYear());
   if (atMidnight || step >= DAY) return formats.shortDay.format(date);
-  return step < MINUTE ? preciseText(date).slice(0, 8) : clock(date);
+  return step < MINUTE ? preciseText(date).slice(0, 8) : clockOf(date);
 }
 
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
