@@ -16,12 +16,10 @@ from ingestd.analytics.words import (
     also,
     compared,
     previous_period,
-    value_text,
     visits,
 )
 from ingestd.event.jsontext import loads
 from ingestd.event.timestamp import from_epoch_clamped, to_epoch_ns
-from ingestd.stores.aggregation import MAX_BUCKETS, Aggregation, Interval, Terms
 from ingestd.stores.base import LogStore, TopValue
 from ingestd.stores.query import PATH_FIELDS, Equal, Exists, Or, Query
 
@@ -41,8 +39,11 @@ Some databases have cities and no regions.
 NEAR_S = 600
 """How far apart two searches of a visitor may be to belong together, in seconds."""
 
-MAX_SEARCHES, MAX_NEAR = 2_000, 10_000
+MAX_SEARCHES, MAX_NEAR = 1_000, 5_000
 """Searches for the word, the newest, and searches of their visitors that are looked at."""
+
+MAX_SERIES = 200
+"""Words that are counted over time at once: servers count at most 500 values in an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +105,21 @@ def _first(
     return "", ()
 
 
-def word_series(store: LogStore, query: Query, words: Sequence[str], interval: Interval) -> dict[str, dict[str, int]]:
+def word_series(
+    store: LogStore, query: Query, words: Sequence[str], seconds: int, offset: int = 0
+) -> dict[str, dict[str, int]]:
     """Return how often each word was searched for over time, by the start of each interval that has a search.
 
-    Raises:
-        AggregationError: There are too many words for intervals of this width.
+    ``seconds`` and ``offset`` are those of `LogStore.histogram`. Only the first `MAX_SERIES` words are counted.
     """
-    if not words:
+    found: dict[str, dict[str, int]] = {word: {} for word in words[:MAX_SERIES]}
+    if not found:
         return {}
-    asked = also(visits(query), Or(tuple(Equal(WORD, word) for word in words)))
-    wanted = Aggregation(terms=(Terms(WORD, min(len(words), MAX_BUCKETS)),), interval=interval)
-    found: dict[str, dict[str, int]] = {word: {} for word in words}
-    for bucket in store.aggregate(asked, wanted):
-        word, time, count = value_text(bucket.key[0]), bucket.time, bucket.values[0]
-        if word in found and time is not None:
-            found[word][time] = int(count or 0)
+    asked = also(visits(query), Or(tuple(Equal(WORD, word) for word in found)))
+    for bucket in store.histogram(asked, seconds, offset, WORD):
+        for word, count in bucket.counts.items():
+            if word in found:
+                found[word][bucket.time] = count
     return found
 
 

@@ -13,7 +13,6 @@ from ingestd.analytics import words as words_module
 from ingestd.analytics.periods import Period
 from ingestd.analytics.word_details import Neighbours, neighbours, word_details, word_series
 from ingestd.analytics.words import Unanswered, WordCount, WordReport, unanswered, words_report
-from ingestd.stores.aggregation import Interval
 from ingestd.stores.base import LogStore
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Equal, Query
@@ -70,7 +69,7 @@ class TestIncident:
         assert unanswered(incident_store, LAST) == Unanswered(True, 6, ((incident.NOT_FOUND, 6),))
 
     def test_over_time(self, incident_store: LocalStore) -> None:
-        found = word_series(incident_store, LAST, [incident.RISING, "jeju", "never"], Interval(86_400))
+        found = word_series(incident_store, LAST, [incident.RISING, "jeju", "never"], 86_400)
         days = [f"2026-11-{day}T00:00:00.000Z" for day in (27, 28, 29)]
         assert found == {incident.RISING: dict.fromkeys(days, 30), "jeju": dict.fromkeys(days, 6), "never": {}}
 

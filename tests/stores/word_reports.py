@@ -9,7 +9,6 @@ from unittest import mock
 
 from ingestd.analytics import words
 from ingestd.analytics.word_details import word_details, word_series
-from ingestd.stores.aggregation import Interval
 from ingestd.stores.base import LogStore
 from tests.stores.questions import Question, query
 
@@ -42,7 +41,7 @@ def _details(store: LogStore) -> Any:
 
 
 def _series(store: LogStore) -> dict[str, dict[str, int]]:
-    found = word_series(store, _DAYS, ["서울 맛집", "제주", "never"], Interval(86_400))
+    found = word_series(store, _DAYS, ["서울 맛집", "제주", "never"], 86_400)
     return {word: {time[:10]: count for time, count in counts.items()} for word, counts in found.items()}
 
 

@@ -13,7 +13,7 @@ from ingestd.analytics.words import WORD, WordCount, also, previous_period, unan
 from ingestd.analytics.words_csv import words_csv
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_clamped
-from ingestd.stores.aggregation import MAX_BUCKETS, Interval
+from ingestd.stores.aggregation import MAX_BUCKETS
 from ingestd.stores.base import LogStore, TopValue, moment
 from ingestd.stores.query import Condition, Gap, Like, Query, Text
 from ingestd.stores.words import words as words_of
@@ -37,8 +37,8 @@ def words_document(store: LogStore, query: Query, arguments: Arguments) -> bytes
     if arguments["csv"]:
         return dumps({"csv": words_csv(word.document() for word in report.words).decode()})
     lists = {"words": report.words, "rising": report.rising, "new": report.new, "fallen": report.fallen}
-    times, interval = _intervals(query, arguments)
-    series = _series(store, query, [word.word for found in lists.values() for word in found], times, interval)
+    times = _times(query, arguments)
+    series = _series(store, query, [word.word for found in lists.values() for word in found], times, arguments)
     without = unanswered(store, query, _LISTED)
     document: dict[str, Any] = {
         "total": report.total,
@@ -60,14 +60,12 @@ def word_document(store: LogStore, query: Query, arguments: Arguments) -> bytes:
     """Return what is known about a word as JSON."""
     query, zone, word = _bounded(query, arguments["now"]), ZoneInfo(arguments["zone"]), arguments["word"]
     details = word_details(store, query, word, zone=zone)
-    times, interval = _intervals(query, arguments)
-    series = _series(store, query, [word], times, interval)
+    times = _times(query, arguments)
+    series = _series(store, query, [word], times, arguments)
     before, earlier = previous_period(query, zone), {}
-    times_before: list[str] = []
     if before is not None:
         query = replace(query, since=before.since, until=before.until)
-        times_before, interval = _intervals(query, arguments)
-        earlier = _series(store, query, [word], times_before, interval)
+        earlier = _series(store, query, [word], _times(query, arguments), arguments)
     return dumps(
         details.word.document()
         | {
@@ -99,32 +97,31 @@ def _finds(text: str) -> Condition:
     return Text(text, (WORD,)) if words_of(text) else Like(WORD, (Gap.MANY, text, Gap.MANY))
 
 
-def _intervals(query: Query, arguments: Arguments) -> tuple[list[str], Interval]:
-    """Return the starts of the intervals of a query, and the intervals; none without a width or a time range.
+def _times(query: Query, arguments: Arguments) -> list[str]:
+    """Return the starts of the intervals of a query; none without a width or a time range.
 
     Raises:
         ParameterError: There are too many.
     """
-    seconds, offset = arguments["seconds"] or 1, arguments["offset"]
-    interval = Interval(seconds, ((None, offset),))
-    if not arguments["seconds"] or query.since is None or query.until is None:
-        return [], interval
+    seconds, offset = arguments["seconds"], arguments["offset"]
+    if not seconds or query.since is None or query.until is None:
+        return []
     since, until = (moment(time).timestamp() for time in (query.since, query.until))
     first = int((since + offset) // seconds * seconds) - offset
     if (until - first) / seconds > MAX_POINTS:
         raise ParameterError(f"that makes more than {MAX_POINTS} intervals; choose a shorter time range or wider ones")
-    return [from_epoch_clamped(start) for start in range(first, max(int(-(-until // 1)), first + 1), seconds)], interval
+    return [from_epoch_clamped(start) for start in range(first, max(int(-(-until // 1)), first + 1), seconds)]
 
 
 def _series(
-    store: LogStore, query: Query, words: Iterable[str], times: Sequence[str], interval: Interval
+    store: LogStore, query: Query, words: Iterable[str], times: Sequence[str], arguments: Arguments
 ) -> dict[str, list[int]]:
     """Return how often words were searched for in each interval."""
     if not times:
         return {}
     known = list(dict.fromkeys(words))[: MAX_BUCKETS // len(times)]
-    found = word_series(store, query, known, interval)
-    return {word: [found[word].get(time, 0) for time in times] for word in known}
+    found = word_series(store, query, known, arguments["seconds"], arguments["offset"])
+    return {word: [counts.get(time, 0) for time in times] for word, counts in found.items()}
 
 
 def _with_series(words: Iterable[WordCount], series: dict[str, list[int]]) -> list[dict[str, Any]]:
