@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ingestd.alerts.quiet_hours import QuietHours
 from ingestd.settings import AlertChannelSettings, Settings, SettingsError, parse_rule
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from ingestd.alerts.state import PageRules
     from ingestd.stores.elastic.connection.options import ElasticOptions
 
+_MAX_LAG_S = 86_400
 _SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 _SECRETS = ("url", "secret", "password")
 
 
@@ -92,6 +96,8 @@ def alerts_config(settings: Settings, server: ElasticOptions | None = None, indi
         problems.append(_problem(settings, "alerts", "quiet_hours", str(error)))
     if found.interval < 0.1:
         problems.append(_problem(settings, "alerts", "interval", "rules are evaluated at most every 100ms"))
+    if found.lag > _MAX_LAG_S:
+        problems.append(_problem(settings, "alerts", "lag", "events may take one day to arrive at most"))
     if problems:
         raise SettingsError(problems)
     return AlertsConfig(
@@ -207,6 +213,24 @@ def _missing(raw: AlertChannelSettings, secrets: Mapping[str, str]) -> tuple[str
             return "tls", "a password is sent with TLS only: use starttls or tls"
         return None
     url = secrets["url"]
-    if url != "?" and not url.startswith(("http://", "https://")):
-        return "url", "a webhook needs its URL, which starts with https:// or http://"
+    if url != "?" and (text := _url_mistake(url)):
+        return "url", text
     return None
+
+
+def _url_mistake(url: str) -> str:
+    """Return what is wrong with the URL of a webhook, empty if nothing is; it is not quoted, as it may be secret."""
+    if not url.startswith(("http://", "https://")):
+        return "a webhook needs its URL, which starts with https:// or http://"
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host:
+        return "the URL has no valid host and port, such as https://example.org:8443/hook"
+    if parts.username is not None:
+        return 'a URL with a user and password is not supported: set headers = { Authorization = "Basic ..." }'
+    if _NOT_IN_URLS.search(url) or not f"{parts.path}{parts.query}".isascii():
+        return "the URL has a space, a control character or a letter that is not ASCII: percent-encode it, as %20"
+    return ""

@@ -12,6 +12,7 @@ from ingestd.stores.aggregation import AggregationError, Metric
 from ingestd.stores.query import Condition, QueryError
 from ingestd.suggest import did_you_mean
 
+_MAX_WINDOW_S = 366 * 86_400
 _WITHOUT_BOUND = ("new_problem", "silence")
 
 
@@ -68,8 +69,8 @@ def make_rule(name: str, found: AlertRuleSettings, channels: Collection[str], so
     Raises:
         RuleError: They do not fit together, or the query is wrong.
     """
-    if found.window < 1:
-        raise RuleError("window", "a window has at least 1 second")
+    if not 1 <= found.window <= _MAX_WINDOW_S:
+        raise RuleError("window", "a window has from 1 second to 366 days")
     if found.evaluations < 1:
         raise RuleError("evaluations", "at least one evaluation must agree")
     bound, above, resolve = _bounds(found)

@@ -27,6 +27,8 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ),
     ("channel", f'{CHANNEL}[alerts.rules.a]\nabove = 2\nchannels = ["op"]', ":5: error: alerts.rules.a.channel"),
     ("window", '[alerts.rules.a]\nabove = 2\nwindow = "1ms"', ":3: error: alerts.rules.a.window: a window has "),
+    ("long", '[alerts.rules.a]\nabove = 2\nwindow = "999999d"', ":3: error: alerts.rules.a.window: a window has "),
+    ("lag", '[alerts]\nlag = "2d"', ":2: error: alerts.lag: events may take one day"),
     ("query", '[alerts.rules.a]\nabove = 2\nquery = "a:(b"', ":3: error: alerts.rules.a.query: this bracket is "),
     ("unknown", "[alerts.rules.a]\nabov = 2", ":2: error: unknown setting 'alerts.rules.a.abov'\n  help: did yo"),
     ("name", '[alerts.rules."a b"]\nabove = 2', ":1: error: 'a b' is not a name: use letters, digits, _ and -,"),
@@ -35,6 +37,12 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ("quiet", '[alerts]\nquiet_hours = "22-7"', ":2: error: alerts.quiet_hours: expected hours such as 22:00-07"),
     ("interval", '[alerts]\ninterval = "0s"', ":2: error: alerts.interval: rules are evaluated at most every 100ms"),
     ("url", '[alerts.channels.a]\nurl = "ops.test"', ":2: error: alerts.channels.a.url: a webhook needs its UR"),
+    ("host", '[alerts.channels.a]\nurl = "https://:80/x"', ":2: error: alerts.channels.a.url: the URL has no valid"),
+    ("port", '[alerts.channels.a]\nurl = "https://a:b/x"', ":2: error: alerts.channels.a.url: the URL has no valid"),
+    ("bracket", '[alerts.channels.a]\nurl = "https://[::1/x"', ":2: error: alerts.channels.a.url: the URL has no"),
+    ("user", '[alerts.channels.a]\nurl = "https://a:b@c/x"', ":2: error: alerts.channels.a.url: a URL with a user"),
+    ("space", '[alerts.channels.a]\nurl = "https://a/x y"', ":2: error: alerts.channels.a.url: the URL has a space"),
+    ("hangul", '[alerts.channels.a]\nurl = "https://a/한"', ":2: error: alerts.channels.a.url: the URL has a space"),
     ("file", '[alerts.channels.a]\nurl_file = "gone"', ":2: error: alerts.channels.a.url_file: "),
     ("email", '[alerts.channels.a]\ntype = "email"', ":1: error: alerts.channels.a.host: an e-mail needs the SM"),
     (
@@ -52,6 +60,13 @@ def test_mistakes(text: str, expected: str, tmp_path: Path) -> None:
         config_of(tmp_path, text)
     (problem,) = error.value.problems
     assert problem.removeprefix(str(tmp_path / "ingestd.toml")).startswith(expected)
+
+
+@pytest.mark.parametrize("headers", ['{ "A b" = "hunter2" }', '{ A = "hunter2\\n" }', '{ A = "hunter2한" }'])
+def test_headers_that_http_does_not_allow(headers: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r":3: error: alerts\.channels\.a\.headers: a header has a name") as error:
+        config_of(tmp_path, f'[alerts.channels.a]\nurl = "https://a"\nheaders = {headers}')
+    assert "hunter2" not in str(error.value)
 
 
 def test_no_error_shows_a_secret(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
+import time
+from typing import BinaryIO
 
 from ingestd.alerts.channels.errors import ChannelError
 from ingestd.alerts.config import Channel
@@ -14,6 +17,8 @@ from ingestd.alerts.state import Notification
 from ingestd.event.jsontext import dumps
 
 _ERROR_CHARS = 200
+_ERROR_BYTES = 4 * _ERROR_CHARS
+_CHUNK_BYTES = 1 << 16
 _SECRET_PREFIX = "INGESTD_"  # noqa: S105 -- variables of our settings, which may be secrets
 
 
@@ -26,36 +31,60 @@ def run_command(channel: Channel, notification: Notification, page_url: str) -> 
         ChannelError: It cannot be started, did not end in time, or its exit code is not 0.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIX)}
-    body = dumps(document(notification, page_url)) + b"\n"
+    program = channel.command[0]
     try:
-        process = subprocess.Popen(  # noqa: S603 -- of the settings, without a shell
-            channel.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environ,
-            start_new_session=True,
-        )
+        with _input(dumps(document(notification, page_url)) + b"\n") as body:
+            process = subprocess.Popen(  # noqa: S603 -- of the settings, without a shell
+                channel.command,
+                stdin=body,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=environ,
+                start_new_session=True,
+            )
     except (OSError, ValueError) as error:
-        raise ChannelError(f"{channel.command[0]} cannot be started: {getattr(error, 'strerror', error)}") from None
+        raise ChannelError(f"{program} cannot be started: {getattr(error, 'strerror', error)}") from None
     with process:
         try:
-            _, errors = process.communicate(body, channel.timeout_s)
+            errors = _ended(process, channel.timeout_s)
         except subprocess.TimeoutExpired:
             _kill_group(process)
-            raise ChannelError(f"{channel.command[0]} did not end within {channel.timeout_s:g} s") from None
+            raise ChannelError(f"{program} did not end within {channel.timeout_s:g} s") from None
         except BaseException:
             _kill_group(process)
             raise
     if process.returncode:
         reason = " ".join(errors.decode(errors="replace").split())[-_ERROR_CHARS:]
-        raise ChannelError(f"{channel.command[0]} failed with {process.returncode}" + (f": {reason}" if reason else ""))
+        raise ChannelError(f"{program} failed with {process.returncode}" + (f": {reason}" if reason else ""))
+
+
+def _input(body: bytes) -> BinaryIO:
+    """Return a file in memory to be read from its start: a program may leave its input unread."""
+    file = os.fdopen(os.memfd_create("notification"), "w+b")
+    file.write(body)
+    file.seek(0)
+    return file
+
+
+def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
+    """Wait for the end of a program; returns the end of what it wrote to stderr, which may be without end.
+
+    Raises:
+        subprocess.TimeoutExpired: It runs, or something that it has started holds stderr.
+    """
+    assert process.stderr is not None  # noqa: S101 -- it is a pipe
+    fd, end, until = process.stderr.fileno(), b"", time.monotonic() + timeout_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(fd, selectors.EVENT_READ)
+        while (left := until - time.monotonic()) > 0:
+            if selector.select(left):
+                if not (chunk := os.read(fd, _CHUNK_BYTES)):
+                    process.wait(left)
+                    return end
+                end = (end + chunk)[-_ERROR_BYTES:]
+    raise subprocess.TimeoutExpired(process.args, timeout_s)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for pipe in (process.stdin, process.stderr):  # a grandchild in another session may hold them open
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()

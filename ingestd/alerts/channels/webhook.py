@@ -51,9 +51,9 @@ def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | N
         digest = hmac.new(channel.secret.encode(), body, hashlib.sha256).hexdigest()
         headers["X-Ingestd-Signature-256"] = f"sha256={digest}"
     headers |= dict(channel.headers)
-    request = urllib.request.Request(channel.url, body, headers, method="POST")  # noqa: S310 -- checked: http or https
-    where = urlsplit(channel.url).hostname or "the server"
+    where = _host(channel.url)
     try:
+        request = urllib.request.Request(channel.url, body, headers, method="POST")  # noqa: S310 -- http or https
         context = ssl.create_default_context(cafile=channel.ca_file or None)
         opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
         with opener.open(request, timeout=channel.timeout_s) as response:
@@ -63,6 +63,13 @@ def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | N
             raise ChannelError(f"{where} answered with status {error.code}{_reason(error)}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise ChannelError(f"{where} cannot be reached: {_why(error)}") from None
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "the server"
+    except ValueError:
+        return "the server"
 
 
 def _escaped(message: str) -> str:
@@ -80,6 +87,8 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, http.client.InvalidURL | ValueError):  # its text quotes the URL or a header: secrets
+        return "its URL or a header has characters that HTTP does not allow"
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError | socket.timeout):
         return "it did not answer in time"
