@@ -50,7 +50,7 @@ def axe() -> str:
 
 
 class TestAxe:
-    @pytest.mark.sampled(usual=2)
+    @pytest.mark.sampled(usual=3)
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
     def test_no_violations(self, site: Site, visit: Open, axe: str, place: Place, scheme: str) -> None:
