@@ -257,6 +257,7 @@ PATTERNS = [  # id, message, pattern
     ("ip", "to 10.0.0.5:6379 and 10.1.2.3", "to <ip> and <ip>"),
     ("ip_at_the_end", "to 10.0.0.5:6379. Refused by 10.0.0.6.", "to <ip>. Refused by <ip>."),
     ("version", "version 1.2.3.4.5 of 1.2.3", "version <n> of <n>"),
+    ("ipv6_of_ipv4", "to ::ffff:192.0.2.1 and [64:ff9b::192.0.2.1]:80", "to <ip> and <ip>"),
     ("ipv6", "to 2001:db8::1 and [::1] and fe80::1:2:3:4", "to <ip> and <ip> and <ip>"),
     ("email", "mail to kim.lee+x@mail.example.com bounced", "mail to <email> bounced"),
     ("time", "at 2026-11-19T05:00:00.123Z and 2026-11-19 05:00", "at <time> and <time>"),
