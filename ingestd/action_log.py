@@ -71,8 +71,7 @@ class ActionLog:
         Raises:
             OSError: It cannot be written.
         """
-        short = msgspec.structs.replace(action, text=action.text[:_MAX_TEXT], target=action.target[:_MAX_TEXT])
-        line = msgspec.json.encode(short) + b"\n"
+        line = msgspec.json.encode(Action(*(_stored(text) for text in msgspec.structs.astuple(action)))) + b"\n"
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         with self._opened() as fd:
             size = os.fstat(fd).st_size
@@ -121,6 +120,11 @@ class ActionLog:
                 start = found.get(action.id)
                 found[action.id] = action if start is None else _ended(start, action)
         return list(found.values())[::-1][:limit]
+
+
+def _stored(text: str) -> str:
+    """Return a text that can be written as UTF-8, not too long: arguments of a command may have other bytes."""
+    return text[:_MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 def _ended(start: Action, end: Action) -> Action:

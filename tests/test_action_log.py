@@ -49,6 +49,15 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     assert len(kept) >= 3
 
 
+def test_texts_that_are_not_unicode_are_kept_as_far_as_they_can_be(tmp_path: Path) -> None:
+    log = ActionLog(tmp_path)
+    log.add(
+        Action("id1", "2026-11-19T10:00:00Z", "problems.resolve", "\udcff", "cli", "x\ny", "a" * 9999, DONE, "\ud800")
+    )
+    (found,) = log.read(10)
+    assert (found.target, found.user, found.address, found.text) == ("?", "x\ny", "a" * 500, "?")
+
+
 def _add_many(folder: Path, first: int) -> None:
     log = ActionLog(folder, max_bytes=4000)
     for number in range(first, first + 20):

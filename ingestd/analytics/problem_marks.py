@@ -13,6 +13,9 @@ MAX_NOTE_CHARS = 500
 MAX_MARKS = 2_000
 """Marks that are kept; those made first are forgotten."""
 
+_MAX_MARK_BYTES = 8_000
+"""Of an id and a note of control characters, which take 6 bytes each in JSON."""
+
 State = Literal["open", "resolved", "muted"]
 ACTIONS: dict[str, State] = {"resolve": "resolved", "mute": "muted", "reopen": "open"}
 """What can be done with a problem, and the state that it has then."""
@@ -39,7 +42,7 @@ class MarkError(ValueError):
 
 def marks_document(data_dir: Path) -> Document[Marks]:
     """Return the document in a data folder."""
-    return Document(data_dir / "problems.json", Marks, max_bytes=MAX_MARKS * 4 * MAX_NOTE_CHARS)
+    return Document(data_dir / "problems.json", Marks, max_bytes=MAX_MARKS * _MAX_MARK_BYTES)
 
 
 def load_marks(data_dir: Path) -> dict[str, Mark]:
@@ -60,10 +63,10 @@ def mark_problem(data_dir: Path, problem: str, action: str, *, at: str, by: str,
         raise MarkError("a problem is named by its id, as ingestd problems lists it")
     if len(note) > MAX_NOTE_CHARS:
         raise MarkError(f"a note has at most {MAX_NOTE_CHARS} characters, and this one has {len(note):,}")
-    mark = Mark(ACTIONS[action], at, _valid(by), _valid(note))
+    problem, mark = _valid(problem), Mark(ACTIONS[action], at, _valid(by), _valid(note))
     with marks_document(data_dir).update() as content:
         content.problems.pop(problem, None)
-        content.problems[_valid(problem)] = mark
+        content.problems[problem] = mark
         for oldest in [*content.problems][: max(len(content.problems) - MAX_MARKS, 0)]:
             del content.problems[oldest]
     return mark

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
 from ingestd.web.processes.protocol import QueryResponse, error_response
+
+Content = TypeVar("Content")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,6 +49,18 @@ def add_headers(response: web.StreamResponse) -> None:
 def json_response(document: Any, status: int = 200) -> web.Response:
     """Return the response for a document of JSON types."""
     return web.Response(status=status, body=dumps(document), content_type="application/json")
+
+
+def decoded(body: bytes, kind: type[Content]) -> Content:
+    """Return the JSON body of a request.
+
+    Raises:
+        msgspec.DecodeError: It is not of this kind, not JSON, or not UTF-8.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("it is not UTF-8") from None
 
 
 def json_error(status: int, message: str) -> web.Response:

@@ -19,7 +19,7 @@ from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_act
 from ingestd.event.timestamp import from_datetime
 from ingestd.logs import get_logger
 from ingestd.web.api import params
-from ingestd.web.responses import Handler, json_error, json_response
+from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 log = get_logger(__name__)
 
@@ -129,10 +129,10 @@ def _now() -> str:
 def _shown(body: bytes) -> str:
     """Return the body of a request as text: ``day=2026-11-19, force=true``."""
     try:
-        found = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found = decoded(body or b"{}", dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
         return ""
-    texts = (f"{key}={bytes(value).decode().strip(_QUOTES)}" for key, value in found.items())
+    texts = (f"{key}={bytes(value).decode('utf-8', 'replace').strip(_QUOTES)}" for key, value in found.items())
     return ", ".join(texts)[:_MAX_BODY]
 
 
@@ -141,7 +141,7 @@ def _reason(response: web.StreamResponse) -> str:
     if not isinstance(body, bytes):
         return f"status {response.status}"
     try:
-        error = msgspec.json.decode(body, type=_Body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        error = decoded(body, _Body).error
+    except msgspec.MsgspecError:
         return f"status {response.status}"
     return error.message if isinstance(error, _Failure) else error

@@ -24,7 +24,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.open import is_builtin, open_backups
 from ingestd.web.api.action_log import KEY
 from ingestd.web.processes.action_runner import ActionRunner, Ended
-from ingestd.web.responses import Handler, json_error, json_response
+from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 _MAX_RENAME = 255
 
@@ -116,7 +116,7 @@ async def _read_action(kind: str, request: web.Request) -> ManualAction:
     """Return the action that a request asks for. Raises ValueError."""
     content = await request.read()
     try:
-        body = msgspec.json.decode(content or b"{}", type=_Body)
+        body = decoded(content or b"{}", _Body)
     except msgspec.MsgspecError as error:
         raise ValueError(f"the body is not valid: {error}") from None
     day = body.day.replace(".", "-")

@@ -21,7 +21,7 @@ from ingestd.alerts.state import page_rules_document, state_document
 from ingestd.settings import NAME, parse_rule, rule_document
 from ingestd.stores.query import QueryError
 from ingestd.web.processes.protocol import error_response
-from ingestd.web.responses import Handler, json_error, json_response
+from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 _MAX_HISTORY = 100
 _MAX_RULES = 200
@@ -121,7 +121,7 @@ def save_rule(config: AlertsConfig, name: str, body: bytes) -> Mapping[str, Any]
         raise RefusedError(400, "a name has letters, digits, _ and -, at most 64")
     if name in config.rules:
         raise RefusedError(409, f"{name} is in the settings file: change it there")
-    found = parse_rule(msgspec.json.decode(body, type=_RuleBody).rule)
+    found = parse_rule(decoded(body, _RuleBody).rule)
     checked_query(found.query)
     make_rule(name, found, config.channels, "page")
     with page_rules_document(config.data_dir).update() as page:
@@ -142,7 +142,7 @@ def delete_rule(config: AlertsConfig, name: str, _body: bytes) -> Mapping[str, A
 
 def mute(config: AlertsConfig, name: str, body: bytes) -> Mapping[str, Any]:
     """Mute an alert for some time, or unmute it. Raises RefusedError."""
-    seconds = msgspec.json.decode(body or b"{}", type=_MuteBody).seconds
+    seconds = decoded(body or b"{}", _MuteBody).seconds
     if seconds is not None and not 0 <= seconds <= _MAX_MUTED_S:
         raise RefusedError(400, f"seconds are from 0 to {_MAX_MUTED_S:,}")
     with page_rules_document(config.data_dir).update() as page:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from ingestd.analytics.problem_marks import ACTIONS, MarkError, mark_problem
 from ingestd.logs import get_logger
-from ingestd.web.responses import Handler, json_error, json_response, utc_now
+from ingestd.web.responses import Handler, decoded, json_error, json_response, utc_now
 
 log = get_logger(__name__)
 
@@ -34,7 +34,7 @@ def _mark_handler(data_dir: Path, action: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         problem, by = request.match_info["problem"], request.remote or ""
         try:
-            body = msgspec.json.decode(await request.read() or b"{}", type=_Body)
+            body = decoded(await request.read() or b"{}", _Body)
             make = partial(mark_problem, data_dir, problem, action, at=utc_now(), by=by, note=body.note)
             mark = await asyncio.to_thread(make)
         except msgspec.MsgspecError as error:

@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from ingestd.documents import Document
-from ingestd.web.responses import Handler, json_error, json_response
+from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 MAX_VIEWS = 200
 MAX_NAME = 80
@@ -92,7 +92,7 @@ def _change_handler(document: Document[Views], change: Callable[[Views, View], N
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            view = msgspec.json.decode(await request.read(), type=View)
+            view = decoded(await request.read(), View)
             return json_response(msgspec.to_builtins(await asyncio.to_thread(apply, view)))
         except msgspec.MsgspecError as error:
             return json_error(400, f"the body is not valid: {error}")

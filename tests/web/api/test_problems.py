@@ -35,6 +35,7 @@ def test_marks_are_kept_with_who_made_them(tmp_path: Path) -> None:
 
 REFUSED = [  # id, path, body, status, part of the answer
     ("not_json", "aaa/resolve", b"{", 400, "the body is not valid"),
+    ("not_utf8", "aaa/resolve", b'{"note": "\xff"}', 400, "the body is not valid: it is not UTF-8"),
     ("other_key", "aaa/resolve", b'{"by": "me"}', 400, "the body is not valid"),
     ("long_note", "aaa/mute", b'{"note": "%s"}' % (b"x" * 501), 400, "at most 500 characters"),
     ("action", "aaa/delete", b"", 404, ""),
