@@ -209,6 +209,9 @@ def _missing(raw: AlertChannelSettings, secrets: Mapping[str, str]) -> tuple[str
                 return key, f"an e-mail needs {what}"
         if not raw.recipients:
             return "recipients", "an e-mail needs the addresses that it goes to"
+        for key, address in [("sender", raw.sender), *(("recipients", address) for address in raw.recipients)]:
+            if not address.isprintable():  # without an @ it may be a user of the server
+                return key, f"{address!r} is not an e-mail address"
         if raw.user and raw.tls == "none":
             return "tls", "a password is sent with TLS only: use starttls or tls"
         return None

@@ -250,10 +250,19 @@ def _from_file(
         if name in known:
             yield name, raw, f"{file}:{line}"
         else:
-            what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
-            table = name.rpartition(".")[0]
-            near = [other for other in known if other.startswith(f"{table}.")] if table in tables else []
-            problems.append(f"{file}:{line}: error: {what}\n  help: {_hint(name, near or SETTINGS)}")
+            problems.append(f"{file}:{line}: error: {_unknown(name, raw, known, tables)}")
+
+
+def _unknown(name: str, raw: Any, known: Mapping[str, Setting], tables: set[str]) -> str:
+    """Return what is wrong with a key that is no setting, and what to write instead."""
+    if name in NAMED_TABLES:
+        return f"expected a table [{name}.NAME]"
+    what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
+    if isinstance(raw, dict) and (table := did_you_mean(name, sorted(tables | {*NAMED_TABLES}))):
+        return f"{what}\n  help: did you mean [{table}{'.NAME' if table in NAMED_TABLES else ''}]?"
+    parent = name.rpartition(".")[0]
+    near = [other for other in known if other.startswith(f"{parent}.")] if parent in tables else []
+    return f"{what}\n  help: {_hint(name, near or SETTINGS)}"
 
 
 def _line(lines: Mapping[str, int], name: str) -> int:

@@ -32,6 +32,13 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ("query", '[alerts.rules.a]\nabove = 2\nquery = "a:(b"', ":3: error: alerts.rules.a.query: this bracket is "),
     ("unknown", "[alerts.rules.a]\nabov = 2", ":2: error: unknown setting 'alerts.rules.a.abov'\n  help: did yo"),
     ("name", '[alerts.rules."a b"]\nabove = 2', ":1: error: 'a b' is not a name: use letters, digits, _ and -,"),
+    ("array", "[[alerts.rules]]\nabove = 2", ":1: error: expected a table [alerts.rules.NAME]"),
+    (
+        "table",
+        "[alerts.rule.a]\nabove = 2",
+        ":1: error: unknown setting 'alerts.rule'\n  help: did you mean [alerts.rules",
+    ),
+    ("top", "[alert.rules.a]\nabove = 2", ":1: error: unknown setting 'alert'\n  help: did you mean [alerts]?"),
     ("no_table", "[alerts.rules]\na = 2", ":2: error: expected a table [alerts.rules.NAME]"),
     ("kind", '[alerts.rules.a]\nabove = "x"', ":2: error: alerts.rules.a.above: expected a number, found 'x'"),
     ("quiet", '[alerts]\nquiet_hours = "22-7"', ":2: error: alerts.quiet_hours: expected hours such as 22:00-07"),
@@ -45,6 +52,11 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ("hangul", '[alerts.channels.a]\nurl = "https://a/한"', ":2: error: alerts.channels.a.url: the URL has a space"),
     ("file", '[alerts.channels.a]\nurl_file = "gone"', ":2: error: alerts.channels.a.url_file: "),
     ("email", '[alerts.channels.a]\ntype = "email"', ":1: error: alerts.channels.a.host: an e-mail needs the SM"),
+    (
+        "sender",
+        '[alerts.channels.a]\ntype = "email"\nhost = "x"\nsender = "a@x\\nBcc: b@x"\nrecipients = "b@x"',
+        ":4: error: alerts.channels.a.sender: 'a@x\\nBcc: b@x' is not an e-mail address",
+    ),
     (
         "plain",
         '[alerts.channels.a]\ntype = "email"\nhost = "x"\nsender = "a@x"\nrecipients = "b@x"\nuser = "u"\ntls = "none"',
