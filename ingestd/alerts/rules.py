@@ -123,8 +123,10 @@ def _metric(found: AlertRuleSettings) -> Metric | None:
         if found.metric:
             raise RuleError("metric", 'a metric needs type = "metric"')
         return None
+    if not found.metric:
+        raise RuleError("metric", "set what to compute, such as p95:duration_ms")
     try:
-        return Metric.parse(found.metric or "p95")
+        return Metric.parse(found.metric)
     except (AggregationError, FieldError) as error:
         raise RuleError("metric", str(error)) from None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from ingestd.alerts.channels import ChannelError, send
 from ingestd.alerts.config import Channel
 from ingestd.alerts.state import TEST, Change, Notification
+from tests.e2e.daemon import free_port
 
 NOTIFICATION = Notification("id1", TEST, 1.0, (Change("slow", TEST, 1.0, 1.0, None, "a test"),))
 
@@ -51,3 +53,16 @@ def test_errors_do_not_quote_the_url_or_headers(url: str, header: str) -> None:
     with pytest.raises(ChannelError) as error:
         send(Channel("ops", "webhook", url=url, headers=headers, timeout_s=0.01), NOTIFICATION, None)
     assert "sec" not in str(error.value)
+
+
+def test_a_mail_server_without_starttls() -> None:
+    server = Controller(object(), "127.0.0.1", free_port())
+    server.start()
+    try:
+        channel = Channel(
+            "mail", "email", host="127.0.0.1", port=server.port, sender="a@shop.test", recipients=("b@shop.test",)
+        )
+        with pytest.raises(ChannelError, match=r'does not offer STARTTLS: set tls = "tls", or "none"'):
+            send(channel, NOTIFICATION, None)
+    finally:
+        server.stop()

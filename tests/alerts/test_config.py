@@ -19,7 +19,7 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ("silence_has_none", '[alerts.rules.a]\ntype = "silence"\nabove = 2', ":3: error: alerts.rules.a.above: an "),
     ("resolve", "[alerts.rules.a]\nabove = 2\nresolve = 3", ":3: error: alerts.rules.a.resolve: 3 is greater t"),
     ("resolve_below", "[alerts.rules.a]\nbelow = 2\nresolve = 1", ":3: error: alerts.rules.a.resolve: 1 is less than"),
-    ("metric", '[alerts.rules.a]\ntype = "metric"\nabove = 2', ":1: error: alerts.rules.a.metric: p95 needs a field"),
+    ("metric", '[alerts.rules.a]\ntype = "metric"\nabove = 2', ":1: error: alerts.rules.a.metric: set what to compute"),
     (
         "no_metric",
         '[alerts.rules.a]\nmetric = "p95:x"\nabove = 2',

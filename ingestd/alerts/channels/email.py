@@ -68,6 +68,11 @@ def _connected(channel: Channel) -> smtplib.SMTP:
     if channel.tls == "starttls":
         try:
             server.starttls(context=context)
+        except smtplib.SMTPNotSupportedError:
+            server.close()
+            raise ChannelError(
+                f'{channel.host}:{channel.port} does not offer STARTTLS: set tls = "tls", or "none" for no encryption'
+            ) from None
         except BaseException:
             server.close()
             raise

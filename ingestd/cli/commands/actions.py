@@ -27,7 +27,9 @@ _WHO = {
 @json_option
 @settings_options("data_dir")
 def actions(settings: Settings, limit: int, *, as_json: bool) -> None:
-    """List what was done by hand, in the page and with commands: backups, restores, deletions, changes of alerts.
+    """List what was done by hand, in the page and with commands, newest first.
+
+    Backups, restores, deletions, changes of alerts and views, problems that were resolved or muted, with the note.
 
     Each with its time, who did it (a Unix user, the page or the token), from which address, and what came of it;
     `started` without an end was interrupted, or runs. What the daemon does on schedule is in its log.

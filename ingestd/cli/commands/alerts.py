@@ -30,7 +30,6 @@ def alerts(context: click.Context, settings: Settings, *, as_json: bool) -> None
 
     States: `firing`, `ok`; `unknown`: the store did not respond the last time; `waiting`: not evaluated yet.
     """
-    context.obj = settings
     if context.invoked_subcommand is not None:
         return
     config, page, state = _loaded(settings)
@@ -51,7 +50,7 @@ def alerts(context: click.Context, settings: Settings, *, as_json: bool) -> None
 @alerts.command("history")
 @limit_option(50, "Show this many changes, the newest.")
 @json_option
-@click.pass_obj
+@settings_options("data_dir")
 def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
     """List when alerts fired and resolved, newest first."""
     config, _, state = _loaded(settings)
@@ -70,7 +69,7 @@ def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
 
 @alerts.command("test")
 @click.argument("name")
-@click.pass_obj
+@settings_options("data_dir")
 def test(settings: Settings, name: str) -> None:
     """Send a test through the channels of an alert, or through the channel NAME; the daemon need not run.
 
@@ -83,7 +82,7 @@ def test(settings: Settings, name: str) -> None:
         channels = rule.channels
     if rule is None and not channels:
         near = did_you_mean(name, [*config.rules, *page.rules, *config.channels])
-        hint = f"; did you mean {near}?" if near else ""
+        hint = f"; did you mean {near}?" if near else "; `ingestd alerts` lists both"
         raise click.ClickException(f"there is no alert or channel {name!r}{hint}")
     if isinstance(rule, str):
         raise click.ClickException(f"the rule {name} cannot be used: {rule}")

@@ -85,12 +85,13 @@ def _command(action: str, text: str) -> Callable[..., None]:
     @click.option("--note", default="", help="Why.")
     @settings_options("data_dir")
     def command(settings: Settings, problem: str, note: str) -> None:
-        with os_errors("the data folder"), recorded(settings, f"problems.{action}", problem):
+        with os_errors("the data folder"), recorded(settings, f"problems.{action}", problem) as record:
             try:
                 at = from_datetime(now())
                 mark = mark_problem(settings.data_dir, problem, action, at=at, by=caller(), note=note)
             except MarkError as error:
                 raise click.ClickException(str(error)) from None
+            record.text = note
         click.echo(f"{problem} is {mark.state}")
 
     return command

@@ -38,7 +38,7 @@ def test_commands_are_logged_with_who_from_where_and_what_came_of_it(data: Path,
         (("restore", "2018.05.15"), 1),
         (("prune", "--max-age", "7d"), 0),
         (("repository", "remove", "disk"), 0),
-        (("problems", "resolve", "3f9c2ab01d77"), 0),
+        (("problems", "resolve", "3f9c2ab01d77", "--note", "fixed in 2.4"), 0),
     ]
     for arguments, code in commands:
         done = run(data, *arguments)
@@ -57,7 +57,7 @@ def test_commands_are_logged_with_who_from_where_and_what_came_of_it(data: Path,
     assert {(entry["by"], entry["user"], entry["address"]) for entry in found} == {("cli", "mina", "192.0.2.7")}
     assert found[5]["text"] == "deleted: logstash-2019.05.15"
     table = run(data, "actions", "-n", "1").stdout
-    assert "mina at the command line, 192.0.2.7  problems.resolve  3f9c2ab01d77  done" in table
+    assert "mina at the command line, 192.0.2.7  problems.resolve  3f9c2ab01d77  done     fixed in 2.4" in table
 
 
 def test_actions_of_the_page(tmp_path: Path) -> None:

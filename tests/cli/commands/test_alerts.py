@@ -94,6 +94,7 @@ WRONG = [  # name, what is said
     ("errors", "the test was not taken by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
     ("pager", "the test was not taken by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
     ("error", "there is no alert or channel 'error'; did you mean errors?"),
+    ("나의 것", "there is no alert or channel '나의 것'; `ingestd alerts` lists both"),
 ]
 
 
@@ -101,6 +102,14 @@ WRONG = [  # name, what is said
 def test_a_test_that_fails(name: str, said: str, site: Path) -> None:
     done = run(site, "test", name)
     assert (done.exit_code, said in done.stderr) == (1, True), done.stderr
+
+
+def test_commands_take_the_options_of_the_group(site: Path) -> None:
+    options = ["--settings", str(site / "ingestd.toml"), "--data-dir", str(site / "data")]
+    history = CliRunner().invoke(main, ["alerts", "history", *options, "--json"])
+    assert (history.exit_code, len(json.loads(history.stdout))) == (0, 2)
+    test = CliRunner().invoke(main, ["alerts", "test", *options, "pager"])
+    assert (test.exit_code, "/nothing cannot be started" in test.stderr) == (1, True)
 
 
 def test_nothing_yet(tmp_path: Path) -> None:
