@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.dashboard.conftest import Open, Site
 from tests.e2e.dashboard.test_accessibility import RULES, TAGS, axe
 from tests.processes import command_line, family
+from tests.threads import Background
 from tests.waiting import wait_until
 
 __all__ = ["axe"]
@@ -37,17 +40,28 @@ def query_processes(daemon: Daemon) -> list[int]:
 
 
 @contextmanager
-def stalled(daemon: Daemon) -> Iterator[list[int]]:
-    """Stop the processes that answer queries, as a store that is infinitely slow."""
-    wait_until(lambda: len(query_processes(daemon)) == 2, "query processes")
-    stopped = query_processes(daemon)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+def stalled(daemon: Daemon) -> Iterator[set[int]]:
+    """Stop the processes that answer queries, as a store that is infinitely slow, and those that replace them."""
+    stopped, over = set[int](), threading.Event()
+
+    def stop_all() -> None:
+        while not over.wait(0.02):
+            for pid in set(query_processes(daemon)) - stopped:
+                stopped.add(pid)
+                _signal(pid, signal.SIGSTOP)
+
     try:
-        yield stopped
+        with Background(stop_all, over.set):
+            wait_until(lambda: bool(stopped), "a query process")
+            yield stopped
     finally:
-        for pid in set(stopped) & set(query_processes(daemon)):
-            os.kill(pid, signal.SIGCONT)
+        for pid in stopped & set(query_processes(daemon)):
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def note(page: Page, text: str) -> None:
@@ -83,7 +97,7 @@ class TestSlow:
             note(page, cancelled)
             expect(page.locator("main[aria-busy='false']")).to_be_visible()
             expect(page.locator(".loading")).not_to_contain_text(dated)  # there are none
-            wait_until(lambda: not set(stopped) & set(query_processes(site.daemon)), "that other processes take over")
+            wait_until(lambda: bool(stopped - set(query_processes(site.daemon))), "that another process takes over")
         page.get_by_role("button", name=retry).click()
         expect(page.locator(".loading")).to_be_empty()
         assert dashboard.settled().total == everything
