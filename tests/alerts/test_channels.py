@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import socket
+import threading
+import time
 import tracemalloc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -66,3 +72,66 @@ def test_a_mail_server_without_starttls() -> None:
             send(channel, NOTIFICATION, None)
     finally:
         server.stop()
+
+
+@contextmanager
+def server(parts: Iterable[bytes], pause_s: float = 0.0) -> Iterator[int]:
+    """Answer a client with some bytes, an empty part waits for what it sends, until it has gone; yields the port."""
+
+    def answer() -> None:
+        with suppress(OSError):
+            client, _ = listener.accept()
+            with client:
+                for part in parts:
+                    if part:
+                        client.sendall(part)
+                        time.sleep(pause_s)
+                    elif not client.recv(1 << 16):
+                        return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(30)
+
+
+ENDLESS = {  # what the server sends before it repeats something, and what that is
+    "status": (b"HTTP/1.1 ", b"0"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "nothing": (b"HTTP/1.1 ", b""),
+}
+
+
+@pytest.mark.parametrize(("first", "repeated"), ENDLESS.values(), ids=ENDLESS)
+def test_a_webhook_that_answers_without_end(first: bytes, repeated: bytes) -> None:
+    with server(itertools.chain([first], itertools.repeat(repeated)), 0.02) as port:
+        channel = Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
+        with pytest.raises(ChannelError, match=r"^127\.0\.0\.1 cannot be reached: it did not answer in time$"):
+            send(channel, NOTIFICATION, None)
+
+
+def test_an_error_whose_text_has_no_end() -> None:
+    with server(itertools.chain([b"HTTP/1.1 500 Error\r\n\r\n"], itertools.repeat(b"x")), 0.02) as port:
+        channel = Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
+        with pytest.raises(ChannelError, match=r"^127\.0\.0\.1 "):
+            send(channel, NOTIFICATION, None)
+
+
+def test_a_webhook_that_says_200_has_taken_it_whatever_follows() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
+    with server(itertools.chain([b"", answer], itertools.repeat(b""))) as port:
+        send(Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=30), NOTIFICATION, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "pause_s", "text"),
+    [(b"220-a\r\n", 0.02, "cannot be used"), (b"220-%s\r\n" % (b"a" * 5000), 0, "replies with more than")],
+    ids=["slow", "fast"],
+)
+def test_a_mail_server_that_replies_without_end(line: bytes, pause_s: float, text: str) -> None:
+    seconds = 0.1 if pause_s else 10
+    mail = {"host": "127.0.0.1", "tls": "none", "sender": "a@example.org", "recipients": ("b@example.org",)}
+    with server(itertools.repeat(line), pause_s) as port, pytest.raises(ChannelError, match=text):
+        send(Channel("ops", "email", port=port, timeout_s=seconds, **mail), NOTIFICATION, None)  # type: ignore[arg-type]

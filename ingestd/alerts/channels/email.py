@@ -7,7 +7,9 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Any
 
+from ingestd.alerts.channels.deadline import Deadline
 from ingestd.alerts.channels.errors import ChannelError
 from ingestd.alerts.config import Channel
 from ingestd.alerts.messages import text, title
@@ -15,6 +17,48 @@ from ingestd.alerts.state import Notification
 from ingestd.logs import get_logger
 
 log = get_logger(__name__)
+
+
+_TIMEOUTS = 6
+"""How many times the timeout, which each reply of a server has, all of them may take."""
+
+_MAX_REPLY_BYTES = 1 << 20
+"""Of all replies of a server together: ``smtplib`` keeps a reply whole, and it may be without end."""
+
+
+class _Replies:
+    """What a server replies, as ``smtplib`` reads it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._left = file, _MAX_REPLY_BYTES
+        self.close = file.close
+
+    def readline(self, limit: int) -> bytes:
+        """Return the next line. Raises OSError."""
+        line: bytes = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError(f"it replies with more than {_MAX_REPLY_BYTES:,} bytes")
+        return line
+
+
+class _Smtp(smtplib.SMTP):
+    """A connection with a deadline, whose replies are bounded."""
+
+    def __init__(self, *args: Any, deadline: Deadline, **kwargs: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*args, **kwargs)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next reply."""
+        self._deadline.watch(self.sock)
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
+    """The same with TLS from the start."""
 
 
 def send_email(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
@@ -26,8 +70,9 @@ def send_email(channel: Channel, notification: Notification, zone: datetime.tzin
     message = email_message(channel, notification, zone, page_url)
     if channel.user and not channel.password:
         raise ChannelError("there is a user and no password: set password_file, or the variable of password")
+    deadline = Deadline(_TIMEOUTS * channel.timeout_s)
     try:
-        with _connected(channel) as server:
+        with deadline, _connected(channel, deadline) as server:
             if channel.user:
                 server.login(channel.user, channel.password)
             refused = server.send_message(message, channel.sender, list(channel.recipients))
@@ -39,10 +84,14 @@ def send_email(channel: Channel, notification: Notification, zone: datetime.tzin
     except smtplib.SMTPResponseException as error:
         raise ChannelError(f"{channel.host}: {error.smtp_code} {_text(error.smtp_error)}") from None
     except (smtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
-        why = str(getattr(error, "strerror", None) or error or type(error).__name__)
+        why = "it did not answer in time" if deadline.passed else _why(error)
         raise ChannelError(f"{channel.host}:{channel.port} cannot be used: {why}") from None
     if refused:
         log.warning("an e-mail was refused for some recipients", channel=channel.name, refused=", ".join(refused))
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def email_message(
@@ -60,11 +109,11 @@ def email_message(
     return message
 
 
-def _connected(channel: Channel) -> smtplib.SMTP:
+def _connected(channel: Channel, deadline: Deadline) -> smtplib.SMTP:
     context = ssl.create_default_context(cafile=channel.ca_file or None)
     if channel.tls == "tls":
-        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=channel.timeout_s, context=context)
-    server = smtplib.SMTP(channel.host, channel.port, timeout=channel.timeout_s)
+        return _SmtpTls(channel.host, channel.port, timeout=channel.timeout_s, context=context, deadline=deadline)
+    server = _Smtp(channel.host, channel.port, timeout=channel.timeout_s, deadline=deadline)
     if channel.tls == "starttls":
         try:
             server.starttls(context=context)

@@ -7,6 +7,7 @@ which Mattermost, Rocket.Chat and Discord (``/slack``) take as well. The signatu
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import hmac
@@ -15,10 +16,12 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from ingestd import __version__
+from ingestd.alerts.channels.deadline import Deadline
 from ingestd.alerts.channels.errors import ChannelError
 from ingestd.alerts.config import Channel
 from ingestd.alerts.messages import document, text
@@ -34,6 +37,39 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         """Return no request: the response counts as an error."""
+
+
+class _Watched(http.client.HTTPConnection):
+    """A connection whose socket has a deadline."""
+
+    def __init__(self, *args: Any, deadline: Deadline, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline = deadline
+
+    def connect(self) -> None:
+        """Connect."""
+        super().connect()
+        self._deadline.watch(self.sock)
+
+
+class _WatchedTls(_Watched, http.client.HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """Opens connections with a deadline."""
+
+    def __init__(self, context: ssl.SSLContext, deadline: Deadline) -> None:
+        super().__init__(context=context)
+        self._tls, self._deadline = context, deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Send a request over HTTP."""
+        return self.do_open(partial(_Watched, deadline=self._deadline), req)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Send a request over HTTPS."""
+        return self.do_open(partial(_WatchedTls, deadline=self._deadline), req, context=self._tls)
 
 
 def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
@@ -52,17 +88,20 @@ def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | N
         headers["X-Ingestd-Signature-256"] = f"sha256={digest}"
     headers |= dict(channel.headers)
     where = _host(channel.url)
-    try:
-        request = urllib.request.Request(channel.url, body, headers, method="POST")  # noqa: S310 -- http or https
-        context = ssl.create_default_context(cafile=channel.ca_file or None)
-        opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
-        with opener.open(request, timeout=channel.timeout_s) as response:
-            response.read(_REASON_BYTES)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise ChannelError(f"{where} answered with status {error.code}{_reason(error)}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ChannelError(f"{where} cannot be reached: {_why(error)}") from None
+    with Deadline(channel.timeout_s) as deadline:
+        try:
+            request = urllib.request.Request(channel.url, body, headers, method="POST")  # noqa: S310 -- http or https
+            context = ssl.create_default_context(cafile=channel.ca_file or None)
+            opener = urllib.request.build_opener(_NoRedirect, _Handler(context, deadline))
+            taken = opener.open(request, timeout=channel.timeout_s)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ChannelError(f"{where} answered with status {error.code}{_reason(error)}") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = "it did not answer in time" if deadline.passed else _why(error)
+            raise ChannelError(f"{where} cannot be reached: {why}") from None
+        with taken, contextlib.suppress(OSError, http.client.HTTPException):  # whatever else comes
+            taken.read(_REASON_BYTES)
 
 
 def _host(url: str) -> str:
