@@ -133,6 +133,6 @@ SEARCHES = (
         "Visitors",
         "Where do visitors come from?",
         ("client_ip", "geoip.country_code2", "geoip.city_name", "request_path"),
-        "client_ip:*",
+        f"client_ip:* AND {VISITS}",
     ),
 )

@@ -126,8 +126,10 @@ def _failure(time: dt.datetime, path: str, trace: str, number: int) -> Iterator[
     seen = time + dt.timedelta(milliseconds=4)
     more = {"logger_name": "django.request", "request_path": path, "status_code": 500, "visit": False}
     message = f"Internal Server Error: {path.partition('?')[0]}"
+    access_line = _visit(seen, path, 500, number)
+    more["client_ip"] = access_line["client_ip"]
     yield _event(time, "ERROR", message, number) | more | {"stack_trace": trace}
-    yield _visit(seen, path, 500, number)
+    yield access_line
 
 
 _HANDLER = """Traceback (most recent call last):

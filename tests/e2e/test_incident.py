@@ -33,7 +33,7 @@ CHECKOUT = {
     "levels": ["ERROR"],
     "paths": ["/checkout/"],
     "hosts": ["web1", "web2"],
-    "visitors": 0,
+    "visitors": incident.FAILURES,
     "mark": None,
 }
 ITEM = {
@@ -41,6 +41,7 @@ ITEM = {
     "count": 7,
     "first_seen": "2026-10-31T09:00:00.000Z",
     "last_seen": "2026-11-29T09:00:00.000Z",
+    "visitors": 7,
     "state": "open",
     "new": False,
 }

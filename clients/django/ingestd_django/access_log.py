@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 import uuid
@@ -15,6 +14,8 @@ from django.conf import settings
 from django.db import connections
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+
+from ingestd_django.client import client_address, networks
 
 log = logging.getLogger("ingestd_django.access")
 
@@ -55,7 +56,7 @@ class AccessLog:
         options = {**_DEFAULTS, **getattr(settings, "INGESTD_ACCESS_LOG", {})}
         if unknown := sorted(options.keys() - _DEFAULTS.keys()):
             raise ValueError(f"INGESTD_ACCESS_LOG: unknown: {', '.join(unknown)}; known: {', '.join(_DEFAULTS)}")
-        self._proxies = [ipaddress.ip_network(text, strict=False) for text in options["TRUSTED_PROXIES"]]
+        self._proxies = networks(tuple(options["TRUSTED_PROXIES"]))
         self._user_id, self._sql = bool(options["USER_ID"]), bool(options["SQL"])
         self._parameters = frozenset(name.lower() for name in options["SEARCH_PARAMETERS"])
         self._id_header = options["REQUEST_ID_HEADER"]
@@ -98,7 +99,7 @@ class AccessLog:
         fields = {
             "method": request.method,
             "request_path": request.get_full_path(),
-            "client_ip": self._client(request),
+            "client_ip": client_address(request.META, self._proxies),
             "user_agent": headers.get("User-Agent"),
             "referrer": headers.get("Referer"),
             "route": (match.view_name or match.route) if match else None,
@@ -108,25 +109,6 @@ class AccessLog:
             "user_id": _user_id(request) if self._user_id else None,
         }
         return {name: value for name, value in fields.items() if value not in (None, "")}
-
-    def _client(self, request: HttpRequest) -> str:
-        """Return the address of the client: the last one in the chain that is no proxy of ours."""
-        address: str = request.META.get("REMOTE_ADDR") or ""
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-        while forwarded and (not address or self._is_proxy(address)):
-            if not (before := forwarded.pop().strip().strip("[]")):
-                break
-            try:
-                address = str(ipaddress.ip_address(before))
-            except ValueError:  # a port, or made up
-                break
-        return address
-
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            return any(ipaddress.ip_address(address) in network for network in self._proxies)
-        except ValueError:  # a Unix socket has none
-            return True
 
     def _word(self, request: HttpRequest) -> str:
         """Return what the visitor searched for, on the first page of the result."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from ingestd_django.client import client_of
+
 _OWN = frozenset(
     (
         *("args", "asctime", "created", "exc_info", "exc_text", "filename", "funcName", "id", "levelname", "levelno"),
@@ -53,6 +55,8 @@ class RecordFormatter:
         for name, value in record.__dict__.items():
             if name not in _OWN:
                 fields[name] = value if isinstance(value, _PLAIN) else _repr(value)
+        if "request" in fields and "client_ip" not in fields and (address := _client_ip(record)):
+            fields["client_ip"] = address
         if record.stack_info:
             fields["stack_info"] = record.stack_info
         if record.exc_info or record.exc_text:
@@ -112,6 +116,13 @@ def _repr(value: Any) -> str:
         return repr(value)
     except Exception as error:  # noqa: BLE001 -- of a user's ``__repr__``
         return f"<{type(value).__name__}: {type(error).__name__} in repr()>"
+
+
+def _client_ip(record: logging.LogRecord) -> str:
+    try:
+        return client_of(record.__dict__["request"])
+    except Exception:  # noqa: BLE001 -- of a request or settings that are not as Django's; the record matters more
+        return ""
 
 
 def _stack_trace(record: logging.LogRecord) -> str:

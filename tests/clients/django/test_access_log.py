@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.test import AsyncClient, Client
 from django.test.utils import override_settings
+from ingestd_django.records import RecordFormatter
 
 from tests.clients.django import site
 
@@ -96,7 +99,7 @@ def test_a_stream_is_logged_at_its_end(logged: Any) -> None:
     assert logged("/async-stream/", is_async=True)["bytes"] == 30
 
 
-@pytest.mark.parametrize(
+CLIENTS = pytest.mark.parametrize(
     ("proxies", "forwarded", "expected"),
     [
         ((), "1.2.3.4", "127.0.0.1"),
@@ -108,9 +111,56 @@ def test_a_stream_is_logged_at_its_end(logged: Any) -> None:
     ],
     ids=["none_trusted", "one", "chain", "made_up", "no_header", "ipv6"],
 )
+
+
+@CLIENTS
 def test_the_client_of_proxies(proxies: tuple[str, ...], forwarded: str, expected: str, logged: Any) -> None:
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
     assert logged("/search/", options={"TRUSTED_PROXIES": proxies}, **headers)["client_ip"] == expected
+
+
+@CLIENTS
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_record_of_django_has_the_same_client(
+    proxies: tuple[str, ...], forwarded: str, expected: str, is_async: bool, logged: Any, caplog: Any
+) -> None:
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    options = {"TRUSTED_PROXIES": proxies}
+    in_access_log = logged("/fails/", options=options, is_async=is_async, **headers)["client_ip"]
+    [record] = [record for record in caplog.records if record.name == "django.request"]
+    with override_settings(INGESTD_ACCESS_LOG=options):
+        fields = RecordFormatter().fields(record)
+    assert (in_access_log, fields["client_ip"]) == (expected, expected)
+
+
+class _Odd:
+    @property
+    def META(self) -> Any:
+        raise RuntimeError("no META")
+
+
+_GIVEN = {"META": {"REMOTE_ADDR": "1.2.3.4"}}
+
+
+@pytest.mark.parametrize(
+    ("extra", "options", "expected"),
+    [
+        ({"request": SimpleNamespace(**_GIVEN)}, {}, "1.2.3.4"),
+        ({"request": SimpleNamespace(**_GIVEN), "client_ip": "own"}, {}, "own"),
+        ({"request": SimpleNamespace(**_GIVEN)}, {"TRUSTED_PROXIES": ["no address"]}, None),
+        ({"request": SimpleNamespace(META={"REMOTE_ADDR": None})}, {}, None),
+        ({"request": SimpleNamespace(META={"REMOTE_ADDR": 5, "HTTP_X_FORWARDED_FOR": 5})}, {}, None),
+        ({"request": socket.socket}, {}, None),
+        ({"request": _Odd()}, {}, None),
+        ({}, {}, None),
+    ],
+    ids=["request", "own_field", "wrong_setting", "unix_socket", "no_text", "of_runserver", "raises", "no_request"],
+)
+def test_a_record_is_never_lost_for_its_client(extra: dict[str, Any], options: Any, expected: str | None) -> None:
+    record = logging.makeLogRecord({"name": "django.request", "msg": "failed", **extra})
+    with override_settings(INGESTD_ACCESS_LOG=options):
+        fields = RecordFormatter().fields(record)
+    assert (fields["message"], fields.get("client_ip")) == ("failed", expected)
 
 
 def test_queries_are_counted_if_wanted(logged: Any) -> None:
