@@ -5,11 +5,13 @@ import { HERE, h, named } from "./dom.js";
 import { figure, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { createPanelCard } from "./panel.js";
-import { VISITS, joined } from "./query.js";
+import { VISITS, condition, joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const ROWS = 10,
-  ERROR_ROWS = 1000;
+  MOST = 1000;
+/** Most characters of conditions in a query, which may have 4,096 with the user's own; more are asked for apart. */
+const LONGEST = 2000;
 const PERCENTILES = ["p50", "p95", "p99"];
 const PATHS = ["request_path", "url.path"];
 const FAILED = "(status_code:>=500 OR http.response.status_code:>=500)";
@@ -36,21 +38,44 @@ export function createErrors(by, onClose) {
     kind: "wide",
     onClose,
     async read(question, signal) {
-      const [all, failed] = await Promise.all([
-        buckets(question, [VISITS], { metric: ["count", "rate"], by, n: ROWS }, signal),
-        buckets(question, [VISITS, FAILED], { metric: ["count"], by, n: ERROR_ROWS }, signal),
-      ]);
-      const errors = new Map(failed.map(({ key, metrics }) => [key[by], metrics.count]));
-      const rows = all.map(({ key, metrics: { count, rate: perSecond } }) => [
-        key[by],
-        number(count),
-        perMinute(perSecond),
-        number(errors.get(key[by]) ?? 0),
-        percent(errors.get(key[by]) ?? 0, count),
-      ]);
+      const all = await buckets(question, [VISITS], { metric: ["count", "rate"], by, n: ROWS }, signal);
+      const errors = await errorsOf(question, by, all.map(({ key }) => key[by]), signal);
+      const rows = all.map(({ key, metrics: { count, rate: perSecond } }) => {
+        const failed = errors.get(key[by]);
+        const known = failed === undefined ? ["–", "–"] : [number(failed), percent(failed, count)];
+        return [key[by], number(count), perMinute(perSecond), ...known];
+      });
       return table(by, ["panel.requests", "panel.rate", "panel.errors", "panel.share"].map((key) => t(key)), rows);
     },
   });
+}
+
+/** Return how many requests of each of these values failed; a value that is too long for a query is missing. */
+async function errorsOf(question, by, values, signal) {
+  const errors = new Map();
+  const askGroup = async ({ values: some, text }) => {
+    const failed = await buckets(question, [VISITS, FAILED, text], { metric: ["count"], by, n: MOST }, signal);
+    const counts = new Map(failed.map(({ key, metrics }) => [key[by], metrics.count]));
+    for (const value of some) errors.set(value, counts.get(value) ?? 0);
+  };
+  await Promise.all(groupsOf(by, values).map(askGroup));
+  return errors;
+}
+
+/** Return `[{values, text}]`: conditions that each match some of the values, as few as their length allows. */
+export function groupsOf(by, values) {
+  const groups = [];
+  for (const value of values) {
+    const text = condition({ field: by, value, path: PATHS.includes(by) });
+    if (text.length > LONGEST) continue;
+    const last = groups.at(-1);
+    if (last && last.length + text.length <= LONGEST) {
+      last.values.push(value);
+      last.texts.push(text);
+      last.length += text.length;
+    } else groups.push({ values: [value], texts: [text], length: text.length });
+  }
+  return groups.map(({ values: some, texts }) => ({ values: some, text: `(${texts.join(" OR ")})` }));
 }
 
 async function buckets({ q, since, until }, more, { metric, by, n }, signal) {

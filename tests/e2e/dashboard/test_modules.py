@@ -37,6 +37,27 @@ ZONES = [  # zone, text, the time, as it is shown, seconds ahead of UTC
     ("America/New_York", "2026-11-01 01:30", "2026-11-01T05:30:00.000Z", "2026-11-01 01:30", "01:30:00", -14400),
     ("Asia/Seoul", "0001-01-01", "0000-12-31T15:32:08.000Z", "0001-01-01 00:00", "00:00:00", 30472),
 ]
+LONG = [f"/{letter}{'x' * 800}" for letter in "abc"]
+GROUPS = [  # field, values, which are asked for together, and the condition
+    ("request_path", [], []),
+    ("level", ["ERROR", 5], [[["ERROR", 5], '(level:"ERROR" OR level:5)']]),
+    (
+        "request_path",
+        ["/a", "/b"],
+        [
+            [
+                ["/a", "/b"],
+                r'((request_path:"/a" OR request_path:\/a\?*) OR (request_path:"/b" OR request_path:\/b\?*))',
+            ]
+        ],
+    ),
+    (
+        "user",
+        [*LONG, "x" * 3000],
+        [[LONG[:2], f'(user:"{LONG[0]}" OR user:"{LONG[1]}")'], [LONG[2:], f'(user:"{LONG[2]}")']],
+    ),
+]
+"""Errors by path: a query has at most 4,096 characters."""
 QUERIES = [  # id, state, query text, characters before the user's own
     ("nothing", {}, "", 0),
     ("own", {"q": "a OR b"}, "a OR b", 0),
@@ -147,6 +168,31 @@ class TestModules:
             table(QUERIES),
         )
         assert found == {name: [text, shift] for name, _, text, shift in QUERIES}
+
+    def test_errors_are_asked_for_by_the_paths_that_are_shown(self, site: Site, visit: Open) -> None:
+        found = visit(site.url).page.evaluate(
+            """async (cases) => {
+                const { groupsOf } = await import("./static/panel_table.js");
+                return cases.map(([by, values]) => groupsOf(by, values).map(({ values: some, text }) => [some, text]));
+            }""",
+            [case[:2] for case in GROUPS],
+        )
+        assert found == [groups for *_, groups in GROUPS]
+
+    def test_the_share_of_errors(self, site: Site, visit: Open) -> None:
+        found = visit(site.url).page.evaluate(
+            """async () => {
+                const { createErrors } = await import("./static/panel_table.js");
+                const panel = createErrors("status_code", () => {});
+                const period = { since: "2000-01-01T00:00:00Z", until: "2100-01-01T00:00:00Z" };
+                await panel.load({ q: "status_code:500 OR status_code:200", ...period }, new AbortController().signal);
+                const cells = (row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent);
+                const rows = [...panel.element.querySelectorAll("tbody tr")];
+                return rows.map((row) => [row.querySelector("button").title, ...cells(row)]);
+            }"""
+        )
+        failures = str(sum(sent.level == "ERROR" for sent in site.history.sent))
+        assert sorted((row[0], *row[3:]) for row in found) == [("200", "0", "0%"), ("500", failures, "100%")]
 
     def test_marks(self, site: Site, visit: Open) -> None:
         found = visit(site.url).page.evaluate(
