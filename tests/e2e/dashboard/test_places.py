@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from urllib.parse import parse_qs
 
 import pytest
@@ -29,6 +30,26 @@ SMALL = """least => {
     }
     return small;
 }"""
+
+LINES = """() => {
+    const wrong = [];
+    const rows = [...document.querySelectorAll("tr.row")];
+    for (const row of rows) {
+        const [time, message] = [".cell-time", ".cell-message"].map((cell) => row.querySelector(cell));
+        if (message.getBoundingClientRect().top < time.getBoundingClientRect().bottom - 0.5)
+            wrong.push(`${row.innerText.slice(0, 100)}: in one line`);
+    }
+    const cells = [...document.querySelectorAll(".plain td:not(:empty)")];
+    for (const cell of cells) {
+        const before = getComputedStyle(cell, "::before").content;
+        if (cell.dataset.label === undefined || before !== JSON.stringify(cell.dataset.label))
+            wrong.push(`${cell.outerHTML.slice(0, 100)}: ${before}`);
+    }
+    for (const { tHead } of document.querySelectorAll(".plain"))
+        if (tHead.getBoundingClientRect().height > 1) wrong.push(`${tHead.innerText}: is shown`);
+    return [wrong, { rows: rows.length, cells: cells.length }];
+}"""
+"""What is not as on a phone, where a row has two lines and a table is a card for each row; how many rows and cells."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +90,7 @@ def resize(page: Dashboard, size: ViewportSize) -> None:
 @pytest.mark.parametrize("language", [*LOCALES])
 def test_every_place(site: Site, visit: Open, language: str) -> None:
     page = visit(site.url, locale=LOCALES[language], viewport=DESKTOP)
-    wrong = {}
+    wrong, looked_at = {}, Counter[str]()
     for place in PLACES:
         resize(page, DESKTOP)
         go(page, place)
@@ -77,9 +98,12 @@ def test_every_place(site: Site, visit: Open, language: str) -> None:
         wide = overflow(page)
         resize(page, PHONE)
         page.shot(f"{place.name}-390-{language}")
+        lines, counts = page.page.evaluate(LINES)
+        looked_at.update(counts)
         resize(page, NARROWEST)
-        wrong[place.name] = wide + overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
+        wrong[place.name] = wide + lines + overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
     assert wrong == {place.name: [] for place in PLACES}
+    assert min(looked_at.values()) > 0, looked_at
 
 
 def test_no_tab_is_forgotten(site: Site, visit: Open) -> None:
