@@ -125,6 +125,16 @@ class TestShown:
         assert f"{day() + dt.timedelta(days=31)}" in shown[6] or f"{day() + dt.timedelta(days=30)}" in shown[6]
 
 
+def check_action_log(page: Dashboard, title: str, actions: tuple[str, str, str], by: str, done: str) -> None:
+    """Make sure that the page has what was done by click, with who did it and from where, the newest first."""
+    page.page.reload()
+    rows = page.settled().panel(title).locator("tbody tr").filter(has_text=by)
+    expect(rows.locator("td:nth-child(3)")).to_have_text([*reversed(actions)])
+    expect(rows.locator("td:nth-child(2)")).to_have_text([f"{by}127.0.0.1"] * 3)
+    expect(rows.locator(".verdict")).to_have_text([done] * 3)
+    expect(rows.nth(1).locator("td:nth-child(4)")).to_have_text(name())
+
+
 class TestActions:
     def test_a_day_is_backed_up_deleted_and_restored(self, safe: Daemon, visit: Open) -> None:
         page = visit(safe.url, "tab=status")
@@ -154,6 +164,11 @@ class TestActions:
         expect(card.said).to_contain_text(f"{day()} is restored.")
         expect(card.row().get_by_role("cell").nth(3)).to_have_text(str(EVENTS))
         expect(card.rows).to_have_count(DAYS)
+        check_action_log(page, "Actions", ("Back up", "Delete an index", "Restore"), "without password", "done")
+        page.shot("actions")
+        narrow = visit(safe.url, "tab=status", locale="ko-KR", viewport={"width": 390, "height": 844})
+        check_action_log(narrow, "수동 작업", ("백업", "인덱스 삭제", "복원"), "비밀번호 없음", "완료")
+        narrow.shot("actions", full=True)
 
     def test_no_is_no(self, unchanged: Daemon, visit: Open) -> None:
         page = visit(unchanged.url, "tab=status")
