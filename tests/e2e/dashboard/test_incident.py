@@ -1,6 +1,7 @@
 """The word that rises tenfold is the first of those that rise, and the view that fails the first problem.
 
-In the command and the API, on each store. The page is tested in ``dashboard/test_words.py`` and ``test_problems.py``.
+In the command and the API on each store, and in the page on servers; ``test_words.py`` and ``test_problems.py`` have
+the rest of the page, on the built-in store.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e import incident
 from tests.e2e.daemon import Daemon, ingestd
+from tests.e2e.dashboard.conftest import Open
 from tests.e2e.servers import SearchServer
 from tests.waiting import wait_until
 
@@ -83,6 +86,19 @@ def check_problems(daemon: Daemon, *store: str) -> None:
     assert (first["state"], first["mark"]["note"], second["state"]) == ("resolved", "redis is back", "open")
 
 
+def check_page(daemon: Daemon, visit: Open) -> None:
+    """Make sure that the word and the view that fails are the first ones in the page, too."""
+    page = visit(daemon.url, f"tab=words&from={incident.SINCE}&to={incident.UNTIL}", timezone_id="UTC")
+    first = page.panel("Rising").locator("li").first
+    expect(first.locator(".word-link")).to_have_text(incident.RISING)
+    expect(first).to_contain_text("+900%")
+    page.open(f"tab=problems&from={INCIDENT_WEEK['since']}&to={INCIDENT_WEEK['until']}")
+    line = page.page.locator(".problem-line").first
+    expect(line.locator(".problem-title")).to_contain_text("ConnectionError in orders.views.checkout")
+    expect(line.locator(".problem-count b")).to_have_text(str(incident.FAILURES))
+    page.shot("problems")
+
+
 def check_all(daemon: Daemon, *store: str) -> None:
     check_words(daemon, *store)
     check_word(daemon)
@@ -102,9 +118,10 @@ def test_the_built_in_store(tmp_path: Path, events: list[dict[str, Any]]) -> Non
 
 
 @pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
-def test_servers(tmp_path: Path, events: list[dict[str, Any]], clean_search_server: SearchServer) -> None:
+def test_servers(tmp_path: Path, events: list[dict[str, Any]], clean_search_server: SearchServer, visit: Open) -> None:
     with Daemon(tmp_path, "--elasticsearch", clean_search_server.url) as daemon:
         daemon.send(events)
         daemon.wait_for_delivery(len(events))
         wait_until(lambda: clean_search_server.count("logstash-*") == len(events), "all events to be searchable")
+        check_page(daemon, visit)  # before the problem is resolved
         check_all(daemon, "--store", clean_search_server.url)
