@@ -24,6 +24,28 @@ export function marker({ q, filters = [] }) {
   };
 }
 
+/** Return an event as indented JSON, as nodes, with the matches in its values marked; `mark`: what `marker` returns. */
+export function markedJson(value, mark, path = "", margin = "\n") {
+  if (value === null || typeof value !== "object") return markedValue(value, mark, path);
+  const inner = `${margin}  `;
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  const parts = Object.entries(value).map(([key, part], place) => {
+    const name = Array.isArray(value) ? "" : `${JSON.stringify(key)}: `;
+    const below = Array.isArray(value) ? path : path ? `${path}.${key}` : key;
+    return [`${place ? "," : ""}${inner}${name}`, markedJson(part, mark, below, inner)];
+  });
+  return [open, parts, parts.length ? margin : "", close];
+}
+
+/** What is marked is the value, not its escaped form: in `a\nb` there is no `n`. */
+function markedValue(value, mark, path) {
+  if (value === null) return "null";
+  if (typeof value !== "string") return mark(String(value), path);
+  const escaped = (text) => JSON.stringify(text).slice(1, -1);
+  const parts = [mark(value, path)].flat();
+  return ['"', parts.map((part) => (part.nodeType ? h("mark", {}, escaped(part.textContent)) : escaped(part))), '"'];
+}
+
 /** Return what a query looks for: `[{field, pattern}]`, the field is "" for words that may be anywhere. */
 export function termsOf(q) {
   const found = [];

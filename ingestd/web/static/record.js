@@ -5,6 +5,7 @@ import { copy, h } from "./dom.js";
 import { plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { markedJson } from "./marks.js";
 import { addFilter, current, toggleIn } from "./state.js";
 import { stackBlock, stackOf } from "./stack.js";
 import { zonedText } from "./time.js";
@@ -32,7 +33,7 @@ export function record(hit, mark) {
   const raw = h(
     "pre",
     { class: "json", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.json") },
-    json,
+    markedJson(hit.event, mark),
   );
   const trace = createTrace(hit);
   const views = { fields, json: raw, trace: trace.element };

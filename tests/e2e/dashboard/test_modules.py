@@ -92,6 +92,12 @@ MARKS = [  # id, state, path and text of a field, what is marked in it
     ("malformed", {"q": "/(/ x"}, "message", "x (", ["x"]),
     ("nothing", {"q": ""}, "message", "x", []),
 ]
+JSON_EVENT = {
+    "message": 'a "cart"\n서울 n', "level": "ERROR", "tags": ["cart", "x"], "status_code": 404,
+    "empty": [{}, [], None, ""],
+    "geoip": {"cart": [{"name": "ERROR cart"}], "float": 0.5}, "q\"": "c:\\cart",
+}  # fmt: skip
+JSON_MARKS = ["cart", "서울", "n", "ERROR", "cart", "404", "cart", "cart"]  # of `cart n level:ERROR ...`, values alone
 LIBRARY = '  File "/usr/lib/python3.13/threading.py", line 1, in run\n    self.go()\n'
 OWN = '  File "/srv/shop/views.py", line 88, in checkout\n    total()\n    ~~~~~^^\n'
 HEAD = "Traceback (most recent call last):\n"
@@ -209,6 +215,20 @@ class TestModules:
             table(MARKS),
         )
         assert found == {name: marks for name, *_, marks in MARKS}
+
+    def test_marks_in_json(self, site: Site, visit: Open) -> None:
+        text, marks = visit(site.url).page.evaluate(
+            """async ([event, q]) => {
+                const { markedJson, marker } = await import("./static/marks.js");
+                const { h } = await import("./static/dom.js");
+                const shown = h("pre", {}, markedJson(event, marker({ q })));
+                const marks = [...shown.querySelectorAll("mark")].map((mark) => mark.textContent);
+                return [shown.textContent === JSON.stringify(event, null, 2) || shown.textContent, marks];
+            }""",
+            [JSON_EVENT, 'cart 서울 "n" level:ERROR status_code:404'],
+        )
+        assert text is True
+        assert marks == JSON_MARKS
 
     def test_stack_traces(self, site: Site, visit: Open) -> None:
         found = visit(site.url).page.evaluate(
