@@ -81,6 +81,33 @@ class TestFilters:
         assert page.state == "range=30d&cols=search_word&charts=status_code"
 
 
+class TestMore:
+    def test_more_values_move_nothing(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "range=30d&charts=@timestamp")  # every event has another one
+        panel = page.panel("Top @timestamp")
+        expect(panel.locator(".top-row")).to_have_count(7)
+        before = boxes(page)
+        panel.get_by_role("button", name="More", exact=True).click()
+        expect(panel.locator(".top-row")).to_have_count(50)
+        page.shot("more")
+        assert boxes(page) == before
+        panel.get_by_role("button", name="Fewer", exact=True).click()
+        expect(panel.locator(".top-row")).to_have_count(7)
+        assert boxes(page) == before
+
+
+def boxes(page: Dashboard) -> list[list[int]]:
+    """Return where each card is, and its size."""
+    found: list[list[int]] = page.page.locator(".card").evaluate_all(
+        """cards => cards.map(card => {
+            const box = card.getBoundingClientRect();
+            return [box.left + scrollX, box.top + scrollY, box.width, box.height].map(Math.round);
+        })"""
+    )
+    assert len(found) > 4
+    return found
+
+
 class TestState:
     def test_a_reload_restores_everything(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=7d").ask("message:search*")
@@ -155,6 +182,7 @@ class TestEvents:
         expect(record.locator(".field", has_text="status_code")).to_contain_text("500")
         record.get_by_role("button", name="JSON").click()
         expect(record.get_by_role("group", name="JSON")).to_contain_text('"level": "ERROR"')
+        expect(record.get_by_role("group", name="JSON").locator("mark")).to_have_text(["ERROR"])
         page.shot("event")
         record.get_by_role("button", name="Why so?").click()
         steps = record.get_by_role("group", name="Why so?")
@@ -273,8 +301,8 @@ class TestStatus:
 
 
 class TestLooks:
-    @pytest.mark.sampled(usual=2)
-    @pytest.mark.parametrize("tab", ["logs", "visitors", "status"])
+    @pytest.mark.sampled(usual=4)
+    @pytest.mark.parametrize("tab", ["logs", "words", "problems", "visitors", "alerts", "status"])
     @pytest.mark.parametrize(
         ("name", "options"),
         [
