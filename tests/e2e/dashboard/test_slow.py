@@ -55,7 +55,7 @@ def stalled(daemon: Daemon) -> Iterator[set[int]]:
             wait_until(lambda: bool(stopped), "a query process")
             yield stopped
     finally:
-        for pid in stopped & set(query_processes(daemon)):
+        for pid in stopped:  # all: while some end, the list of a process's children may lack others
             _signal(pid, signal.SIGCONT)
 
 
