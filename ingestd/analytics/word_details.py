@@ -16,6 +16,7 @@ from ingestd.analytics.words import (
     also,
     compared,
     previous_period,
+    value_text,
     visits,
 )
 from ingestd.event.jsontext import loads
@@ -152,7 +153,8 @@ def _searches(store: LogStore, query: Query, limit: int) -> Iterator[tuple[str, 
         address, words, time = event.get(ADDRESS), event.get(WORD), event.get("@timestamp")
         if isinstance(address, str) and isinstance(time, str):
             for word in words if isinstance(words, list) else [words]:
-                yield address, to_epoch_ns(time), str(word)
+                if word is not None and word != "":
+                    yield address, to_epoch_ns(time), value_text(word)
 
 
 def _around(first_ns: int, last_ns: int) -> tuple[int, int]:

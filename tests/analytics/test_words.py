@@ -218,5 +218,9 @@ class TestNeighbours:
         )
         assert neighbours(store, NOON, "tent") == Neighbours(2, (("stove", 2), ("lamp", 1)))
 
+    def test_words_that_are_no_texts(self, store_of: Fill) -> None:
+        events = [event | {"client_ip": "192.0.2.1"} for word in (True, [None, "", 7]) for event in searched(word)]
+        assert neighbours(store_of(events), NOON, "true") == Neighbours(1, (("7", 1),))
+
     def test_no_addresses(self, store_of: Fill) -> None:
         assert neighbours(store_of(searched("tent", 3)), NOON, "tent") == Neighbours()
