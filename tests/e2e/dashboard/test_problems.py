@@ -29,10 +29,11 @@ VIEWS = [
 
 
 def errors() -> list[dict[str, Any]]:
-    """Return the records of the incident that are errors, and the requests of a visitor before it."""
+    """Return the records of the incident that are errors, and a request before it of the last visitor who met it."""
     first = incident.INCIDENT - dt.timedelta(minutes=1)
     stamp = first.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     before = {"@timestamp": stamp, "@version": "1", "level": "INFO", "message": "GET /cart/ 200", "host": "web2"}
+    before["client_ip"] = f"203.0.113.{incident.FAILURES - 1}"
     return [before, *(event for event in incident.events() if event["level"] == "ERROR")]
 
 
