@@ -560,6 +560,8 @@ export const en = {
   "problems.open": "Open {n}",
   "problems.resolved": "Resolved {n}",
   "problems.muted": "Muted {n}",
+  "problems.most":
+    "Only the {n} most frequent problems of this period are listed and counted. Choose a shorter period, or search for others.",
   "problems.none.open": "No open problems in this period.",
   "problems.none.resolved": "No resolved problems in this period.",
   "problems.none.muted": "No muted problems in this period.",

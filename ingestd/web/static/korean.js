@@ -554,6 +554,7 @@ export const ko = {
   "problems.open": "미해결 {n}",
   "problems.resolved": "해결됨 {n}",
   "problems.muted": "숨김 {n}",
+  "problems.most": "이 기간에 가장 많이 발생한 문제 {n}개만 표시하고 집계합니다. 다른 문제를 보려면 기간을 줄이거나 검색하세요.",
   "problems.none.open": "이 기간에 미해결 문제가 없습니다.",
   "problems.none.resolved": "이 기간에 해결된 문제가 없습니다.",
   "problems.none.muted": "이 기간에 숨긴 문제가 없습니다.",

@@ -18,6 +18,7 @@ const MOST = 200;
 export function createProblems({ onFault, onRetry }) {
   const notice = h("div", { hidden: true });
   const list = h("ol", { class: "problem-list" });
+  const note = h("p", { class: "card-text muted small", hidden: true }, t("problems.most", { n: number(MOST) }));
   const states = STATES.map((state) =>
     h("button", { type: "button", class: "segment", data: { state }, on: { click: () => update({ mark: state }) } }),
   );
@@ -30,6 +31,7 @@ export function createProblems({ onFault, onRetry }) {
       h("h2", {}, t("problems.title")),
       h("div", { class: "segments", role: "group", "aria-label": t("problems.states") }, states),
     ),
+    note,
     list,
   );
   const single = createProblem({ onChange: onRetry });
@@ -65,6 +67,7 @@ export function createProblems({ onFault, onRetry }) {
       put(button, t(`problems.${state}`, { n: number(n) }));
       button.setAttribute("aria-pressed", String(state === chosen));
     }
+    note.hidden = problems.length < MOST;
     const shown = problems.filter((problem) => problem.state === chosen);
     put(list, shown.length ? shown.map(line) : h("li", { class: "card-text muted" }, t(`problems.none.${chosen}`)));
   }
