@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 
 import msgspec
@@ -26,8 +27,8 @@ log = get_logger(__name__)
 Who = Callable[[web.Request], tuple[str, str]]
 """Returns who sent a request, as `Action.by` has it, and from which address."""
 
-KEY = "ingestd.action"
-"""Where a request has its `Action`."""
+RECORDED: ContextVar[Action | None] = ContextVar("recorded", default=None)
+"""What the request that is handled was recorded as."""
 
 _MAX_SHOWN = 500
 _MAX_BODY, _QUOTES = 200, '"'
@@ -68,12 +69,14 @@ class ActionRecorder:
             if not name:
                 return await handler(request)
             action = await self._start(request, name)
-            request[KEY] = action
+            token = RECORDED.set(action)
             try:
                 response = await handler(request)
             except BaseException as error:
                 await self.end(action, FAILED, str(error))
                 raise
+            finally:
+                RECORDED.reset(token)
             if response.status >= 400:
                 await self.end(action, FAILED, _reason(response))
             elif response.status != _ACCEPTED:

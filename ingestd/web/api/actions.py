@@ -22,7 +22,7 @@ from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
 from ingestd.stores.open import is_builtin, open_backups
-from ingestd.web.api.action_log import KEY
+from ingestd.web.api.action_log import RECORDED
 from ingestd.web.processes.action_runner import ActionRunner, Ended
 from ingestd.web.responses import Handler, decoded, json_error, json_response
 
@@ -101,14 +101,14 @@ class ManualActions:
                 action = await _read_action(kind, request)
             except ValueError as error:
                 return json_error(400, str(error))
-            self._runner.start(action, self._settings, self._logged(request))
+            self._runner.start(action, self._settings, self._logged())
             return json_response({"action": self._runner.last}, 202)
 
         return handle
 
-    def _logged(self, request: web.Request) -> Ended | None:
-        """Return what is called with the outcome of the action that a request has started, and a sentence."""
-        entry = request.get(KEY)
+    def _logged(self) -> Ended | None:
+        """Return what is called with the outcome of the action that this request has started, and a sentence."""
+        entry = RECORDED.get()
         return partial(self._end, entry) if self._end is not None and entry is not None else None
 
 
