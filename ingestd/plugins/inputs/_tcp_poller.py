@@ -31,9 +31,9 @@ _EXTRA_SECONDS = 0.005
 _REST_FACTOR = 9
 """How many times as long as a round the rest after it is: rounds that find little take a tenth of the time."""
 
-_MAX_PERIOD_SECONDS = 0.15
+_MAX_PERIOD_SECONDS = 0.14
 """Maximum duration of a round and its rest: a process that is busy all the time does not rest. Only rounds of more than
-15 ms, in which a thousand connections are read, are followed by the longest rest."""
+14 ms, in which a thousand connections are read, are followed by the longest rest."""
 
 _SHORTEST_REST_SECONDS = 0.0005
 """Timers of the event loop have a resolution of a millisecond."""
