@@ -7,8 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that starts with one of these is a formula to a spreadsheet, or may become one (OWASP, "CSV injection")."""
+from ingestd.stores.export.excel import excel_text
 
 COLUMNS = ("word", "count", "share", "previous", "change", "rank", "previous_rank")
 
@@ -30,5 +29,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return excel_text(value, numbers=False) if isinstance(value, str) else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.stores.base import StoreError
 from ingestd.stores.export.columns import Columns, getter, text, typed, unique
+from ingestd.stores.export.excel import excel_text
 from ingestd.stores.local.duckdb.core import connect, load_duckdb
 from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES
 
@@ -22,9 +22,6 @@ Writer = Callable[[Iterable[bytes], IO[bytes], Sequence[str], Path], None]
 """``write(documents, target, fields, folder)``: no ``fields``: all that occur; ``folder``: for temporary files."""
 
 _MEMORY = "512MB"
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def write_ndjson(documents: Iterable[bytes], target: IO[bytes], fields: Sequence[str], folder: Path) -> None:
@@ -51,14 +48,6 @@ def write_excel_csv(documents: Iterable[bytes], target: IO[bytes], fields: Seque
     """
     target.write(codecs.BOM_UTF8)
     _write_table(documents, target, fields, folder, lambda value: excel_text(text(value)))
-
-
-def excel_text(value: str) -> str:
-    """Return a cell of CSV with a ``'`` before a text that a spreadsheet would take for a formula.
-
-    Numbers stay numbers. https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value) else value
 
 
 def _write_table(

@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingestd.stores.export.formats import excel_text, write_csv, write_parquet
+from ingestd.stores.export.excel import excel_text
+from ingestd.stores.export.formats import write_csv, write_parquet
 
 
 def _parquet(documents: list[Any], folder: Path) -> list[dict[str, Any]]:
