@@ -79,19 +79,24 @@ class ClientSite:
         }
 
     @contextmanager
-    def running(self, server: str = "preload", workers: int = 4) -> Iterator[Site]:
-        """Serve the site, under one of `SERVERS` or ``uwsgi``."""
+    def running(self, server: str = "preload", workers: int = 4, *, killed: bool = False) -> Iterator[Site]:
+        """Serve the site, under one of `SERVERS` or ``uwsgi``; ``killed``: all its processes are, at the end."""
         port = free_port()
         command = _command(server, workers, port)
         with (self._folder / "site.log").open("ab") as output:
-            process = subprocess.Popen(command, env=self.environ, stdout=output, stderr=output, cwd=self._folder)
+            process = subprocess.Popen(
+                command, env=self.environ, stdout=output, stderr=output, cwd=self._folder, process_group=0
+            )
         site = Site(port)
         try:
             wait_until(lambda: process.poll() is not None or site.is_listening(), f"{server} to start")
             assert process.poll() is None, self.output()
             yield site
         finally:
-            process.send_signal(signal.SIGTERM)
+            if killed:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.send_signal(signal.SIGTERM)
             process.wait()
 
     def output(self) -> str:

@@ -54,8 +54,9 @@ class Limits:
 class Sender:
     """Takes events and never waits for the network.
 
-    Events wait in memory. When the daemon cannot be reached, or more than ``memory_bytes`` wait, they are written to a
-    file, which outlives the process. The thread starts with the first event of a process, so a fork is harmless.
+    Events wait in memory. When the daemon cannot be reached, more than ``memory_bytes`` wait, or the process may end
+    without notice, they are written to a file, which outlives the process. The thread starts with the first event of a
+    process, so a fork is harmless.
     """
 
     def __init__(self, address: Address, limits: Limits, report: Callable[[str], None]) -> None:
@@ -89,7 +90,7 @@ class Sender:
         size = len(document)
         with self._changed:
             waited = self._waits()
-            to_file = self._closed or self._away or self._ending or self._spooled
+            to_file = self._closed or self._away or self._ending or self._spooled or _ends_unnoticed()
             if to_file or self._memory_bytes + size > self._limits.memory_bytes:
                 self._write([document])
             else:
@@ -341,6 +342,11 @@ class Sender:
             connection.close()
 
 
+def _ends_unnoticed() -> bool:
+    """Return whether the server ends its processes in C: uWSGI leaves out ``atexit`` if a worker is still busy."""
+    return bool({"uwsgi", "mod_wsgi"} & sys.modules.keys())
+
+
 def _is_master_of_uwsgi() -> bool:
     """Return whether uWSGI will fork its workers from this process.
 
@@ -375,9 +381,9 @@ def _after_fork() -> None:
 def _watch_termination() -> None:
     """Write what waits to the files when SIGTERM comes: uvicorn ends by the signal, and not through ``atexit``.
 
-    The handler before is called as well. Servers that handle signals in C, uWSGI and mod_wsgi, are left alone.
+    The handler before is called as well. Servers that handle signals in C are left alone.
     """
-    if threading.current_thread() is not threading.main_thread() or {"uwsgi", "mod_wsgi"} & sys.modules.keys():
+    if threading.current_thread() is not threading.main_thread() or _ends_unnoticed():
         return
     before = signal.getsignal(signal.SIGTERM)
     if before is _terminate or before is signal.SIG_IGN or before is None:

@@ -362,6 +362,25 @@ for pid in pids:
         assert done.returncode == 0, done.stderr
         assert sorted(server.wait_for(3)) == ["loaded", "worker 0", "worker 1"]
 
+    @pytest.mark.skipif(os.name == "nt", reason="no files there")
+    @pytest.mark.parametrize("server_module", ["uwsgi", "mod_wsgi"])
+    def test_killed_under_a_server_that_gives_no_notice(
+        self, server_module: str, server: Server, make: Make, tmp_path: Path
+    ) -> None:
+        code = f"""
+import logging, os, signal, sys, types
+sys.modules[{server_module!r}] = types.SimpleNamespace(worker_id=lambda: 1)
+from ingestd_django import IngestdHandler
+log = logging.getLogger("killed"); log.setLevel("INFO")
+log.addHandler(IngestdHandler("127.0.0.1", {server.port}, spool_dir={str(tmp_path / "spool")!r}))
+for number in range(20):
+    log.info("request %d", number)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        assert _python(code).returncode == -signal.SIGKILL
+        make().info("next process")
+        assert sorted(server.wait_for(21)) == sorted(["next process", *(f"request {number}" for number in range(20))])
+
     @pytest.mark.parametrize("handled", [False, True], ids=["default", "handled_by_the_server"])
     def test_ended_by_sigterm(self, handled: bool, server: Server, make: Make, tmp_path: Path) -> None:
         """As uvicorn ends after it has shut down: by the signal itself, so that nothing is flushed."""
