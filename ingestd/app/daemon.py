@@ -35,6 +35,7 @@ from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.pidfile import claim
 from ingestd.supervisor.processes.channel import Channel
+from ingestd.supervisor.processes.children import LOSS_EXIT_CODE
 from ingestd.supervisor.processes.helpers import Helper
 from ingestd.supervisor.processes.worker import run_worker
 from ingestd.supervisor.supervisor import Supervisor
@@ -110,13 +111,13 @@ def make_plan(settings: Settings, configs: Configs) -> Plan:
     dashboard = make_dashboard_config(settings, pipelines, configs)
 
     def work(number: int, channel: Channel) -> int:
+        def build() -> list[RunningPipeline]:
+            return _pipelines(settings, configs, number, dead_letters)
+
         with closing(dead_letter_writer(settings, worker_name(number), workers)) as dead_letters:
-
-            def build() -> list[RunningPipeline]:
-                return _pipelines(settings, configs, number, dead_letters)
-
             kept = Notifier(os.environ).present
-            return run_worker(number, build, channel, settings.shutdown_timeout, sockets_kept=kept)
+            code = run_worker(number, build, channel, settings.shutdown_timeout, sockets_kept=kept)
+        return LOSS_EXIT_CODE if dead_letters.lost else code
 
     def serve(channel: Channel) -> int:
         from ingestd.web.processes.http_process import run_http_process  # noqa: PLC0415 -- in its own process

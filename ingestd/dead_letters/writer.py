@@ -56,6 +56,8 @@ class DeadLetterWriter:
         self._refused = Outage(log.error, text, log.info, "dead letters can be written again")
         self.added = 0
         """How many dead letters were added so far."""
+        self.lost = False
+        """Whether some could not be written until ``close``."""
 
     @property
     def unsynced(self) -> bool:
@@ -252,6 +254,7 @@ class DeadLetterWriter:
         except OSError as error:
             dead_letters = [line.decode().strip() for line in self._waiting]
             log.error("dead letters could not be written", error=error.strerror, dead_letters=dead_letters)
+            self.lost = True
         with self._lock:
             self._close_file()
 

@@ -53,7 +53,7 @@ async def run_direct(pipelines: Sequence[RunningPipeline], shutdown_timeout: flo
         for pipeline in started:
             with contextlib.suppress(asyncio.CancelledError):
                 await pipeline.close()
-    return True
+    return not any(pipeline.lost for pipeline in pipelines)
 
 
 async def _drain(pipelines: Sequence[RunningPipeline], signalled: asyncio.Event, limit: float) -> None:

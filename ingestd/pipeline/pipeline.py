@@ -91,6 +91,8 @@ class RunningPipeline:
         self._inputs: list[asyncio.Task[None]] = []
         self._receivers: list[asyncio.Task[None]] = []  # inputs that end after the outputs of other pipelines
         self._stopping = False
+        self.lost = False
+        """Whether an input had to give up what it had received, as the stop could not wait for room."""
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
         self._repairs = 0  # of the journal, logged so far
         self._repeated_until = 0.0  # offset in the journal up to which events may be dead letters already

@@ -136,6 +136,10 @@ class PipelineSink:
         for delivery in self._running.deliveries:
             delivery.expect_more(seconds)
 
+    def note_loss(self) -> None:
+        """Note that the input had to give up what it had received."""
+        self._running.lost = True
+
     async def wait_until_resumed(self) -> None:
         """Return as soon as the input may read."""
         await self._running.wait_until_resumed()

@@ -136,6 +136,9 @@ class Sink(Protocol):
             ``wait_until_resumed``.
         """
 
+    def note_loss(self) -> None:
+        """Note that the input had to give up what it had received, which it logs: the exit code of the stop says so."""
+
     async def wait_until_resumed(self) -> None:
         """Return as soon as the sink is not ``paused``."""
 

@@ -31,7 +31,7 @@ from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed, listen_at_start
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.channel import Message, pickled
-from ingestd.supervisor.processes.children import Child, ChildMain, Children, share_memory
+from ingestd.supervisor.processes.children import LOSS_EXIT_CODE, Child, ChildMain, Children, share_memory
 from ingestd.supervisor.processes.ending import Ending
 from ingestd.supervisor.processes.helpers import Helper, configure
 from ingestd.supervisor.processes.signals import SignalSocket
@@ -230,6 +230,7 @@ class Supervisor:
         is_worker, kept, closed = child.name in self._workers, 0, 0
         if is_worker:
             kept, closed = self._acceptor.close_unfinished(self._workers.number(child.name))
+            self._exit_code = self._exit_code or int(code == LOSS_EXIT_CODE)
         match self._state:
             case SupervisorState.STOPPING if is_worker and self._workers.left_unread(
                 child, code, kept=self._notifier.present
@@ -238,7 +239,7 @@ class Supervisor:
                 if next_child is not None:  # else it is asked to end when it is ready
                     self._ending.ask(next_child)
             case SupervisorState.STOPPING | SupervisorState.UPGRADING:
-                self._exit_code = self._exit_code or (code if is_worker and not child.stopping else 0)
+                self._exit_code = self._exit_code or int(is_worker and self._ending.leaves_unread(child, code))
             case SupervisorState.RELOADING if child.stopping:
                 self._children.start(child.name)
                 self._replacement.started()
@@ -272,8 +273,7 @@ class Supervisor:
             self._children.send(child, {"type": "reloaded", "number": number, "error": error, "text": text})
 
     def _send_http(self, message: Message) -> None:
-        child = self._children.get(HTTP)
-        if child is not None:
+        if (child := self._children.get(HTTP)) is not None:
             self._children.send(child, message)
 
     # Requests

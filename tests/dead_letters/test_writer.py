@@ -103,6 +103,7 @@ def test_what_cannot_be_written_waits(tmp_path: Path, caplog: pytest.LogCaptureF
     assert [base64.b64decode(dead_letter["raw"]) for dead_letter in kept(tmp_path / "dead")] == [b"one", b"two"]
     assert "inputs and delivery wait" in caplog.text
     files.close()
+    assert not files.lost
 
 
 def test_what_may_not_wait_is_not_kept(tmp_path: Path) -> None:
@@ -127,6 +128,7 @@ def test_what_could_never_be_written_is_logged_at_the_end(tmp_path: Path, caplog
     [record] = caplog.records
     [dead_letter] = record.__dict__["fields"]["dead_letters"]
     assert base64.b64decode(json.loads(dead_letter)["raw"]) == b"precious"
+    assert files.lost
 
 
 def test_full_disk(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
         assert 500_000 < daemon.metric("ingestd_queue_bytes") <= 1_000_000
         assert daemon.metric("ingestd_received_events_total") == queued
         assert json.loads(daemon.get("/health/live"))["live"]
-        daemon.stop()
+        daemon.stop(code=1)
     check_last_words(daemon, int(queued))
     [loss] = [entry for entry in daemon.problems() if entry["message"].endswith("it is lost")]
     assert loss["connections"] == 1

@@ -577,6 +577,7 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
             await server.running.inputs_ended()
         server.memory.gate.set()
         await server.stop()
+        assert server.running.lost
         for writer in writers:
             writer.close()
     taken = server.memory.documents

@@ -46,6 +46,9 @@ class Kept:
     async def synced(self) -> None:
         raise AssertionError("nobody waits for an acknowledgement")
 
+    def note_loss(self) -> None:
+        raise AssertionError("nothing is lost")
+
     async def wait_until_resumed(self) -> None:
         pass
 

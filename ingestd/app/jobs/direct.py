@@ -57,9 +57,10 @@ async def _main(settings: Settings, configs: Configs) -> bool:
         await server.start()
         tasks.start("serving later", server.listen_later())
     try:
-        return await run_direct(pipelines, settings.shutdown_timeout)
+        complete = await run_direct(pipelines, settings.shutdown_timeout)
     finally:
         await tasks.close()
         if server is not None:
             await server.stop()
         dead_letters.close()
+    return complete and not dead_letters.lost

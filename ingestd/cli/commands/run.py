@@ -45,8 +45,8 @@ def run(
 
     Signals: SIGTERM and SIGINT stop it, SIGHUP reloads the config, SIGUSR2 upgrades it in place.
 
-    Exit codes: 0 it was stopped or its inputs ended; 1 the config is wrong, something cannot be opened, or events
-    were lost; 2 wrong usage or settings.
+    Exit codes: 0 it was stopped or its inputs ended; 1 the config is wrong, something cannot be opened, or a stop
+    had to give up events that it had received; 2 wrong usage or settings.
     """
     if logstash.test_only:
         from ingestd.cli.commands.check import check_pipelines  # noqa: PLC0415 -- as below

@@ -226,6 +226,8 @@ class DatagramReader:
         if self._filter is not None:
             self._filter.end()
         self.close()
+        if self._lines:
+            self._sink.note_loss()
         return len(self._lines)
 
     async def _wait_for_room(self, deadline: float) -> bool:

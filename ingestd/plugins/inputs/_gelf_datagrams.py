@@ -63,6 +63,7 @@ class GelfDatagrams:
         if self._rejected:
             text = "messages that cannot be used are lost: their dead letters could not be written until the stop"
             log.error(text, messages=len(self._rejected))
+            self._sink.note_loss()
 
     def _give_up_late(self) -> None:
         for message in self._assembler.expired(self._clock()):

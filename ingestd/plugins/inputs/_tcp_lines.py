@@ -143,6 +143,7 @@ class TcpLines:
         start = offset - self.collected
         if not (self._store_line(b"", offset) or self._sink.reject(line, reason, self.stream, start, offset)):
             log.error("a line could not be kept", connection=self.stream.id, line=line.decode(errors="replace"))
+            self._sink.note_loss()
 
     def _is_too_long(self, line: bytes, size: int) -> bool:
         """Return whether a line of ``size`` bytes without its end exceeds the limit; "\\r" before a line feed is free.

@@ -42,6 +42,9 @@ _FORK_PAUSE = 1.0
 ChildMain = Callable[[Channel], int]
 """What a child does: it is given its end of the channel, and returns the exit code of its process."""
 
+LOSS_EXIT_CODE = os.EX_IOERR
+"""Of a worker that has ended as it was asked to, and had to give up something that it had received."""
+
 
 @dataclass(slots=True)
 class Child:

@@ -54,6 +54,11 @@ class Ending:
                 self._workers.hand_over_all(child)
         self._children.stop(child, {"type": "stop", "mode": mode}, self._grace_seconds(child))
 
+    def leaves_unread(self, child: Child, code: int) -> bool:
+        """Return whether a worker that has failed for good leaves something that nobody is going to read."""
+        read_on = self._notifier.present or self._state() is SupervisorState.UPGRADING
+        return code != 0 and not (child.stopping and read_on)
+
     def _grace_seconds(self, child: Child) -> float | None:
         """Return the seconds that a process may take to end; None: a worker has a time-out of its own."""
         if child.name in self._workers:

@@ -22,7 +22,7 @@ from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import StopMode
 from ingestd.supervisor.connections.descriptors import is_scarce
 from ingestd.supervisor.processes.channel import Channel, ChannelClosedError, Message
-from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
+from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS, LOSS_EXIT_CODE
 from ingestd.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -118,7 +118,7 @@ class Worker:
             await tasks.until(self._end())
         finally:
             await tasks.close()
-        return 0
+        return LOSS_EXIT_CODE if any(pipeline.lost for pipeline in self._pipelines.values()) else 0
 
     async def _report_end(self) -> None:
         """Let the daemon stop when all inputs have ended; the first worker reads those that can end."""

@@ -7,7 +7,7 @@ from collections.abc import KeysView
 
 from ingestd.supervisor.connections.acceptor import Acceptor
 from ingestd.supervisor.connections.sockets import Connection
-from ingestd.supervisor.processes.children import Child, Children
+from ingestd.supervisor.processes.children import LOSS_EXIT_CODE, Child, Children
 
 _MISSED_PAUSE = 1.0
 """How long to wait before a connection that did not arrive is sent again."""
@@ -120,7 +120,7 @@ class Workers:
             code: The exit code.
             kept: Whether systemd keeps what is left.
         """
-        if code:  # killed before it had read everything
+        if code not in {0, LOSS_EXIT_CODE}:  # killed before it had read everything
             first = child.name not in self._drained_again
             self._drained_again.add(child.name)
             return first

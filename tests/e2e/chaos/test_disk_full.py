@@ -36,7 +36,7 @@ from tests.e2e.gate import Gate
 from tests.e2e.stub import StubElasticsearch
 from tests.processes import children, send_signal
 from tests.threads import Background
-from tests.waiting import WAIT_SECONDS, wait_until
+from tests.waiting import wait_until
 
 DISK_BYTES = 12 << 20
 EVENTS = events_to_fill(DISK_BYTES)
@@ -268,8 +268,8 @@ def test_a_stop_with_rejected_records(tmp_path: Path, data_disk: Path) -> None:
         daemon = stack.enter_context(Daemon(tmp_path, config=STDOUT, **settings))
         clients(stack, daemon.port)
         daemon.wait_for(LETTERS_FULL)
-        daemon.process.send_signal(signal.SIGTERM)
-        daemon.process.wait(WAIT_SECONDS)
+        daemon.stop(code=1)
+        assert daemon.said("the stop could not wait until all that clients had sent was taken in: it is lost")
         assert not daemon.said("dead letters could not be written")
         resize(data_disk, 20 * DISK_BYTES)
         daemon.start()

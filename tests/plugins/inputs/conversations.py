@@ -29,6 +29,7 @@ class MemorySink:
         self.rejected: list[tuple[bytes, str]] = []
         self.syncs = 0
         self.disk_error: OSError | None = None
+        self.lost = False
         self._resumed = asyncio.Event()
         self._resumed.set()
 
@@ -69,6 +70,9 @@ class MemorySink:
         if not self.paused:
             self.rejected.append((raw, reason))
         return not self.paused
+
+    def note_loss(self) -> None:
+        self.lost = True
 
     async def wait_until_resumed(self) -> None:
         await self._resumed.wait()

@@ -56,6 +56,9 @@ class Stored:
         self.ends[stream.id] = end
         return True
 
+    def note_loss(self) -> None:
+        raise AssertionError("nothing is lost")
+
     async def wait_until_resumed(self) -> None:
         pass
 

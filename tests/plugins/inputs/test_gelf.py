@@ -140,6 +140,7 @@ def test_what_cannot_be_used_is_a_dead_letter_even_if_that_has_to_wait() -> None
     datagrams.tick()
     assert datagrams.accept(chunk(0, 3, b"never"), "e") is None
     datagrams.end()
+    assert not sink.lost
     assert [(raw, host) for raw, _, host in sink.letters] == [
         (chunk(5, 2, b"x"), "a"),
         (b"\x1f\x8bbroken", "b"),
@@ -157,6 +158,7 @@ def test_dead_letters_that_cannot_be_written_until_the_stop(caplog: pytest.LogCa
     datagrams.accept(chunk(0, 2, b"half"), "a")
     sink.full = True
     datagrams.end()
+    assert sink.lost
     assert caplog.messages == [
         "messages that cannot be used are lost: their dead letters could not be written until the stop"
     ]

@@ -139,6 +139,7 @@ async def test_stop_does_not_wait_for_silent_clients_and_for_room(monkeypatch: p
         await waits.send(b"waits\n")
         await running.stop()
         assert (half.reason, waits.reason, running.sink.data) == ("shutdown", "shutdown", [])
+        assert not running.sink.lost, "they have no acknowledgement, and send it again"
 
 
 async def test_stop_ends_in_its_time_although_there_is_no_room(caplog: pytest.LogCaptureFixture) -> None:
@@ -150,6 +151,7 @@ async def test_stop_ends_in_its_time_although_there_is_no_room(caplog: pytest.Lo
         await client.send(b"lost")
         await running.stop()
         assert client.reason == "shutdown"
+        assert running.sink.lost
     assert caplog.messages == ["the stop could not wait until all that clients had sent was taken in: it is lost"]
 
 

@@ -58,6 +58,9 @@ class Sink:
     async def synced(self) -> None:
         raise AssertionError("nobody waits for an acknowledgement")
 
+    def note_loss(self) -> None:
+        raise AssertionError("nothing is lost")
+
     async def wait_until_resumed(self) -> None:
         self.waited += 1
         self.paused = False

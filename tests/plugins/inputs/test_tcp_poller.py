@@ -50,6 +50,9 @@ class Sink:
     async def synced(self) -> None:
         raise AssertionError("nobody waits for an acknowledgement")
 
+    def note_loss(self) -> None:
+        raise AssertionError("not in a gathering")
+
     async def wait_until_resumed(self) -> None:
         raise AssertionError("not in a gathering")
 
