@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: floa
         busy: Another process still holds the lock after ``timeout_s`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    fd = _open_lock(path, mode)
     deadline = time.monotonic() + timeout_s
     while not try_lock(fd):
         if time.monotonic() >= deadline:
@@ -64,6 +65,24 @@ def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: floa
             raise busy
         time.sleep(_POLL_S)
     return fd
+
+
+def _open_lock(path: Path, mode: int) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags | os.O_EXCL, mode)
+    except FileExistsError:
+        return os.open(path, flags, mode)
+    if os.geteuid() == 0:
+        _give_to_folder(fd, path.parent.stat())
+    return fd
+
+
+def _give_to_folder(fd: int, folder: os.stat_result) -> None:
+    """Let all who may create files in a folder open a lock that root has just made there."""
+    writers = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    os.fchown(fd, folder.st_uid, folder.st_gid)
+    os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | writers | writers << 1)
 
 
 def overwrite(path: Path, content: bytes, size: int) -> None:

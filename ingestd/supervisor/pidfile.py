@@ -22,6 +22,11 @@ class AlreadyRunningError(OSError):
     """Another daemon uses the data folder."""
 
 
+def pid_path(data_dir: Path) -> Path:
+    """Return the path of the file with the process id, which belongs to the daemon's user."""
+    return data_dir / _NAME
+
+
 def claim(data_dir: Path) -> int:
     """Lock the data folder for this process and write its id; returns the descriptor that holds the lock.
 
@@ -29,7 +34,7 @@ def claim(data_dir: Path) -> int:
         AlreadyRunningError: Another daemon has it.
         OSError: The folder cannot be used.
     """
-    path = data_dir / _NAME
+    path = pid_path(data_dir)
     try:
         fd = lock_file(path, BlockingIOError(), mode=0o644, timeout_s=_WAIT_SECONDS)
     except BlockingIOError:
@@ -46,7 +51,7 @@ def claim(data_dir: Path) -> int:
 def find(data_dir: Path) -> int | None:
     """Return the process id of the daemon that uses a data folder, None if there is none."""
     try:
-        with (data_dir / _NAME).open("rb") as file:
+        with pid_path(data_dir).open("rb") as file:
             return None if try_lock(file.fileno(), shared=True) else int(file.read())
     except (OSError, ValueError):
         return None
@@ -54,7 +59,7 @@ def find(data_dir: Path) -> int | None:
 
 def was_used(data_dir: Path) -> bool:
     """Return whether a daemon has ever used the data folder."""
-    return (data_dir / _NAME).exists()
+    return pid_path(data_dir).exists()
 
 
 def publish_url(data_dir: Path, url: str) -> None:

@@ -22,6 +22,7 @@ import click
 from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_action_id
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
+from ingestd.supervisor.pidfile import pid_path, was_used
 
 if TYPE_CHECKING:
     import ctypes
@@ -47,14 +48,17 @@ def act_as_owner(folder: Path) -> None:
     """If root runs the command and another user owns the data folder, become that user.
 
     The command, and what it starts, can still read what root can, such as logs to import; it writes as the owner only.
+    A folder of root that others may write to is the daemon's: whose that is, the file with its process id says.
     """
     try:
-        status = folder.stat()
+        place, status = folder, folder.stat()
+        if status.st_uid == 0 and was_used(folder):
+            place, status = pid_path(folder), pid_path(folder).stat()
     except OSError:  # not there yet
         return
     if os.geteuid() == 0 and status.st_uid != 0:
         _become(status.st_uid, status.st_gid)
-        _note(f"the command runs as {_user_name(status.st_uid)}, the owner of {folder}")
+        _note(f"the command runs as {_user_name(status.st_uid)}, the owner of {place}")
     elif os.geteuid() != status.st_uid:
         _note(_advice(folder, status.st_uid))
 

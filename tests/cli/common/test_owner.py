@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.files import locked_file
 from tests.e2e.daemon import environment
 
 OWNER = 54321
@@ -40,6 +41,25 @@ def test_root_leaves_files_of_the_owner(data_dir: Path, tmp_path: Path) -> None:
     assert '"message":"a"' in done.stdout.replace(": ", ":")
     owners = {(path.stat().st_uid, path.stat().st_gid) for path in data_dir.rglob("*")}
     assert owners == {(OWNER, OWNER)}
+
+
+def test_a_folder_of_root_in_which_the_daemon_writes(tmp_path: Path) -> None:
+    """Before its first start nobody knows its user: locks are open to all who may write there. Then it owns all."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, OWNER)
+    shared.chmod(0o2775)
+    with locked_file(shared / ".lock", OSError("locked")):
+        pass
+    found = (shared / ".lock").stat()
+    assert (found.st_mode & 0o777, found.st_uid, found.st_gid) == (0o660, 0, OWNER)
+    (shared / "ingestd.pid").touch()
+    os.chown(shared / "ingestd.pid", OWNER, OWNER)
+    file = tmp_path / "access.log"
+    file.write_text('{"message": "a"}\n')
+    assert command(shared, "import", str(file)).returncode == 0
+    owners = {path.stat().st_uid for path in shared.iterdir() if path.name != ".lock"}
+    assert owners == {OWNER}
 
 
 def test_root_writes_where_the_owner_may(data_dir: Path, tmp_path: Path) -> None:
