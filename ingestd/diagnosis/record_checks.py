@@ -27,6 +27,7 @@ MIN_VISITS = 50
 """Fewer visits from a single address may well be one person."""
 
 _SKEW_S = 120.0
+_MAX_BEHIND_S = 86_400.0
 _ZONE_STEP_S = 900.0  # offsets of time zones are multiples of 15 minutes
 _MIN_ZONE_S = 1800.0
 _ZONE_TOLERANCE_S = 90.0
@@ -121,16 +122,19 @@ def check_format(facts: Facts) -> Iterator[Finding]:
 
 def check_clock(facts: Facts) -> Iterator[Finding]:
     """Report senders whose timestamps are far from the time of receipt, and events of the future."""
-    worst, found = 0.0, False
-    for host, seconds in _differences(facts.samples).items():
-        worst = max(worst, abs(seconds))
-        if abs(seconds) > _SKEW_S:
-            found = True
+    differences = _differences(facts.samples)
+    late = {host for host, found in differences.items() if _is_sent_later(found)}
+    medians = {host: statistics.median(found) for host, found in differences.items()}
+    worst = max((abs(seconds) for host, seconds in medians.items() if host not in late), default=0.0)
+    for host, seconds in medians.items():
+        if abs(seconds) > _SKEW_S and host not in late:
             yield _wrong_clock(host, seconds)
-    if facts.records is not None and facts.records.future and not found:
+    if late:
+        yield Finding(Status.OK, "clock.old", {"hours": f"{max(-medians[host] for host in late) / 3600:,.0f}"})
+    if facts.records is not None and facts.records.future and worst <= _SKEW_S:
         values = {"count": f"{facts.records.future:,}", "since": f"{facts.now:%Y-%m-%dT%H:%M:%SZ}"}
         yield Finding(Status.WARNING, "clock.future", values)
-    elif facts.samples and not found:
+    elif facts.samples and worst <= _SKEW_S and not late:
         yield Finding(Status.OK, "clock.good", {"seconds": str(round(worst) + 1), "zone": facts.index_timezone})
 
 
@@ -146,13 +150,22 @@ def check_zone(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.WARNING, "zone.changed", values)
 
 
-def _differences(samples: tuple[Sample, ...]) -> dict[str, float]:
-    """Return how many seconds the timestamps of each host are ahead of the receipt: the median."""
+def _is_sent_later(differences: list[float]) -> bool:
+    """Return whether records were sent later than they were made, as in a backfill: that tells nothing of a clock.
+
+    A wrong clock is off by the same time in all of them, and hardly by a day.
+    """
+    first, median, third = statistics.quantiles(differences, n=4)
+    return median < -_SKEW_S and (third - first > _SKEW_S or median < -_MAX_BEHIND_S)
+
+
+def _differences(samples: tuple[Sample, ...]) -> dict[str, list[float]]:
+    """Return how many seconds the timestamps of each host are ahead of the receipt."""
     by_host: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
         if sample.timestamp is not None:
             by_host[sample.host].append((sample.timestamp - sample.received).total_seconds())
-    return {host: statistics.median(all_) for host, all_ in sorted(by_host.items()) if len(all_) >= _MIN_SAMPLES}
+    return {host: found for host, found in sorted(by_host.items()) if len(found) >= _MIN_SAMPLES}
 
 
 def _wrong_clock(host: str, seconds: float) -> Finding:

@@ -131,7 +131,17 @@ CASES = [  # id, facts, {code: status}
     ("seoul_as_utc", replace(NOTHING, samples=samples(9)), {"format.version": "ok", "clock.zone": "fix"}),
     ("india_as_utc", replace(NOTHING, samples=samples(5.5)), {"format.version": "ok", "clock.zone": "fix"}),
     ("clock_behind", replace(NOTHING, samples=samples(-0.2)), {"format.version": "ok", "clock.skew": "warning"}),
-    ("days_behind", replace(NOTHING, samples=samples(-72)), {"format.version": "ok", "clock.skew": "warning"}),
+    ("an_old_day", replace(NOTHING, samples=samples(-72)), {"format.version": "ok", "clock.old": "ok"}),
+    (
+        "a_backfill_of_hours",
+        replace(NOTHING, samples=sum((samples(-hours, count=1) for hours in range(1, 9)), ())),
+        {"format.version": "ok", "clock.old": "ok"},
+    ),
+    (
+        "a_backfill_beside_a_wrong_clock",
+        replace(NOTHING, samples=samples(-72) + samples(0.5, host="web2")),
+        {"format.version": "ok", "clock.old": "ok", "clock.zone": "fix"},
+    ),
     ("a_minute_is_good", replace(NOTHING, samples=samples(1 / 60)), {"format.version": "ok", "clock.good": "ok"}),
     ("two_are_too_few", replace(NOTHING, samples=samples(9, count=2)), {"format.version": "ok", "clock.good": "ok"}),
     (

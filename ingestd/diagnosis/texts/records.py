@@ -44,6 +44,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "timestamps are within {seconds} s of the time of receipt; days are those of {zone}",
         "시각과 수신 시각의 차이가 {seconds}초 이내입니다. 날짜 기준 시간대: {zone}",
     ),
+    "clock.old": (
+        "records arrive that were sent later, about {hours} h after their time; they say nothing about clocks",
+        "시각보다 약 {hours}시간 늦게 보낸 레코드가 들어옵니다. 시계와는 관계없습니다",
+    ),
     "clock.zone": (
         "timestamps of {host} are {hours} h {direction}: it sends local time as if it were UTC",
         "{host}의 시각이 {hours}시간 어긋나 있습니다({direction}): 현지 시각을 UTC로 보내고 있습니다",
@@ -101,8 +105,9 @@ FIXES: Mapping[str, tuple[str, str]] = {
         "UTC 또는 오프셋이 있는 시각(예: 2026-11-22T10:00:00+09:00)을 보내세요.",
     ),
     "clock.skew": (
-        "Synchronise the clocks of both machines: timedatectl set-ntp true",
-        "두 서버의 시계를 맞추세요: timedatectl set-ntp true",
+        "Unless they are old records that were sent later, synchronise the clocks of both machines: "
+        "timedatectl set-ntp true",
+        "나중에 보낸 오래된 레코드가 아니라면 두 서버의 시계를 맞추세요: timedatectl set-ntp true",
     ),
     "clock.future": (
         "Look at them: ingestd search --since {since}\nIf they are lines of Daphne, uWSGI or runserver, which name no "
