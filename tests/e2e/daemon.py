@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestd.cli.main import main
+from tests.e2e.template import Forked
 from tests.processes import children, is_alive
 from tests.waiting import WAIT_SECONDS, wait_until
 
@@ -98,7 +99,9 @@ class Daemon:
         with self.log_file.open("wb") as log, self._output_file.open("wb") as output:
             self.process = self._spawn(environment(self.data_dir) | self._settings, output, log)
 
-    def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _spawn(self, environ: dict[str, str], output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+        if self._command[:3] == [sys.executable, "-m", "ingestd"]:
+            return Forked(self._command[3:], environ, output, log)
         return subprocess.Popen(self._command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
 
     def __enter__(self) -> Self:
