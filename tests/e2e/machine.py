@@ -97,7 +97,7 @@ class Machine:
 
     def __enter__(self) -> Self:
         wheels = self._folder / "wheels"
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."]
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
         subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, check=True, timeout=WAIT_SECONDS)
         command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--volatile=overlay"]
         # Read-only below the files in memory, and with a name of its own: several may run at once.

@@ -76,15 +76,15 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.sampled
 def test_all_stores_give_the_same_answers(store: LocalStore, request: pytest.FixtureRequest) -> None:
-    """Half of the questions are asked where there are files of both kinds, fewer of each kind alone."""
-    questions = sampled(suite.QUESTIONS, usual=2 if request.node.callspec.id == "both" else 6)
+    """A third of the questions are asked where there are files of both kinds, fewer of each kind alone."""
+    questions = sampled(suite.QUESTIONS, usual=3 if request.node.callspec.id == "both" else 12)
     assert suite.check(store, "local", questions) == {}
 
 
 @pytest.mark.sampled
 def test_without_a_limit(store: LocalStore) -> None:
     """The other way of the built-in store to read: some questions, others each time."""
-    ids = sampled([case[0] for case in suite.FOUND], usual=18)
+    ids = sampled([case[0] for case in suite.FOUND], usual=30)
     assert suite.check(store, "local", [suite.to_the_end(*ids)]) == {}
 
 
@@ -115,7 +115,8 @@ def test_texts(tmp_path: Path) -> None:
     writer.close()
     store = LocalStore(tmp_path, threads=1)
     wrong = suite.check_texts(
-        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)], sampled(TEXTS)
+        lambda wanted: [hit.id for hit in store.search(Query(condition=Text(wanted)), suite.PAGE)],
+        sampled(TEXTS, usual=2),
     )
     store.close()
     assert wrong == {}

@@ -84,7 +84,7 @@ def test_which_files_are_read(root: Path, condition: Condition, files: int) -> N
     assert len(files_for(root, condition)) == files
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(usual=2)
 @pytest.mark.parametrize("condition", [condition for condition, _ in CONDITIONS.values()], ids=CONDITIONS.keys())
 def test_answers_are_those_without_filters(root: Path, condition: Condition, monkeypatch: pytest.MonkeyPatch) -> None:
     with_filters = found(root, condition)

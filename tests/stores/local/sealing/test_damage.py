@@ -24,7 +24,7 @@ from ingestd.stores.query import Query
 from tests.stores.local import format_1
 from tests.stores.local.damage import cut, empty, garbage, link_outside, zeroed
 
-pytestmark = [pytest.mark.usefixtures("shared_duckdb"), pytest.mark.sampled]
+pytestmark = [pytest.mark.usefixtures("shared_duckdb"), pytest.mark.sampled(usual=2)]
 
 INDEX, OTHER = "logstash-2026.11.22", "logstash-2026.11.23"
 NOW = Policy(idle_s=0)
