@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.daemon import Daemon, environment, ingestd
+from tests.e2e.daemon import Daemon, command, environment, ingestd
 from tests.e2e.servers import SearchServer
 from tests.processes import cpu_seconds
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -50,12 +50,19 @@ def write(path: Path, numbers: Iterable[int]) -> Path:
 
 def start(data_dir: Path, *arguments: str | Path, max_age: str = "0") -> subprocess.Popen[str]:
     """Start a command; ``max_age``: of retention, by default any, as the events of these tests get older."""
-    command = [sys.executable, "-m", "ingestd", *map(str, arguments)]
+    words = [sys.executable, "-m", "ingestd", *map(str, arguments)]
     pipe, environ = subprocess.PIPE, environment(data_dir) | {"INGESTD_RETENTION_MAX_AGE": max_age}
-    return subprocess.Popen(command, env=environ, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(words, env=environ, stdout=pipe, stderr=pipe, text=True)
 
 
-def run(data_dir: Path, *arguments: str | Path, max_age: str = "0") -> tuple[int, str, str]:
+def run(data_dir: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    """Run a command in this process; return its exit code and what it prints."""
+    done = command(environment(data_dir) | {"INGESTD_RETENTION_MAX_AGE": "0"}, *map(str, arguments))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def run_apart(data_dir: Path, *arguments: str | Path, max_age: str = "0") -> tuple[int, str, str]:
+    """The same in a process of its own: it has another zone, or writes events to stdout."""
     process = start(data_dir, *arguments, max_age=max_age)
     out, err = process.communicate(timeout=WAIT_SECONDS)
     return process.returncode, out, err
@@ -262,7 +269,7 @@ def test_only_what_is_in_a_store_is_called_stored(
     config = f"input {{ stdin {{ }} }} output {{ {outputs} }}".replace("FOLDER", str(tmp_path))
     (tmp_path / "my.conf").write_text(config)
     path = write(tmp_path / "a.ndjson", range(2))
-    code, out, _ = run(tmp_path / "data", "import", "-f", "my.conf", path)
+    code, out, _ = run_apart(tmp_path / "data", "import", "-f", "my.conf", path)
     assert code == 0
     assert out.splitlines()[-1] == f"2 read, {said}, 0 dead letters"
     assert len(exported(tmp_path / "data")) == (0 if "none" in said else 2)
@@ -285,7 +292,7 @@ def test_days_older_than_retention_are_announced_and_stay_a_while(
     path, data = tmp_path / "a.ndjson", tmp_path / "data"
     stamps = ["2025-03-03T01:00:00Z", "2025-03-05T01:00:00Z", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())]
     path.write_text("".join(json.dumps({"@timestamp": stamp, "message": "a"}) + "\n" for stamp in stamps))
-    code, out, err = run(data, "import", path, max_age="30d")
+    code, out, err = run_apart(data, "import", path, max_age="30d")
     assert (code, out) == (0, "3 read, 3 stored, 0 already stored, 0 dead letters\n")
     announced, summary = err.splitlines()
     assert announced == (
@@ -294,7 +301,7 @@ def test_days_older_than_retention_are_announced_and_stay_a_while(
     )
     text = "2 indices older than retention.max_age: logstash-2025.03.03 to logstash-2025.03.05; kept until "
     assert summary.startswith(text)
-    pruned = run(data, "prune", max_age="30d")[1]
+    pruned = run_apart(data, "prune", max_age="30d")[1]
     assert "it was restored or imported and is kept until" in pruned
     untils = [match for text in (summary, pruned) for match in re.findall(r"kept until (.{16}) ([A-Z]+)", text)]
     assert len(untils) >= 2
