@@ -168,7 +168,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 @pytest.fixture
 def kill_steps() -> list[str]:
     """The first step at which a process is killed, and how many further the next is, as arguments of a command."""
-    further = share(usual=5)
+    further = share(usual=10)
     return [str(random.randint(1, further)), str(further)]
 
 
