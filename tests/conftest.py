@@ -208,12 +208,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     """Let each file, and all tests of one search server, run in one process: they share what is expensive."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not there without pytest-xdist
+    from tests.xdist_scheduling import Scheduler  # noqa: PLC0415 - it needs pytest-xdist, which may not be there
 
-    config.option.loadscopereorder = False
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = lambda test: _server(test) or _file(test)
-    return scheduler
+    return Scheduler(config, log, lambda test: _server(test) or _file(test))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
