@@ -61,11 +61,10 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         """Return its exit code, as soon as it has ended. Raises TimeoutExpired."""
         if self.poll() is None:
-            watched = os.pidfd_open(self.pid)
-            try:
-                select.select([watched], [], [], timeout)
-            finally:
-                os.close(watched)
+            watched, waiting = os.pidfd_open(self.pid), select.poll()
+            waiting.register(watched, select.POLLIN)
+            waiting.poll(None if timeout is None else timeout * 1000)
+            os.close(watched)
         if (code := self.poll()) is None:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
