@@ -157,10 +157,11 @@ YML
     fi
 }
 
-# keystore NAME VALUE
-keystore() {
-    printf %s "$2" | as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" add --stdin --force "$1" \
-        >>"$DATA/logs/start.log" 2>&1
+# write_keystore ACCESS_KEY SECRET_KEY: makes it, with both, by one call: each starts a JVM.
+write_keystore() {
+    local client=s3.client.default
+    printf '%s\n' "$1" "$2" | as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" add --stdin --force \
+        $client.access_key $client.secret_key >>"$DATA/logs/start.log" 2>&1
 }
 
 wait_until_green() {
@@ -196,11 +197,7 @@ start_server() {
     ENVS=("${prefix}_JAVA_HOME=$jdk" "JAVA_HOME=$jdk" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
         "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:-AlwaysPreTouch -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
     cd "$DATA"
-    if uses_s3; then
-        as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" create >>"$DATA/logs/start.log" 2>&1
-        keystore s3.client.default.access_key "${TESTBED_S3_ACCESS_KEY:-test}"
-        keystore s3.client.default.secret_key "${TESTBED_S3_SECRET_KEY:-test-secret}"
-    fi
+    if uses_s3; then write_keystore "${TESTBED_S3_ACCESS_KEY:-test}" "${TESTBED_S3_SECRET_KEY:-test-secret}"; fi
     as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR" -d -p "$DATA/server.pid" \
         >>"$DATA/logs/start.log" 2>&1 </dev/null || { tail -n 20 "$DATA/logs/start.log" >&2; die "start failed"; }
     wait_until_green "$port"
