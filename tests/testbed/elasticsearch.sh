@@ -195,7 +195,8 @@ start_server() {
     HOME_DIR=$(reachable "$HOME_DIR" config/jvm.options)
     # Short-lived and small: the serial collector and the first compiler alone start in about half the CPU time.
     ENVS=("${prefix}_JAVA_HOME=$jdk" "JAVA_HOME=$jdk" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
-        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:-AlwaysPreTouch -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:-AlwaysPreTouch -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+        "CLI_JAVA_OPTS=-XX:TieredStopAtLevel=1")
     cd "$DATA"
     if uses_s3; then write_keystore "${TESTBED_S3_ACCESS_KEY:-test}" "${TESTBED_S3_SECRET_KEY:-test-secret}"; fi
     as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR" -d -p "$DATA/server.pid" \
