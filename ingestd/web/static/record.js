@@ -12,6 +12,9 @@ import { zonedText } from "./time.js";
 import { createTrace } from "./trace.js";
 import { flatten } from "./values.js";
 
+/** Characters beyond which a value may be scrolled on a phone, so that the keyboard has to get there. */
+const LONG = 200;
+
 /** Return the expanded record of a hit. `mark(text, path)`: marks the matches of the query. */
 export function record(hit, mark) {
   const stack = stackOf(hit.event);
@@ -128,7 +131,9 @@ function field(path, values, mark) {
 /** The value, as it was stored; the time of the event as in its row, with the zone. */
 function fieldText(path, value, mark) {
   const time = path === "@timestamp" ? zonedText(new Date(value)) : "";
-  return h("span", { class: "field-text", title: time ? value : null }, time || mark(plain(value), path));
+  const text = plain(value);
+  const scrolls = text.length > LONG ? { tabindex: "0", role: "group", "aria-label": path } : {};
+  return h("span", { class: "field-text", title: time ? value : null, ...scrolls }, time || mark(text, path));
 }
 
 /** Return the buttons that filter a value in and out. */
