@@ -9,12 +9,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import APIResponse, ConsoleMessage, Locator, Page, Request, Route, expect
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Route,
+    expect,
+)
 
 from tests.waiting import WAIT_SECONDS, wait_until
 
 FOLDER = Path(os.environ.get("INGESTD_TEST_ARTIFACTS") or ".pytest_cache/screenshots")
-"""Where screenshots are kept."""
+"""Where screenshots are kept: of tests that fail, and, with INGESTD_TEST_SHOTS=1, whatever a test calls `shot` for."""
+
+SHOTS = os.environ.get("INGESTD_TEST_SHOTS", "") == "1"
 
 WAIT_MS = WAIT_SECONDS * 1000
 Value = tuple[str, int]
@@ -23,8 +35,8 @@ Value = tuple[str, int]
 class Dashboard:
     """A page. Whatever a script or the policy of contents complains about is in ``complaints``."""
 
-    def __init__(self, page: Page, url: str, name: str) -> None:
-        self.page, self.url, self._name = page, url, name
+    def __init__(self, page: Page, url: str, name: str = "") -> None:
+        self.page, self.url, self.name = page, url, name
         self.complaints: list[str] = []
         self.requests: list[str] = []
         page.set_default_timeout(WAIT_MS)
@@ -42,6 +54,12 @@ class Dashboard:
         self.requests.append(request.url)
 
     @property
+    def origins(self) -> set[str]:
+        """Where the page has asked for something."""
+        parts = (urlsplit(url) for url in {self.url, *self.requests})
+        return {f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in {"http", "https"}}
+
+    @property
     def strangers(self) -> list[str]:
         """Requests to anywhere but the daemon."""
         home = urlsplit(self.url).netloc
@@ -50,7 +68,20 @@ class Dashboard:
     def open(self, state: str = "", *, wait: bool = True) -> Dashboard:
         """Open the page with a state, as in its address behind ``#``, and wait for it."""
         self.page.goto(f"{self.url}/#{state}")
+        if wait:
+            self.page.evaluate("new Promise(done => setTimeout(done))")  # a change of the address is told of later
         return self.settled() if wait else self
+
+    def cleared(self) -> Dashboard:
+        """Have the page of another test show nothing, and forget what was noted."""
+        self.page.unroute_all(behavior="ignoreErrors")
+        for _ in range(2):  # a list of completions, then the popup or the box it was in
+            self.page.keyboard.press("Escape")
+        self.open("tab=alerts")
+        self.page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        self.page.mouse.move(0, 0)
+        self.complaints, self.requests = [], []
+        return self
 
     def settled(self) -> Dashboard:
         """Wait until every question has been answered."""
@@ -58,9 +89,13 @@ class Dashboard:
         return self
 
     def shot(self, name: str, *, full: bool = False) -> None:
-        """Keep a screenshot."""
+        """Keep a screenshot, for people who want to see the page: each costs 0.2 s, so only if they ask for it."""
+        if SHOTS:
+            self.keep_shot(name, full=full)
+
+    def keep_shot(self, name: str, *, full: bool = False) -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=FOLDER / f"{self._name}-{name}.png", full_page=full)
+        self.page.screenshot(path=FOLDER / f"{self.name}-{name}.png", full_page=full)
 
     @property
     def state(self) -> str:
@@ -118,6 +153,54 @@ class Dashboard:
         self.page.get_by_label("To", exact=True).fill(until)
         self.page.get_by_role("button", name="Show", exact=True).click()
         return self.settled()
+
+
+class Contexts:
+    """Browser contexts that tests use one after the other.
+
+    A new context has an empty cache: the first page in it costs 3 s of a processor, the next ones half of that. What a
+    test leaves in it, its pages, cookies and local storage, is removed.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[str, list[BrowserContext]] = {}
+        self._left: dict[BrowserContext, Dashboard] = {}
+
+    def take(self, options: dict[str, Any], url: str, *, again: bool, cold: bool = False) -> Dashboard:
+        """Return a page in a context with these options that nobody uses, for the dashboard at ``url``.
+
+        With ``again`` it may be one that another test has left there, with ``cold`` the context is a new one.
+        """
+        idle = None if cold else self._idle.get(_key(options))
+        context = idle.pop() if idle else self._browser.new_context(**options)
+        left = self._left.pop(context, None)
+        if left and again and left.url == url:
+            return left.cleared()
+        if left:
+            left.page.close()
+        return Dashboard(context.new_page(), url)
+
+    def give(self, options: dict[str, Any], dashboard: Dashboard, *, again: bool) -> None:
+        """Take a context back; with ``again`` its page stays open."""
+        context = dashboard.page.context
+        if dashboard.page.is_closed():
+            return context.close()
+        session = context.new_cdp_session(dashboard.page)
+        for origin in dashboard.origins:
+            session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
+        session.detach()
+        context.clear_cookies()
+        if again:
+            self._left[context] = dashboard
+        for page in context.pages:
+            if page is not dashboard.page or not again:
+                page.close()
+        return self._idle.setdefault(_key(options), []).append(context)
+
+
+def _key(options: dict[str, Any]) -> str:
+    return repr(sorted(options.items()))
 
 
 class LateAnswer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
-from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.conftest import Site
 
 NOW = "2026-11-22T15:30:00+09:00"
 RANGES = [  # id, from, to, the range (of Seoul), or what is wrong
@@ -130,10 +131,10 @@ def table(cases: list[Any]) -> dict[str, Any]:
 
 
 class TestModules:
-    """One page answers for each table: that of a single case would be mostly loading."""
+    """One page answers for all tables: that of each would be mostly loading."""
 
-    def test_ranges(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_ranges(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async ([cases, now]) => {
                 const { parseRange, inputText } = await import("./static/time.js");
                 return Object.fromEntries(Object.entries(cases).map(([name, [from, to]]) => {
@@ -145,8 +146,8 @@ class TestModules:
         )
         assert found == {name: expected for name, _, _, expected in RANGES}
 
-    def test_times_in_other_zones(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_times_in_other_zones(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async (cases) => {
                 const { inputText, parseTime, preciseText, useZone, zoneSeconds } = await import("./static/time.js");
                 const found = cases.map(([zone, text]) => {
@@ -161,8 +162,8 @@ class TestModules:
         )
         assert found == [list(case[2:]) for case in ZONES]
 
-    def test_queries(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_queries(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async (cases) => {
                 const { compose } = await import("./static/query.js");
                 const { DEFAULTS } = await import("./static/state.js");
@@ -175,8 +176,8 @@ class TestModules:
         )
         assert found == {name: [text, shift] for name, _, text, shift in QUERIES}
 
-    def test_errors_are_asked_for_by_the_paths_that_are_shown(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_errors_are_asked_for_by_the_paths_that_are_shown(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async (cases) => {
                 const { groupsOf } = await import("./static/panel_table.js");
                 return cases.map(([by, values]) => groupsOf(by, values).map(({ values: some, text }) => [some, text]));
@@ -185,8 +186,8 @@ class TestModules:
         )
         assert found == [groups for *_, groups in GROUPS]
 
-    def test_the_share_of_errors(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_the_share_of_errors(self, site: Site, modules: Page) -> None:
+        found = modules.evaluate(
             """async () => {
                 const { createErrors } = await import("./static/panel_table.js");
                 const panel = createErrors("status_code", () => {});
@@ -200,8 +201,8 @@ class TestModules:
         failures = str(sum(sent.level == "ERROR" for sent in site.history.sent))
         assert sorted((row[0], *row[3:]) for row in found) == [("200", "0", "0%"), ("500", failures, "100%")]
 
-    def test_marks(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_marks(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async (cases) => {
                 const { marker } = await import("./static/marks.js");
                 const { h } = await import("./static/dom.js");
@@ -216,8 +217,8 @@ class TestModules:
         )
         assert found == {name: marks for name, *_, marks in MARKS}
 
-    def test_marks_in_json(self, site: Site, visit: Open) -> None:
-        text, marks = visit(site.url).page.evaluate(
+    def test_marks_in_json(self, modules: Page) -> None:
+        text, marks = modules.evaluate(
             """async ([event, q]) => {
                 const { markedJson, marker } = await import("./static/marks.js");
                 const { h } = await import("./static/dom.js");
@@ -230,8 +231,8 @@ class TestModules:
         assert text is True
         assert marks == JSON_MARKS
 
-    def test_stack_traces(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
+    def test_stack_traces(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async (cases) => {
                 const { exceptionOf, stackBlock, stackOf } = await import("./static/stack.js");
                 const read = ([text]) => {
@@ -249,7 +250,7 @@ class TestModules:
         for name, _, folded, exception in STACKS:
             assert (name, found[name]) == (name, [folded, exception, True])
 
-    def test_the_address_brings_every_state_back(self, site: Site, visit: Open) -> None:
+    def test_the_address_brings_every_state_back(self, modules: Page) -> None:
         state = {
             "tab": "visitors", "q": "a & b #c", "range": "", "from": "2026-11-22T05:00:00.000Z",
             "to": "2026-11-22T05:10:00.000Z", "filters": FILTERS, "level": "WARNING", "cols": ["a", "b.c"],
@@ -258,7 +259,7 @@ class TestModules:
             "word": "a=b&c", "find": "서울 #", "mark": "muted", "problem": "1f",
             "region": "Seoul", "requests": True, "particular": True,
         }  # fmt: skip
-        found = visit(site.url).page.evaluate(
+        found = modules.evaluate(
             """async (state) => {
                 const { format, parse } = await import("./static/state.js");
                 return parse("#" + format(state));
@@ -267,8 +268,8 @@ class TestModules:
         )
         assert found == state
 
-    def test_messages_are_the_same_in_both_languages(self, site: Site, visit: Open) -> None:
-        english, korean = visit(site.url).page.evaluate(
+    def test_messages_are_the_same_in_both_languages(self, modules: Page) -> None:
+        english, korean = modules.evaluate(
             """async () => {
                 const { en } = await import("./static/english.js");
                 const { ko } = await import("./static/korean.js");

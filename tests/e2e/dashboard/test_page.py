@@ -36,7 +36,7 @@ def open_first(page: Dashboard, level: str) -> None:
 
 class TestFilters:
     def test_click_filters_in_and_out(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         everything = page.total
         words = dict(page.values("Top search words"))
         page.panel("Top search words").get_by_role("button", name="Show only Top search words: jeju").click()
@@ -52,14 +52,14 @@ class TestFilters:
         assert page.settled().total == everything - sum(sent.level == "WARNING" for sent in site.history.sent)
 
     def test_paths_are_without_their_queries(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         searches = sum(bool(sent.word) for sent in site.history.sent)
         assert page.values("Top paths") == [("/search", searches)]
         page.panel("Top paths").get_by_role("button", name="Show only Top paths: /search").click()
         assert page.settled().total == searches
 
     def test_values_of_an_event_filter(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&level=ERROR")
+        page = visit(site.url, "range=30d&level=ERROR", again=True)
         open_first(page, "ERROR")
         page.page.get_by_role("button", name="Show only tags: checkout").click()
         assert page.settled().total == sum(sent.level == "ERROR" for sent in site.history.sent)
@@ -69,7 +69,7 @@ class TestFilters:
         assert page.settled().total == len(site.history.sent)
 
     def test_field_list_adds_columns_and_charts(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         page.page.get_by_role("button", name="Add search_word as a column").click()
         expect(page.page.locator("thead")).to_contain_text("search_word")
         expect(page.page.locator("td.cell-value").filter(has_text="서울 맛집").first).to_be_visible()
@@ -83,7 +83,7 @@ class TestFilters:
 
 class TestMore:
     def test_more_values_move_nothing(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&charts=@timestamp")  # every event has another one
+        page = visit(site.url, "range=30d&charts=@timestamp", again=True)  # every event has another one
         panel = page.panel("Top @timestamp")
         expect(panel.locator(".top-row")).to_have_count(7)
         before = boxes(page)
@@ -123,7 +123,7 @@ class TestState:
         expect(page.page.get_by_role("button", name="Time range")).to_contain_text("Last 7 days")
 
     def test_back_and_forward(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         everything = page.total
         page.ask("level:ERROR")
         failures = page.total
@@ -146,7 +146,9 @@ class TestState:
 
 class TestQueryBox:
     def test_a_wrong_query_is_marked_at_its_place(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "level=WARNING&f=" + quote('type="django"')).ask('  level:INFO AND search_word:"서울')
+        page = visit(site.url, "level=WARNING&f=" + quote('type="django"'), again=True).ask(
+            '  level:INFO AND search_word:"서울'
+        )
         expect(page.page.get_by_role("alert").filter(has_text="quote")).to_be_visible()
         expect(page.page.locator(".query-mark mark")).to_have_text('"서울')
         expect(page.page.get_by_role("combobox")).to_have_attribute("aria-invalid", "true")
@@ -162,18 +164,18 @@ class TestQueryBox:
         expect(error.locator("mark")).to_have_text("(")
 
     def test_words_that_were_found_are_marked(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d").ask('"not found" AND level:WARNING')
+        page = visit(site.url, "range=30d", again=True).ask('"not found" AND level:WARNING')
         expect(page.page.locator("td mark").first).to_have_text("Not Found")
 
     def test_a_slash_goes_to_the_box(self, site: Site, visit: Open) -> None:
-        page = visit(site.url)
+        page = visit(site.url, again=True)
         page.page.keyboard.press("/")
         expect(page.page.get_by_role("combobox")).to_be_focused()
 
 
 class TestEvents:
     def test_an_event_unfolds_to_everything(self, site: Site, visit: Open) -> None:
-        page = visit(site.url).ask("level:>=WARNING")
+        page = visit(site.url, again=True).ask("level:>=WARNING")
         page.panel("Levels").get_by_role("button", name="Show only Levels: ERROR").click()
         page.settled()
         open_first(page, "ERROR")
@@ -246,13 +248,13 @@ class TestEvents:
         assert [value for value, _ in page.values("Top message")] == ["Internal Server Error: /checkout"]
 
     def test_data_is_text_and_nothing_else(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "cols=search_word,message")
+        page = visit(site.url, "cols=search_word,message", again=True)
         assert HOSTILE in dict(page.values("Top search words"))
         open_first(page, "INFO")
         assert page.page.locator("img").count() == 0
 
     def test_nothing_found_says_where_something_is(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z")
+        page = visit(site.url, "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z", again=True)
         expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
         page.page.get_by_role("button", name="Go there").click()
         assert page.settled().total > 0
@@ -291,7 +293,7 @@ def send(site: Site, message: str) -> None:
 
 class TestStatus:
     def test_shows_what_comes_in_and_adds_up(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "tab=status")
+        page = visit(site.url, "tab=status", again=True)
         expect(page.panel("Audit")).to_contain_text("Balanced")
         expect(page.panel("Inputs")).to_contain_text(f"127.0.0.1:{site.daemon.port}")
         days = {sent.time.astimezone(dt.UTC).date() for sent in site.history.sent}
@@ -313,7 +315,7 @@ class TestLooks:
         ids=lambda value: value if isinstance(value, str) else "",
     )
     def test_looks(self, site: Site, visit: Open, name: str, options: dict[str, object], tab: str) -> None:
-        page = visit(site.url, f"tab={tab}&range=30d", **options)
+        page = visit(site.url, f"tab={tab}&range=30d", again=True, **options)
         page.shot("look")
         dark = page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 22)"
         assert dark == ("dark" in name)
@@ -339,7 +341,7 @@ class TestLooks:
 
 class TestRows:
     def test_a_row_shows_its_exception_and_unfolds_the_site_s_own_frames(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&q=NoneType%20OR%20level:ERROR")
+        page = visit(site.url, "range=30d&q=NoneType%20OR%20level:ERROR", again=True)
         row = page.page.locator("tr.row.lv-error").first
         expect(row.locator(".has-stack")).to_contain_text("TypeError: unsupported operand")
         open_first(page, "ERROR")
@@ -353,7 +355,9 @@ class TestRows:
         expect(stack.locator("mark").first).to_have_text("NoneType")
 
     def test_matches_are_marked_in_columns_and_fields(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&cols=search_word&q=" + quote('search_word:"제주 렌터카" AND search'))
+        page = visit(
+            site.url, "range=30d&cols=search_word&q=" + quote('search_word:"제주 렌터카" AND search'), again=True
+        )
         expect(page.page.locator("td.cell-value mark").first).to_have_text("제주 렌터카")
         open_first(page, "INFO")
         fields = page.page.locator(".record .field")
@@ -361,7 +365,7 @@ class TestRows:
         expect(fields.filter(has_text="message").locator("mark").first).to_have_text("search")
 
     def test_the_time_of_an_unfolded_row_is_the_row_s(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         open_first(page, "INFO")
         shown = page.page.locator("tr.opened .cell-time").inner_text()
         value = page.page.locator(".record .field", has_text="@timestamp").locator(".field-text")
@@ -370,7 +374,7 @@ class TestRows:
 
     @pytest.mark.parametrize("width", [1440, 390])
     def test_the_tip_does_not_cover_its_bar(self, site: Site, visit: Open, width: int) -> None:
-        page = visit(site.url, "range=30d", viewport={"width": width, "height": 1000})
+        page = visit(site.url, "range=30d", viewport={"width": width, "height": 1000}, again=True)
         stage = page.page.locator(".stage").bounding_box()
         assert stage is not None
         for part in (0.2, 0.5, 0.98):
@@ -383,7 +387,7 @@ class TestRows:
             assert beside or tip["y"] + tip["height"] <= bar["y"]
 
     def test_nothing_found_leaves_no_empty_panels(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "q=nothinglikethis")
+        page = visit(site.url, "q=nothinglikethis", again=True)
         expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
         expect(page.panel("Top search words")).to_be_hidden()
         page.ask("")
@@ -392,7 +396,7 @@ class TestRows:
 
 class TestWeight:
     def test_first_load_is_small(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", cold=True)
         page.page.get_by_role("link", name="Visitors", exact=True).click()
         page.page.wait_for_selector(".world")
         page.page.get_by_role("link", name="Status").click()

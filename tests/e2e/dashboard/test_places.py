@@ -1,21 +1,34 @@
-"""Every place of the page, wide and on a phone, in both languages: it fits, and can be touched."""
+"""Every place of the page, wide and on a phone, in both languages: it fits, can be touched, and axe-core finds nothing.
+
+A place that is only an address is reached from the one before it, as by a link. The others are loaded, as what was
+done in the one before would be in the way.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
+from typing import Literal
 from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import ViewportSize
 
+from tests.e2e.dashboard.axe import violations
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site
-from tests.e2e.dashboard.places import PLACES, Place
+from tests.e2e.dashboard.places import PLACES, Place, nothing
+from tests.random_cases import sampled
 
 LOCALES = {"en": "en-US", "ko": "ko-KR"}
 DESKTOP: ViewportSize = {"width": 1440, "height": 1000}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NARROWEST: ViewportSize = {"width": 360, "height": 740}
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+ASKED = sampled([(place.name, *how) for place in PLACES for how in product(LOCALES, SCHEMES, SIZES)], usual=8)
+"""Which places axe is asked about, in which language, theme and size: others each time."""
 TARGET_PX = 40
 
 SMALL = """least => {
@@ -57,9 +70,9 @@ def site(local_site: Site) -> Site:
     return local_site
 
 
-def go(page: Dashboard, place: Place) -> None:
-    """Load a place as if nothing had been open before."""
-    page.page.goto("about:blank")
+def go(page: Dashboard, place: Place, *, load: bool) -> None:
+    if load:
+        page.page.goto("about:blank")
     page.open(place.state)
     place.act(page)
 
@@ -87,23 +100,42 @@ def resize(page: Dashboard, size: ViewportSize) -> None:
     page.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def ordered() -> list[Place]:
+    """Return the places, first those that are only an address."""
+    return sorted(PLACES, key=lambda place: place.act is not nothing)
+
+
 @pytest.mark.parametrize("language", [*LOCALES])
 def test_every_place(site: Site, visit: Open, language: str) -> None:
     page = visit(site.url, locale=LOCALES[language], viewport=DESKTOP)
-    wrong, looked_at = {}, Counter[str]()
-    for place in PLACES:
+    wrong, looked_at, acted = {}, Counter[str](), False
+    for place in ordered():
         resize(page, DESKTOP)
-        go(page, place)
+        go(page, place, load=acted)
+        acted = place.act is not nothing
         page.shot(f"{place.name}-1440-{language}")
-        wide = overflow(page)
+        found = overflow(page)
+        found += [
+            f"{scheme}, {size}: {rule} {nodes}"
+            for name, where, scheme, size in ASKED
+            if (name, where) == (place.name, language)
+            for rule, nodes in inaccessible(page, scheme, SIZES[size]).items()
+        ]
         resize(page, PHONE)
         page.shot(f"{place.name}-390-{language}")
         lines, counts = page.page.evaluate(LINES)
         looked_at.update(counts)
         resize(page, NARROWEST)
-        wrong[place.name] = wide + lines + overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
+        wrong[place.name] = found + lines + overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
     assert wrong == {place.name: [] for place in PLACES}
     assert min(looked_at.values()) > 0, looked_at
+
+
+def inaccessible(page: Dashboard, scheme: Scheme, size: ViewportSize) -> dict[str, list[str]]:
+    """Return what axe finds in the page, in a theme and a size."""
+    resize(page, size)
+    page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    return violations(page.page)
 
 
 def test_no_tab_is_forgotten(site: Site, visit: Open) -> None:

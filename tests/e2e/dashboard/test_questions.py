@@ -56,7 +56,7 @@ class Questions:
     """Each is answered in a click or two; where ``site`` is, the classes below say."""
 
     def test_words_of_30_days(self, site: Site, visit: Open) -> None:
-        page = visit(site.url)
+        page = visit(site.url, again=True)
         page.page.get_by_role("link", name="Top searches, 30 days").click()
         page.settled()
         assert page.values("Top search words") == ranked(words(list(site.history.sent)))
@@ -64,7 +64,7 @@ class Questions:
 
     def test_words_of_a_chosen_range(self, site: Site, visit: Open) -> None:
         since, until = site.history.incident
-        page = visit(site.url, "range=7d")
+        page = visit(site.url, "range=7d", again=True)
         # Mark the bars around the incident with the mouse: the label of the bar says which that is.
         stage = page.page.get_by_role("slider", name="Events over time")
         box = stage.bounding_box()
@@ -88,7 +88,7 @@ class Questions:
         page.shot("words")
 
     def test_warnings_and_above_with_stack_traces(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         page.page.get_by_role("link", name="Warnings with stack traces").click()
         page.settled()
         expected = [sent.level for sent in reversed(site.history.sent) if sent.level in PROBLEMS]
@@ -99,7 +99,7 @@ class Questions:
         page.shot("warnings")
 
     def test_only_a_level_and_above_is_one_click(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         page.page.get_by_role("button", name="ERROR +").click()
         page.settled()
         assert set(page.levels) == {"ERROR"}
@@ -107,7 +107,7 @@ class Questions:
 
     def test_between_14_00_and_14_10(self, site: Site, visit: Open) -> None:
         since, until = site.history.incident
-        page = visit(site.url).type_range(f"{since:%Y-%m-%d} 14:00", "14:10")
+        page = visit(site.url, again=True).type_range(f"{since:%Y-%m-%d} 14:00", "14:10")
         expected = site.history.between(since, until)
         assert page.total == len(expected) == 12
         assert len(page.messages) == 12
@@ -116,7 +116,7 @@ class Questions:
         page.shot("incident")
 
     def test_levels_over_time(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         expected = Counter(sent.level for sent in site.history.sent)
         assert page.legend == expected
         assert dict(page.values("Levels")) == expected
@@ -132,7 +132,7 @@ class Questions:
         page.shot("levels")
 
     def test_a_misspelt_field_level_or_index_is_named(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         for query, hint in HINTS.items():
             page.ask(query)
             expect(page.page.locator(".none-hint")).to_have_text([hint])
@@ -142,7 +142,7 @@ class Questions:
         expect(page.page.locator(".none-hint")).to_have_count(0)
 
     def test_where_visitors_come_from(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d")
+        page = visit(site.url, "range=30d", again=True)
         page.page.get_by_role("link", name="Where visitors come from").click()
         page.page.wait_for_selector(".world")
         page.settled()

@@ -14,13 +14,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.daemon import Daemon
+from tests.e2e.dashboard.axe import violations
 from tests.e2e.dashboard.conftest import Open, Site
-from tests.e2e.dashboard.test_accessibility import RULES, TAGS, axe
 from tests.processes import command_line, family
 from tests.threads import Background
 from tests.waiting import wait_until
-
-__all__ = ["axe"]
 
 TEXTS = {
     "en-US": ("Still loading", "Cancel", "Loading was cancelled", "The figures below are as of", "Try again"),
@@ -69,19 +67,13 @@ def note(page: Page, text: str) -> None:
     expect(page.locator(".loading .notice")).to_contain_text(text)
 
 
-def violations(page: Page, axe: str) -> dict[str, list[str]]:
-    page.evaluate(axe)
-    answer = page.evaluate("options => axe.run(document, options)", {"runOnly": TAGS, "rules": RULES})
-    return {rule["id"]: [found["html"][:120] for found in rule["nodes"]] for rule in answer["violations"]}
-
-
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 class TestSlow:
     @pytest.mark.parametrize(("locale", "width"), [("en-US", 1440), ("ko-KR", 390)])
-    def test_skeletons_then_a_way_to_cancel(self, site: Site, visit: Open, axe: str, locale: str, width: int) -> None:
+    def test_skeletons_then_a_way_to_cancel(self, site: Site, visit: Open, locale: str, width: int) -> None:
         """A load that was cancelled frees the processes, though they do not answer."""
         slow, cancel, cancelled, dated, retry = TEXTS[locale]
         dashboard = visit(site.url, RANGE, locale=locale, viewport=SIZES[width])
@@ -91,7 +83,7 @@ class TestSlow:
             expect(page.locator("main.first[aria-busy='true'] .top-list:empty").first).to_be_visible()
             note(page, slow)
             dashboard.shot("skeletons")
-            assert violations(page, axe) == {}
+            assert violations(page) == {}
             assert fits(page)
             page.get_by_role("button", name=cancel, exact=True).click()
             note(page, cancelled)
@@ -109,7 +101,7 @@ class TestSlow:
             note(page, dated)
             expect(page.locator("main.old")).to_be_visible()
             dashboard.shot("cancelled")
-            assert violations(page, axe) == {}
+            assert violations(page) == {}
             assert fits(page)
 
     def test_a_slow_answer_comes(self, site: Site, visit: Open) -> None:
@@ -126,7 +118,7 @@ class TestSlow:
 class TestAway:
     @pytest.mark.parametrize(("locale", "width"), [("en-US", 390), ("ko-KR", 1440)])
     def test_old_figures_are_dated_until_the_daemon_is_back(
-        self, tmp_path: Path, visit: Open, axe: str, locale: str, width: int
+        self, tmp_path: Path, visit: Open, locale: str, width: int
     ) -> None:
         _, _, _, dated, retry = TEXTS[locale]
         with Daemon(tmp_path, http="127.0.0.1:0") as daemon:
@@ -143,7 +135,7 @@ class TestAway:
                 expect(page.locator("main.old[aria-busy='false']")).to_be_visible()
                 assert dashboard.messages == ["hello"]
             dashboard.shot("away")
-            assert violations(page, axe) == {}
+            assert violations(page) == {}
             assert fits(page)
             page.locator("[data-tab=status]").click()  # which has no old figures
             note(page, "ingestd")

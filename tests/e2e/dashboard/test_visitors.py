@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.dashboard.browser import Dashboard
@@ -151,7 +151,7 @@ class TestLocal(Places):
         return local
 
     def test_the_words_of_provinces_are_side_by_side(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d&country=KR&requests=1")
+        page = visit(daemon.url, "tab=visitors&range=30d&country=KR&requests=1", again=True)
         titles = page.page.locator(".leaders h2").all_inner_texts()
         places = ["South Korea", "Seoul", "Gyeonggi", "Busan"]
         assert titles == [f"Top search words: {place}" for place in places]
@@ -162,7 +162,7 @@ class TestLocal(Places):
         assert page.total == 20
 
     def test_zoom(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d")
+        page = visit(daemon.url, "tab=visitors&range=30d", again=True)
         world = page.page.locator(".world")
         whole = world.get_attribute("viewBox")
         press(page, "Zoom in")
@@ -180,14 +180,14 @@ class TestLocal(Places):
         expect(page.page.get_by_role("group", name="Zoom").get_by_role("button", name="Zoom out")).to_be_disabled()
 
     def test_what_is_said_of_a_country(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d")
+        page = visit(daemon.url, "tab=visitors&range=30d", again=True)
         page.page.locator(".land[data-country=KR]").hover()
         expect(page.page.locator(".tip-title:visible")).to_have_text("South Korea: 11 visitors, 78 requests, 50%")
         page.page.locator(".land[data-country=PL]").hover()
         expect(page.page.locator(".tip-title:visible")).to_have_text("Poland: 0")
 
-    def test_arithmetic(self, daemon: Daemon, visit: Open) -> None:
-        found = visit(daemon.url).page.evaluate(
+    def test_arithmetic(self, modules: Page) -> None:
+        found = modules.evaluate(
             """async () => {
                 const { share } = await import("./static/format.js");
                 const { particular } = await import("./static/placewords.js");

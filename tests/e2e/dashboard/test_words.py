@@ -38,7 +38,7 @@ def words(page: Dashboard) -> list[str]:
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1440", "390"])
 @pytest.mark.parametrize("locale", [*RISING])
 def test_the_word_is_the_first_of_those_that_rise(url: str, visit: Open, locale: str, viewport: ViewportSize) -> None:
-    page = visit(url, STATE, locale=locale, viewport=viewport, timezone_id="UTC")
+    page = visit(url, STATE, locale=locale, viewport=viewport, timezone_id="UTC", again=True)
     first = page.panel(RISING[locale]).locator("li").first
     expect(first.locator(".word-link")).to_have_text(incident.RISING)
     expect(first).to_contain_text("+900%")
@@ -48,7 +48,7 @@ def test_the_word_is_the_first_of_those_that_rise(url: str, visit: Open, locale:
 
 
 def test_lists_and_figures(url: str, visit: Open) -> None:
-    page = visit(url, STATE, timezone_id="UTC")
+    page = visit(url, STATE, timezone_id="UTC", again=True)
     tiles = page.page.locator(".tile-value")
     expect(tiles).to_have_text(["360", "13", "6"])
     for title, word in (
@@ -63,7 +63,7 @@ def test_lists_and_figures(url: str, visit: Open) -> None:
 
 
 def test_find_and_download(url: str, visit: Open) -> None:
-    page = visit(url, STATE, timezone_id="UTC")
+    page = visit(url, STATE, timezone_id="UTC", again=True)
     page.page.get_by_label("Find within the words").fill("붕어")
     expect(page.page.locator(".words-table .word-link")).to_have_text([incident.RISING, incident.NOT_FOUND])
     assert f"find={quote('붕어')}" in page.state
@@ -80,7 +80,7 @@ def test_find_and_download(url: str, visit: Open) -> None:
 
 
 def test_a_word_has_a_page(url: str, visit: Open) -> None:
-    page = visit(url, STATE, timezone_id="UTC")
+    page = visit(url, STATE, timezone_id="UTC", again=True)
     page.page.get_by_role("link", name=incident.RISING).first.press("Enter")
     expect(page.page.locator(".word-title")).to_have_text(incident.RISING)
     page.settled()
@@ -101,7 +101,7 @@ def test_a_word_has_a_page(url: str, visit: Open) -> None:
 
 
 def test_nothing_to_compare_with_and_nothing_at_all(url: str, visit: Open) -> None:
-    page = visit(url, f"tab=words&from=2026-10-31T00:00:00Z&to={incident.UNTIL}", timezone_id="UTC")
+    page = visit(url, f"tab=words&from=2026-10-31T00:00:00Z&to={incident.UNTIL}", timezone_id="UTC", again=True)
     expect(page.page.locator(".hint-line")).to_contain_text("nothing to compare with")
     expect(page.panel("Rising")).to_have_count(0)
     page.open("tab=words&from=2025-01-01T00:00:00Z&to=2025-01-02T00:00:00Z")
