@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,8 +17,8 @@ from aiohttp import web
 from ingestd.logs import get_logger
 from ingestd.web.api import params
 from ingestd.web.api.params import ParameterError
-from ingestd.web.processes.protocol import RESPONSE_HEAD, ExportRequest, QueryProcessConfig, QueryResponse, frame
-from ingestd.web.processes.query_worker import TEMPORARY_FOLDER, python_command
+from ingestd.web.processes.child_process import TEMPORARY_FOLDER, ChildProcess, ProcessEndedError
+from ingestd.web.processes.protocol import ExportRequest, QueryProcessConfig
 from ingestd.web.responses import compressed, json_error
 
 log = get_logger(__name__)
@@ -38,7 +34,6 @@ MAX_DOWNLOADS = 2
 """How many are written at the same time."""
 
 MAX_FIELDS = 200
-_CHUNK_BYTES = 1 << 16
 _STALL_SECONDS = 60.0
 """A client that takes nothing for so long has gone: others wait for its turn."""
 
@@ -109,17 +104,14 @@ class Exports:
 
     async def _download(self, request: web.Request, wanted: ExportRequest) -> web.StreamResponse:
         async with self._process(Path(wanted.setup.data_dir) / TEMPORARY_FOLDER) as process:
-            assert process.stdin is not None  # noqa: S101 -- it has pipes
-            assert process.stdout is not None  # noqa: S101
-            process.stdin.write(frame(msgspec.json.encode(wanted)))
+            process.send(msgspec.json.encode(wanted))
             try:
-                size, status = RESPONSE_HEAD.unpack(await process.stdout.readexactly(RESPONSE_HEAD.size))
-                body = await process.stdout.readexactly(size)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                log.error("a download failed before it started", exit_code=await process.wait())
+                first = await process.receive()
+            except ProcessEndedError as error:
+                log.error("a download failed before it started", exit_code=error.exit_code)
                 return json_error(503, "the download was aborted; it may need more memory than query_memory allows")
-            if status != 200:
-                return compressed(QueryResponse(status, body), request)
+            if first.status != 200:
+                return compressed(first, request)
             response = web.StreamResponse(headers=_headers(wanted.format))
             await response.prepare(request)
             if not await _copy(process, response) and request.transport is not None:
@@ -127,34 +119,21 @@ class Exports:
             return response
 
     @contextlib.asynccontextmanager
-    async def _process(self, parent: Path) -> AsyncIterator[Process]:
-        """Start a process with a folder for its temporary files; both end with the block, also if it is cancelled."""
-        await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True, mode=0o750)
-        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{os.getpid()}-", dir=parent)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *python_command("ingestd.web.processes.export_process"),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env={**os.environ, "TMPDIR": folder},
-            )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    async def _process(self, parent: Path) -> AsyncIterator[ChildProcess]:
+        """Start a process, which ends with the block, also if that is cancelled."""
+        process = await ChildProcess.start("ingestd.web.processes.export_process", parent)
         try:
             yield process
         finally:
-            ending = asyncio.create_task(_end(process, folder))
+            ending = asyncio.create_task(process.end())
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
             await asyncio.shield(ending)
 
 
-async def _copy(process: Process, response: web.StreamResponse) -> bool:
+async def _copy(process: ChildProcess, response: web.StreamResponse) -> bool:
     """Send what a process writes, as fast as the client takes it; return whether it is the whole file."""
-    assert process.stdout is not None  # noqa: S101 -- it has pipes
-    while data := await process.stdout.read(_CHUNK_BYTES):
+    while data := await process.read():
         try:
             async with asyncio.timeout(_STALL_SECONDS):
                 await response.write(data)
@@ -172,16 +151,3 @@ def _headers(form: str) -> dict[str, str]:
         "Content-Disposition": f'attachment; filename="events.{form}"',
         "X-Accel-Buffering": "no",
     }
-
-
-async def _end(process: Process, folder: str) -> None:
-    """Kill a process, wait for it, and delete its folder."""
-    assert process.stdin is not None  # noqa: S101 -- it has pipes
-    assert process.stdout is not None  # noqa: S101
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    process.stdin.close()
-    while await process.stdout.read(_CHUNK_BYTES):  # asyncio does not see its end before that of its pipes
-        pass
-    await process.wait()
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

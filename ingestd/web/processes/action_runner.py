@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,7 +14,7 @@ from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes.action_process import ActionMessage, ActionRequest
-from ingestd.web.processes.query_worker import python_command
+from ingestd.web.processes.child_process import ChildProcess
 from ingestd.web.responses import utc_now
 
 log = get_logger(__name__)
@@ -36,7 +34,7 @@ class ActionRunner:
     """Runs one action at a time. All methods belong to one event loop."""
 
     def __init__(self) -> None:
-        self._process: Process | None = None
+        self._process: ChildProcess | None = None
         self._tasks = BackgroundTasks("manual actions")
         self._task: asyncio.Task[None] | None = None
         self.last: dict[str, Any] | None = None
@@ -74,7 +72,7 @@ class ActionRunner:
         """Interrupt the running action; it can be started again."""
         await self._tasks.close()
         if self._process is not None:
-            await self._process.wait()
+            await self._process.end()
 
     async def _run(self, request: ActionRequest, shown: dict[str, Any], ended: Ended | None) -> None:
         """Run an action, and show what its process reports; whatever happens, its end is shown."""
@@ -87,7 +85,8 @@ class ActionRunner:
             end = ActionMessage(error="it was aborted by an internal error; the daemon's log has the reason")
             raise
         finally:
-            self._kill()
+            if self._process is not None:
+                self._process.kill()
             state = "failed" if end.result is None else "done"
             shown |= {"state": state, "message": end.result or end.error, "ended": utc_now()}
             if end.result is None:
@@ -99,16 +98,8 @@ class ActionRunner:
     async def _run_process(self, request: ActionRequest, shown: dict[str, Any]) -> ActionMessage:
         """Return the last message of the process. Raises OSError."""
         end = _INTERRUPTED
-        process = self._process = await asyncio.create_subprocess_exec(
-            *python_command("ingestd.web.processes.action_process"),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=dict(os.environ),
-        )
-        assert process.stdin is not None  # noqa: S101 -- it has pipes
-        assert process.stdout is not None  # noqa: S101
-        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        process = self._process = await ChildProcess.start("ingestd.web.processes.action_process")
+        process.write(msgspec.json.encode(request) + b"\n")
         while True:
             try:
                 line = await _read_line(process.stdout)
@@ -124,13 +115,8 @@ class ActionRunner:
             else:
                 shown |= {"done": message.done, "total": message.total}
         await process.wait()
-        process.stdin.close()
+        await process.end()
         return end
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
 
 
 async def _read_line(stream: asyncio.StreamReader) -> bytes:

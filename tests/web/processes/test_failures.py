@@ -16,9 +16,9 @@ import pytest
 from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.stores.local import store_root
 from ingestd.tasks import BackgroundTasks
-from ingestd.web.processes import action_runner, query_worker
+from ingestd.web.processes import action_runner, child_process
 from ingestd.web.processes.action_runner import ActionRunner
-from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse, frame
+from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_worker import QueryWorker
 from tests.processes import is_alive
@@ -142,7 +142,7 @@ async def test_a_query_that_fails_unexpectedly(
 
     for _ in range(3):  # more than there are slots
         with monkeypatch.context() as patched:
-            patched.setattr(query_worker, "frame", defect)
+            patched.setattr(child_process, "frame", defect)
             response = await pool.run("search", SEARCH)
         assert (response.status, message(response)) == (500, ABORTED)
     assert "RuntimeError: a defect" in caplog.text
@@ -156,13 +156,12 @@ async def test_the_reader_thread_fails(pool: QueryPool, pipe: Path, request_: by
     await eventually(lambda: pool.busy and next(iter(pool._running)).pid)
     process = next(iter(pool._running))._process
     assert process is not None
-    assert process.stdin is not None
-    process.stdin.write(frame(request_))
+    process.send(request_)
     response = await query
     assert response.status == 500
     assert f"the query process failed: {reason}" in message(response)
     resume(pipe)
-    await eventually(lambda: process.returncode is not None)
+    await eventually(lambda: process.exit_code is not None)
     await all_slots_work(pool)
 
 
@@ -208,7 +207,6 @@ async def test_an_action_that_fails_unexpectedly(data_dir: Path, line: bytes, ca
     await running_action(runner, data_dir)
     stop(runner)
     assert runner._process is not None
-    assert runner._process.stdout is not None
     runner._process.stdout.feed_data(line)
     await eventually(lambda: not runner.busy)
     assert runner.last is not None
