@@ -3,12 +3,13 @@
 import { actionLog } from "./action_log.js";
 import { aborted, ask, isAway, serverNow } from "./api.js";
 import { card, sum, table } from "./cards.js";
-import { h, put, svg } from "./dom.js";
+import { h, put } from "./dom.js";
 import { bytes, duration, number, rate } from "./format.js";
 import { has, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { askIndices, createIndices } from "./indices.js";
 import { failure } from "./notices.js";
+import { sparkline } from "./sparkline.js";
 import { inputText } from "./time.js";
 
 const EVERY_MS = 5000,
@@ -79,12 +80,8 @@ function page(status, history) {
     h(
       "div",
       { class: "tiles" },
-      tile(t("status.received"), t("status.persecond", { n: rate(history.received.at(-1)) }), spark(history.received)),
-      tile(
-        t("status.delivered"),
-        t("status.persecond", { n: rate(history.delivered.at(-1)) }),
-        spark(history.delivered),
-      ),
+      rateTile(t("status.received"), history.received),
+      rateTile(t("status.delivered"), history.delivered),
       tile(
         t("status.queue"),
         number(status.queue?.events ?? 0),
@@ -132,19 +129,10 @@ function workersTile({ running = 0, replacing = 0, wanted = 0 }) {
   return tile(t("status.workers"), t("status.workers.text", { running, wanted }), note, mood);
 }
 
-function spark(values) {
-  const most = Math.max(1, ...values);
-  const points = values
-    .map(
-      (value, place) =>
-        `${(100 * (place + KEPT - values.length)) / (KEPT - 1)},${(29 - (27 * value) / most).toFixed(1)}`,
-    )
-    .join(" ");
-  return svg(
-    "svg",
-    { class: "spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" },
-    svg("polyline", { points, "vector-effect": "non-scaling-stroke" }),
-  );
+/** Return the tile of a rate, with a chart of its last values; the newest one is always at the right. */
+function rateTile(name, values) {
+  const last = t("status.persecond", { n: rate(values.at(-1)) });
+  return tile(name, last, sparkline([...Array(KEPT - values.length).fill(0), ...values], name));
 }
 
 function healthText(health) {
