@@ -7,11 +7,16 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import testbed
 from tests.e2e.servers import REQUIRED, SEARCH_SERVERS, MissingError, SearchServer
+
+if TYPE_CHECKING:
+    from tests.e2e.s3 import S3
+    from tests.e2e.s3_gate import S3Gate
 
 
 @pytest.fixture(scope="session", params=SEARCH_SERVERS)
@@ -43,6 +48,32 @@ def clean_search_server(search_server: SearchServer) -> Iterator[SearchServer]:
     search_server.wipe()
     yield search_server
     search_server.wipe()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    """An emulator for the tests of a module."""
+    from tests.e2e.s3 import emulated_s3  # noqa: PLC0415 -- moto takes a second
+
+    with emulated_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gate(s3: S3) -> Iterator[S3Gate]:
+    """A relay in front of the emulator, open at the start of each test that uses `gate_reset`."""
+    from tests.e2e.s3_gate import S3Gate  # noqa: PLC0415
+
+    with S3Gate(s3.url) as opened:
+        opened.open()
+        yield opened
+
+
+@pytest.fixture
+def gate_reset(gate: S3Gate) -> Iterator[None]:
+    """Open and unlimited: whatever a test that fails has left, the next one does not meet it."""
+    yield
+    gate.reset()
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,15 @@ class Gate:
             if kind is None:  # else the error of the block is the one to look at
                 raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are let in."""
+        return self._listener is not None
+
     def open(self) -> None:
         """Let connections in."""
+        if self.is_open:
+            return
         self._listener = listener = socket.create_server(self._address)
         self._start(lambda: self._accept(listener))
 

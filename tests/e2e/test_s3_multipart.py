@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,7 +15,7 @@ from ingestd.plugins.outputs import s3 as module
 from ingestd.plugins.outputs._s3_spool import Spool
 from ingestd.stores.object_store import PART_BYTES
 from tests.e2e.daemon import Daemon
-from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
+from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY
 from tests.e2e.s3_gate import S3Gate
 from tests.plugins.outputs.outputs import batch, build, deliver
 from tests.processes import family, is_alive, send_signal
@@ -26,17 +25,7 @@ EVENTS, EVENT_BYTES = 340, 100 << 10
 PARTS, SENT = 5, 2  # parts of 8 MiB that the object has; those that S3 has when the upload is interrupted
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with emulated_s3() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def gate(s3: S3) -> Iterator[S3Gate]:
-    with S3Gate(s3.url) as opened:
-        opened.open()
-        yield opened
+pytestmark = pytest.mark.usefixtures("gate_reset")
 
 
 def output(url: str, bucket: str, more: str = "") -> str:

@@ -19,7 +19,7 @@ from ingestd.plugins.outputs import s3 as module
 from ingestd.plugins.outputs._retry import Retry
 from ingestd.stores.local.duckdb.core import connect
 from tests.e2e.daemon import Daemon, ingestd
-from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY, emulated_s3
+from tests.e2e.s3 import ACCESS_KEY, S3, SECRET_KEY
 from tests.e2e.s3_gate import S3Gate
 from tests.plugins.outputs.outputs import batch, build, deliver
 from tests.random_cases import LONG
@@ -71,17 +71,7 @@ class Bucket:
         return sorted(event["n"] for event in self.events() if event["app"] == app)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with emulated_s3() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def gate(s3: S3) -> Iterator[S3Gate]:
-    with S3Gate(s3.url) as opened:
-        opened.open()
-        yield opened
+pytestmark = pytest.mark.usefixtures("gate_reset")
 
 
 def output(url: str, bucket: str, more: str = "") -> str:

@@ -9,7 +9,6 @@ Prints the step that was not reached.
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -29,8 +28,8 @@ from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.local.backup.backups import LocalBackups
 from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.object_store import ObjectStore
+from tests.dying import die_at, exit_code_of, is_killed
 
-_KILLED = 9
 NOW = datetime.datetime(2019, 6, 20, 0, 10, tzinfo=datetime.UTC)
 OLD, YOUNG = "logstash-2019.05.15", "logstash-2019.06.19"
 NEW = [("new", b'{"n":0}')]
@@ -183,7 +182,7 @@ def main(action: Any, folder: Path, first: int, stride: int) -> None:
         template.prepare()
         action.prepare(template)
 
-    assert in_child(prepare) == 0
+    assert exit_code_of(prepare) == 0
     step = first
     while survives(step, action, Path(shutil.copytree(folder / "template", folder / str(step)))):
         step += stride
@@ -192,57 +191,28 @@ def main(action: Any, folder: Path, first: int, stride: int) -> None:
 
 def survives(step: int, action: Any, folder: Path) -> bool:
     """Let a process die at a step, and others go on; False if it had done all before that step."""
-    assert in_child(lambda: Site(folder).move()) == 0  # each in a process of its own: threads do not outlive a fork
-    code = in_child(lambda: die_at(step, lambda: action.act(Site(folder))))
-    assert code in {0, _KILLED}, f"step {step}: exit code {code}"
+    assert exit_code_of(lambda: Site(folder).move()) == 0  # each in a process of its own: threads do not outlive a fork
+    was_killed = is_killed(step, lambda: die(step, lambda: action.act(Site(folder))))
 
     def go_on() -> None:
-        if code:
+        if was_killed:
             action.after_death(Site(folder))
             action.act(Site(folder))
         action.at_the_end(Site(folder))
         hidden = [path.name for path in store_root(folder / "data").glob(".backup-*")]
         assert hidden == [], hidden
 
-    assert in_child(go_on) == 0, f"killed at step {step}"
+    assert exit_code_of(go_on) == 0, f"killed at step {step}"
     shutil.rmtree(folder)
-    return code == _KILLED
+    return was_killed
 
 
-def die_at(step: int, act: Callable[[], None]) -> None:
-    left = step
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os._exit(_KILLED)
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in ("rename", "replace", "unlink", "fsync", "rmdir", "mkdir", "link"):
-        setattr(os, name, counted(getattr(os, name)))
+def die(step: int, act: Callable[[], None]) -> None:
+    """Act, and die at a step."""
+    counted = die_at(step, "rename", "replace", "unlink", "fsync", "rmdir", "mkdir", "link")
     for name in ("put", "put_bytes", "size", "keys"):
         setattr(ObjectStore, name, counted(getattr(ObjectStore, name)))
     act()
-
-
-def in_child(function: Callable[[], None]) -> int:
-    """Run a function in a process of its own; returns its exit code."""
-    sys.stdout.flush()
-    if pid := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    code = 1
-    try:
-        function()
-        code = 0
-    except BaseException:  # noqa: BLE001 - printed, then the child ends
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
 
 
 if __name__ == "__main__":

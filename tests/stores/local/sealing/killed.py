@@ -22,9 +22,9 @@ from ingestd.stores.local.sealing.parquet import ParquetWriter
 from ingestd.stores.local.sealing.parquet_reader import ParquetReader
 from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Query
+from tests.dying import die_at, fork, is_killed
 from tests.stores.shared_duckdb import SharedDuckDB
 
-_KILLED = 9
 _AT_ONCE = 8
 _END = "end of a store\n"
 
@@ -38,7 +38,7 @@ def main(template: Path, work: Path, small_files: int, first: int, stride: int) 
         roots: dict[int, Path] = {}
         while was_killed and len(roots) < _AT_ONCE:
             roots[step] = shutil.copytree(template, work / str(step))
-            was_killed = kill(step, roots[step], policy)
+            was_killed = is_killed(step, partial(die, step, roots[step], policy))
             step += stride
         printed = in_child(partial(resume, roots.values(), policy)).split(_END)[:-1]
         wrong = [step for step, text in zip(roots, printed, strict=True) if text != expected + expected + "+x\n"]
@@ -48,28 +48,9 @@ def main(template: Path, work: Path, small_files: int, first: int, stride: int) 
     sys.stdout.write(f"{step - stride}\n")
 
 
-def kill(step: int, root: Path, policy: Policy) -> bool:
-    """Kill a process at a step; False if it finished before that step."""
-    code = os.waitstatus_to_exitcode(os.waitpid(fork(lambda: die_at(step, root, policy)), 0)[1])
-    assert code in {0, _KILLED}, f"step {step}: exit code {code}"
-    return code == _KILLED
-
-
-def die_at(step: int, root: Path, policy: Policy) -> None:
-    left = step
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os._exit(_KILLED)
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in ("rename", "unlink", "fsync", "ftruncate", "rmdir", "mkdir"):
-        setattr(os, name, counted(getattr(os, name)))
+def die(step: int, root: Path, policy: Policy) -> None:
+    """Seal, and die at a step."""
+    counted = die_at(step, "rename", "unlink", "fsync", "ftruncate", "rmdir", "mkdir")
     usual = ParquetWriter._run
     writing = counted(usual)
 
@@ -136,21 +117,6 @@ def in_child(function: Callable[[], None]) -> str:
         text = output.read()
     assert os.waitpid(pid, 0)[1] == 0, text
     return text
-
-
-def fork(function: Callable[[], None]) -> int:
-    sys.stdout.flush()
-    if pid := os.fork():
-        return pid
-    code = 1
-    try:
-        function()
-        sys.stdout.flush()
-        code = 0
-    except BaseException:  # noqa: BLE001 - printed, then the child ends
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(code)
 
 
 if __name__ == "__main__":
