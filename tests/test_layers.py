@@ -36,6 +36,11 @@ SUBLAYERS = {
     "ingestd.grok": [{"errors"}, {"syntax"}, {"proof"}],
     "ingestd.stores": [{"words", "query"}, {"lucene"}, {"*"}, {"elastic", "local"}, {"export", "open"}],
     "ingestd.stores.local": [{"index"}, {"duckdb"}, {"append_logs"}, {"sealing", "query"}, {"backup"}],
+    "ingestd.supervisor": [{"notify", "state"}, {"connections"}, {"processes"}, {"control"}],
+    "ingestd.web": [
+        *({"health", "params", "protocol"}, {"responses"}, {"auth"}, {"dashboard_config"}, {"*"}),
+        *({"processes"}, {"api"}, {"app"}),
+    ],
     "ingestd.app": [{"*"}, {"jobs", "migration"}],
     "ingestd.cli": [{"common"}, {"daemons"}, {"commands"}],
 }

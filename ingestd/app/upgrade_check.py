@@ -19,8 +19,8 @@ import ingestd
 from ingestd.settings import Settings
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
-from ingestd.supervisor.control.self_check import UpgradeError
 from ingestd.supervisor.pidfile import find
+from ingestd.supervisor.state import UpgradeError
 
 
 def check_upgrade(settings: Settings, plan: Plan) -> None:

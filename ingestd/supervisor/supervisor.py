@@ -27,7 +27,6 @@ from ingestd.supervisor.control.plan import HTTP, ConfigWatcher, Plan, PlanError
 from ingestd.supervisor.control.replacement import RollingReplacement
 from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.control.requests import Requests
-from ingestd.supervisor.control.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.control.upgrade import UpgradeCheck, execute_installed, listen_at_start
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.channel import Message, pickled
@@ -38,6 +37,7 @@ from ingestd.supervisor.processes.signals import SignalSocket
 from ingestd.supervisor.processes.stats import StatsGatherer
 from ingestd.supervisor.processes.workers import Workers
 from ingestd.supervisor.readiness import Readiness
+from ingestd.supervisor.state import SIGNALS, Request, SupervisorState
 from ingestd.supervisor.status import StatusReporter
 
 log = get_logger(__name__)

@@ -19,10 +19,9 @@ from ingestd.web.api.views import view_routes
 from ingestd.web.auth.middleware import Authentication
 from ingestd.web.bad_requests import MAX_URL_BYTES, Runner, url_too_long
 from ingestd.web.dashboard_config import DashboardConfig
-from ingestd.web.health import Health
-from ingestd.web.processes.protocol import QueryProcessConfig
+from ingestd.web.health import Health, ReloadResult
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.reload import ReloadResult
+from ingestd.web.protocol import QueryProcessConfig
 from ingestd.web.responses import Handler, add_headers, json_error, json_response
 from ingestd.web.static_files import INDEX, StaticFile, load_files
 

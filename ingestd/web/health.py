@@ -1,10 +1,10 @@
-"""What ``/health`` reports."""
+"""What ``/health`` and ``POST /reload`` report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestd.pipeline.stall import Stall
 
@@ -55,3 +55,17 @@ class Health:
             "reasons": [*self.not_live, *self.not_ready, *self.degraded],
             **({"details": self.details} if self.details else {}),
         }
+
+
+class ReloadResult(NamedTuple):
+    """What became of a reload.
+
+    Attributes:
+        error: Why the new config is not in force; empty: it is.
+        text: What was applied.
+        late: Whether that is not known yet.
+    """
+
+    error: str
+    text: str = ""
+    late: bool = False

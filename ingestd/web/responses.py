@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
-from ingestd.web.processes.protocol import QueryResponse, error_response
+from ingestd.web.protocol import QueryResponse, error_response
 
 Content = TypeVar("Content")
 

@@ -14,8 +14,7 @@ from ingestd.logs import get_logger
 from ingestd.supervisor.connections.sockets import listen_hint
 from ingestd.units import Address
 from ingestd.web.dashboard_config import NO_DASHBOARD, DashboardConfig
-from ingestd.web.health import Health
-from ingestd.web.reload import ReloadResult
+from ingestd.web.health import Health, ReloadResult
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -20,8 +20,7 @@ import pytest
 from ingestd.units import Address
 from ingestd.web.auth.access import Access, AccessError
 from ingestd.web.dashboard_config import DashboardConfig
-from ingestd.web.health import Health
-from ingestd.web.reload import ReloadResult
+from ingestd.web.health import Health, ReloadResult
 from ingestd.web.server import HttpServer
 from tests.e2e.daemon import Daemon, environment
 from tests.processes import command_line, everything

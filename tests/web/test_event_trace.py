@@ -14,8 +14,8 @@ from ingestd.config.parser import parse_string
 from ingestd.settings import Settings
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.web.event_trace import EventNotFoundError, trace_event
-from ingestd.web.processes.protocol import QueryProcessConfig
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.protocol import QueryProcessConfig
 from tests.waiting import WAIT_SECONDS
 
 INDEX, TIME = "logstash-2026.11.22", "2026-11-22T10:00:00.123Z"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from ingestd.analytics.periods import MAX_BARS, bar_seconds
 from ingestd.cli.common import tables
 from ingestd.cli.common.events import report_no_match
 from ingestd.cli.common.options import Value, json_option, store_options
@@ -23,7 +24,6 @@ from ingestd.stores.misspelt import misspelt
 from ingestd.stores.query import LEVELS, Query
 from ingestd.stores.zoned_histogram import epoch, local_seconds, zoned_histogram
 from ingestd.units import DURATION
-from ingestd.web.api.intervals import MAX_BARS, bar_seconds
 
 _HOUR, _DAY = 3600, 86_400
 _DEFAULT_FIELD = "level"

@@ -22,8 +22,8 @@ from ingestd.logs import get_logger
 from ingestd.pipeline.delivery import OutputGoneError
 from ingestd.plugins.registry import find
 from ingestd.settings import Settings, SettingsError
-from ingestd.supervisor.control.self_check import CHECK_FLAG, UpgradeError
 from ingestd.supervisor.logs import set_up_logging
+from ingestd.supervisor.state import CHECK_FLAG, UpgradeError
 
 log = get_logger(__name__)
 

@@ -10,8 +10,8 @@ import click
 
 from ingestd.settings import Settings
 from ingestd.supervisor.control.request_results import RequestResult, read_results
-from ingestd.supervisor.control.state import SIGNALS
 from ingestd.supervisor.pidfile import find
+from ingestd.supervisor.state import SIGNALS
 
 _WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.05

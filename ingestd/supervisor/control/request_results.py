@@ -16,7 +16,7 @@ import orjson
 
 from ingestd.files import overwrite
 from ingestd.logs import get_logger
-from ingestd.supervisor.control.state import Request
+from ingestd.supervisor.state import Request
 
 log = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ingestd.logs import get_logger
 from ingestd.supervisor.control.request_results import RequestResults
-from ingestd.supervisor.control.state import REPLIES, Reply, Request, SupervisorState
+from ingestd.supervisor.state import REPLIES, Reply, Request, SupervisorState
 
 log = get_logger(__name__)
 

@@ -17,8 +17,8 @@ from ingestd.supervisor.connections.acceptor import UPGRADE_VARIABLE, Acceptor
 from ingestd.supervisor.connections.manifest import memory_file, read_and_close
 from ingestd.supervisor.connections.sockets import Listener
 from ingestd.supervisor.control.plan import Plan
-from ingestd.supervisor.control.self_check import CHECK_FLAG
 from ingestd.supervisor.notify import LISTEN_VARIABLES
+from ingestd.supervisor.state import CHECK_FLAG
 
 log = get_logger(__name__)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ingestd.supervisor.control.state import SupervisorState
 from ingestd.supervisor.notify import Notifier
 from ingestd.supervisor.processes.children import Child, Children
 from ingestd.supervisor.processes.helpers import Helper
 from ingestd.supervisor.processes.workers import Workers
+from ingestd.supervisor.state import SupervisorState
 
 _HTTP_SECONDS = 5.0
 """How long the HTTP process may take to end; a page that is being sent must not hold up a stop."""

@@ -19,7 +19,7 @@ from aiohttp.typedefs import Middleware
 from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_action_id
 from ingestd.event.timestamp import from_datetime
 from ingestd.logs import get_logger
-from ingestd.web.api import params
+from ingestd.web import params
 from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 log = get_logger(__name__)

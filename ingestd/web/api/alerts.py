@@ -20,7 +20,7 @@ from ingestd.alerts.rules import Rule, make_rule
 from ingestd.alerts.state import page_rules_document, state_document
 from ingestd.settings import NAME, parse_rule, rule_document
 from ingestd.stores.query import QueryError
-from ingestd.web.processes.protocol import error_response
+from ingestd.web.protocol import error_response
 from ingestd.web.responses import Handler, decoded, json_error, json_response
 
 _MAX_HISTORY = 100

@@ -15,10 +15,10 @@ import msgspec
 from aiohttp import web
 
 from ingestd.logs import get_logger
-from ingestd.web.api import params
-from ingestd.web.api.params import ParameterError
+from ingestd.web import params
+from ingestd.web.params import ParameterError
 from ingestd.web.processes.child_process import TEMPORARY_FOLDER, ChildProcess, ProcessEndedError
-from ingestd.web.processes.protocol import ExportRequest, QueryProcessConfig
+from ingestd.web.protocol import ExportRequest, QueryProcessConfig
 from ingestd.web.responses import compressed, json_error
 
 log = get_logger(__name__)

@@ -14,11 +14,11 @@ from ingestd.diagnosis.messages import LANGUAGES
 from ingestd.event.jsontext import NotJsonError, dumps, loads
 from ingestd.recipes import HOST, PORT, Recipe, recipes
 from ingestd.stores.aggregation import MAX_METRICS, MAX_TERMS
-from ingestd.web.api import params
-from ingestd.web.api.params import ParameterError
+from ingestd.web import params
 from ingestd.web.api.status import Status, senders
-from ingestd.web.processes.protocol import Arguments, QueryResponse
+from ingestd.web.params import ParameterError
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.protocol import Arguments, QueryResponse
 from ingestd.web.responses import Handler, compressed, json_error, utc_now
 
 MAX_HITS = 1000

@@ -16,10 +16,10 @@ from aiohttp import web
 
 from ingestd.event.jsontext import dumps, loads
 from ingestd.stores import follow
-from ingestd.web.api import params
-from ingestd.web.api.params import ParameterError
-from ingestd.web.processes.protocol import QueryResponse
+from ingestd.web import params
+from ingestd.web.params import ParameterError
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.protocol import QueryResponse
 from ingestd.web.responses import compressed, json_error, utc_now
 
 MAX_STREAMS = 8

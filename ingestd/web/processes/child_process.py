@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import Self
 
-from ingestd.web.processes.protocol import RESPONSE_HEAD, QueryResponse, frame
+from ingestd.web.protocol import RESPONSE_HEAD, QueryResponse, frame
 
 TEMPORARY_FOLDER = "query-tmp"
 """In the data folder: a folder for each process, which starts with the id of its parent."""

@@ -24,7 +24,9 @@ from ingestd.stores.export.documents import documents_of, hits_by_day
 from ingestd.stores.export.formats import WRITERS, write_excel_csv
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query, QueryError
-from ingestd.web.processes.protocol import (
+from ingestd.web.processes.query_calls import is_out_of_memory
+from ingestd.web.processes.query_process import OUT_OF_MEMORY, limit_resources, store_opener
+from ingestd.web.protocol import (
     LENGTH,
     ExportRequest,
     QueryResponse,
@@ -32,8 +34,6 @@ from ingestd.web.processes.protocol import (
     read_message,
     write_response,
 )
-from ingestd.web.processes.query_calls import is_out_of_memory
-from ingestd.web.processes.query_process import OUT_OF_MEMORY, limit_resources, store_opener
 
 FORMATS = {**WRITERS, "csv": write_excel_csv}
 

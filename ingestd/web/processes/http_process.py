@@ -17,9 +17,8 @@ from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS
 from ingestd.tasks import BackgroundTasks
 from ingestd.units import Address
 from ingestd.web.dashboard_config import DashboardConfig
-from ingestd.web.health import Health, stall_details
+from ingestd.web.health import Health, ReloadResult, stall_details
 from ingestd.web.lifecycle_summary import LastRun
-from ingestd.web.reload import ReloadResult
 from ingestd.web.server import HttpServer
 
 log = get_logger(__name__)

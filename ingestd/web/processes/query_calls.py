@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingestd.analytics.periods import MAX_BARS, bar_seconds
 from ingestd.event.fields import FieldError
 from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import next_deletion
@@ -33,9 +34,8 @@ from ingestd.stores.base import (
 )
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.query import PATH_FIELDS, Query, QueryError, check_field, names_index
-from ingestd.web.api.intervals import MAX_BARS, bar_seconds
-from ingestd.web.api.params import ParameterError
-from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
+from ingestd.web.params import ParameterError
+from ingestd.web.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 
 MAX_PAGE_BYTES = 16 << 20
 """A longer page of hits is cut short; its cursor continues after the last hit on it."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes.child_process import TEMPORARY_FOLDER, ProcessEndedError
-from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 from ingestd.web.processes.query_process import FAILED_EXIT_CODE, OUT_OF_MEMORY, TOO_MUCH_MEMORY
 from ingestd.web.processes.query_worker import QueryWorker
+from ingestd.web.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 
 log = get_logger(__name__)
 

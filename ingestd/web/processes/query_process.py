@@ -20,7 +20,8 @@ from typing import Any, BinaryIO, NoReturn
 import msgspec
 
 from ingestd.stores.base import LogStore
-from ingestd.web.processes.protocol import (
+from ingestd.web.processes.query_calls import QueryCalls, is_out_of_memory
+from ingestd.web.protocol import (
     INTERRUPT,
     QueryProcessConfig,
     QueryResponse,
@@ -28,7 +29,6 @@ from ingestd.web.processes.protocol import (
     read_message,
     write_response,
 )
-from ingestd.web.processes.query_calls import QueryCalls, is_out_of_memory
 
 TOO_MUCH_MEMORY = "the query needs too much memory; shorten it, choose a shorter time range, or raise query_memory"
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ingestd.event.jsontext import dumps
 from ingestd.web.processes.child_process import ChildProcess, ProcessEndedError
-from ingestd.web.processes.protocol import INTERRUPT, Arguments, QueryProcessConfig, QueryResponse
+from ingestd.web.protocol import INTERRUPT, Arguments, QueryProcessConfig, QueryResponse
 
 _numbers = itertools.count(1)
 

@@ -17,8 +17,8 @@ from ingestd.stores.aggregation import MAX_BUCKETS
 from ingestd.stores.base import LogStore, TopValue, moment
 from ingestd.stores.query import Condition, Gap, Like, Query, Text
 from ingestd.stores.words import words as words_of
-from ingestd.web.api.params import ParameterError
-from ingestd.web.processes.protocol import Arguments
+from ingestd.web.params import ParameterError
+from ingestd.web.protocol import Arguments
 
 MAX_POINTS = 100
 """Intervals of a series; more would be narrower than the chart shows."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestd.supervisor.control.request_results import RequestResult, RequestResults, read_results
-from ingestd.supervisor.control.state import Request
+from ingestd.supervisor.state import Request
 
 
 def read(folder: Path, request: Request) -> RequestResult:

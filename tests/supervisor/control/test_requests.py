@@ -10,7 +10,7 @@ import pytest
 
 from ingestd.supervisor.control.request_results import RequestResults
 from ingestd.supervisor.control.requests import Requests
-from ingestd.supervisor.control.state import Request, SupervisorState
+from ingestd.supervisor.state import Request, SupervisorState
 
 
 class World:

@@ -24,7 +24,7 @@ from ingestd.stores.base import StoreError
 from ingestd.stores.local import LocalWriter, store_root
 from ingestd.web.api.export import MAX_DOWNLOADS, Exports
 from ingestd.web.processes.export_process import with_space
-from ingestd.web.processes.protocol import QueryProcessConfig
+from ingestd.web.protocol import QueryProcessConfig
 from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import INDEX

@@ -17,7 +17,7 @@ from ingestd.web.api.actions import ManualActions
 from ingestd.web.api.status import BackgroundCount, Status, senders
 from ingestd.web.dashboard_config import DashboardConfig
 from ingestd.web.health import Health
-from ingestd.web.processes.protocol import QueryResponse
+from ingestd.web.protocol import QueryResponse
 from tests.waiting import WAIT_SECONDS
 
 ABORTED = "audit: the count was aborted by an internal error; the daemon's log has the reason"

@@ -18,9 +18,9 @@ from ingestd.stores.local import store_root
 from ingestd.tasks import BackgroundTasks
 from ingestd.web.processes import action_runner, child_process
 from ingestd.web.processes.action_runner import ActionRunner
-from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.processes.query_worker import QueryWorker
+from ingestd.web.protocol import QueryProcessConfig, QueryResponse
 from tests.processes import is_alive
 from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import INDEX, SEARCH

@@ -26,9 +26,9 @@ from ingestd.stores.base import QueryMemoryError
 from ingestd.stores.local import store_root
 from ingestd.stores.local.index.index_folder import IndexMetadata, write_metadata
 from ingestd.stores.lucene.lexer import MAX_TERMS
-from ingestd.web.processes.protocol import QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_calls import is_out_of_memory
 from ingestd.web.processes.query_pool import QueryPool
+from ingestd.web.protocol import QueryProcessConfig, QueryResponse
 from tests import processes
 from tests.waiting import WAIT_SECONDS, eventually
 from tests.web.processes.store import DOCUMENT, INDEX, SEARCH, fill
@@ -315,7 +315,7 @@ async def test_the_process_ends_with_whoever_started_it(data_dir: Path) -> None:
     code = f"""
 import asyncio, os, signal
 from ingestd.web.processes.query_pool import QueryPool
-from ingestd.web.processes.protocol import QueryResponse, QueryProcessConfig
+from ingestd.web.protocol import QueryResponse, QueryProcessConfig
 
 async def main():
     pool = QueryPool(QueryProcessConfig({str(data_dir)!r}, 1 << 28, {WAIT_SECONDS}))

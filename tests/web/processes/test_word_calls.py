@@ -10,7 +10,7 @@ import pytest
 
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Query
-from ingestd.web.api.params import ParameterError
+from ingestd.web.params import ParameterError
 from ingestd.web.processes.word_calls import word_document, words_document
 from tests.analytics.conftest import fill
 from tests.e2e import incident

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from ingestd.web.api import params
-from ingestd.web.api.params import ParameterError
+from ingestd.web import params
+from ingestd.web.params import ParameterError
 
 TIMES = [  # id, text, moment
     ("missing", "", None),

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from ingestd.supervisor.control.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
+from ingestd.supervisor.state import REPLIES, SIGNALS, Reply, Request, SupervisorState
 
 
 def test_every_request_has_a_reply_in_every_state() -> None:

@@ -57,3 +57,11 @@ REPLIES: Mapping[SupervisorState, Mapping[Request, Reply]] = {
     SupervisorState.STOPPING: {Request.STOP: Reply.IGNORE, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.REFUSE},
     SupervisorState.UPGRADING: {Request.STOP: Reply.LATER, Request.RELOAD: Reply.REFUSE, Request.UPGRADE: Reply.IGNORE},
 }
+
+CHECK_FLAG = "--check-upgrade"
+"""What the installed code is started with before an upgrade, to say whether it can take over: see
+``ingestd.app.upgrade_check``."""
+
+
+class UpgradeError(Exception):
+    """The installed code cannot take over."""
