@@ -237,3 +237,7 @@ def _url_mistake(url: str) -> str:
     if _NOT_IN_URLS.search(url) or not f"{parts.path}{parts.query}".isascii():
         return "the URL has a space, a control character or a letter that is not ASCII: percent-encode it, as %20"
     return ""
+
+
+class ChannelError(Exception):
+    """A notification was not taken; the text is one sentence without secrets."""

@@ -8,8 +8,10 @@ candidates of one period only. So a site with fewer different words takes two qu
 
 from __future__ import annotations
 
+import csv
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +20,11 @@ from ingestd.analytics.significance import SIGNIFICANT, certain_ratio, log_likel
 from ingestd.event.jsontext import dumps
 from ingestd.stores.aggregation import Aggregation, Metric
 from ingestd.stores.base import LogStore
+from ingestd.stores.export.excel import excel_text
 from ingestd.stores.query import And, Condition, Equal, Exists, Not, Or, Query
+
+COLUMNS = ("word", "count", "share", "previous", "change", "rank", "previous_rank")
+
 
 WORD, RESULTS = "search_word", "search_results"
 """The fields with a searched word, and with how many results the search had."""
@@ -275,3 +281,23 @@ def also(query: Query, *conditions: Condition) -> Query:
 def value_text(value: Any) -> str:
     """Return a word as text; a site may send numbers."""
     return value if isinstance(value, str) else dumps(value).decode()
+
+
+def words_csv(words: Iterable[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> bytes:
+    """Return words, such as `WordCount.document`, as CSV (RFC 4180) in UTF-8 with the byte order mark that Excel needs.
+
+    A word that a spreadsheet would take as a formula starts with an apostrophe.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(word[name]) for name in columns] for word in words)
+    return text.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return excel_text(value, numbers=False) if isinstance(value, str) else str(value)

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
 
 from ingestd.app.addresses import check_addresses
-from ingestd.app.ports import check_ports
-from ingestd.app.sincedbs import check_sincedbs
+from ingestd.app.conflicts import check_ports, check_sincedbs
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors
 from ingestd.config.nodes import Config

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import BuiltInput, BuiltOutput, Decorate, Pipeline, compile_pipeline
@@ -18,13 +18,16 @@ from ingestd.config.nodes import Config
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.failure_tags import forget_failures
-from ingestd.event.fields import Event
+from ingestd.event.fields import Event, FieldRef
 from ingestd.event.jsontext import loads
 from ingestd.event.table import Rows, Table
 from ingestd.event.tally import Tally
 from ingestd.pipeline.processing import prepare
 from ingestd.plugins.interfaces import Codec, HandsOver, ReceivesEvents, delimiter_of, grouping_of
 from ingestd.plugins.registry import BuildContext, find
+
+_ORIGINAL = FieldRef("[event][original]")
+
 
 STREAM = "trace"
 """The stream of traced events: the start of their generated ids."""
@@ -215,3 +218,23 @@ def step_document(step: Step) -> dict[str, Any]:
     """Return a plugin of the config as JSON: which, and its place."""
     span = step.span
     return {"plugin": step.spec.name, "id": step.plugin_id, "file": span.file, "line": span.line, "column": span.column}
+
+
+class TraceSource(NamedTuple):
+    """What to run through a config once more.
+
+    ``line`` is the record that the input ``input`` received; without an input, ``event`` is what filters have changed
+    before, so it is run as ``ingestd reprocess`` does.
+    """
+
+    event: Event
+    line: str = ""
+    input: str = ""
+
+
+def stored_source(document: Event, pipeline: Pipeline) -> TraceSource:
+    """Return what a stored document was made of, as far as it says: which input got it, only if there is just one."""
+    original, inputs = _ORIGINAL.get(document), pipeline.inputs
+    if type(original) is str and original and len(inputs) == 1:
+        return TraceSource(document, original, inputs[0].step.plugin_id)
+    return TraceSource(document)

@@ -1,4 +1,4 @@
-"""How to write a grok pattern so that its time is linear: advice that was tried, or none.
+"""What to change in a grok pattern: what looks like a mistake, and advice, tried, for one whose time is not linear.
 
 ``%{DATA:a}: `` reads on past each ``:`` for one that fits, ``(?<a>[^:]*): `` stops at the first. That is advised where
 it makes the pattern linear; never a class that also reads what ends the value, as ``%{NOTSPACE}`` does.
@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 from ingestd.grok.compile import GrokPattern, compile_grok, compile_regex
 from ingestd.grok.errors import PatternError
+from ingestd.grok.expand import find_references
 from ingestd.grok.library import PatternLibrary
+
+_TYPES = ("int", "float")
+
 
 _REFERENCE = re.compile(r"%\{(\w+)(?::[^{}]*)?\}")
 _WIDE = re.compile(r"%\{(?P<pattern>DATA|GREEDYDATA)(?::(?P<field>[\w@.\-\[\]]+)(?::\w+)?)?\}")
@@ -165,3 +169,29 @@ def _is_linear(text: str, library: PatternLibrary) -> bool:
         return compile_grok(text, library).safety.degree == 1
     except PatternError:
         return False
+
+
+class ReferenceMistake(NamedTuple):
+    """What is probably a mistake: ``length`` characters at ``start`` of the pattern, and what to do."""
+
+    start: int
+    length: int
+    text: str
+    hint: str
+
+
+def reference_mistakes(pattern: str) -> Iterator[ReferenceMistake]:
+    """Yield a mistake for each reference that is not closed, has other text in it, or a type that is unknown."""
+    for found in find_references(pattern):
+        written = pattern[found.start : found.end]
+        length = len(written)
+        _, _, kind = (found.field or "").partition(":")
+        if not found.closed:
+            yield ReferenceMistake(found.start, length, f"{written} is not closed, so it matches this text", "add '}'")
+        elif found.ignored:
+            yield ReferenceMistake(
+                found.start, length, f"{found.ignored!r} in {written} is ignored", "is a '}' missing?"
+            )
+        elif kind and kind not in _TYPES:
+            hint = "write int or float; without a type it is text"
+            yield ReferenceMistake(found.start, length, f"the type {kind!r} is unknown, so the value is text", hint)

@@ -8,9 +8,8 @@ from typing import Any
 
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Config
-from ingestd.diagnosis.trace import Tracing
+from ingestd.diagnosis.trace import Tracing, stored_source
 from ingestd.diagnosis.trace_report import trace_document
-from ingestd.diagnosis.trace_source import stored_source
 from ingestd.event.jsontext import dumps, loads
 from ingestd.event.timestamp import from_epoch_ns, normalise, to_epoch_ns
 from ingestd.plugins.registry import BuildContext

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from ingestd.alerts.channels.errors import ChannelError
-from ingestd.alerts.config import Channel
+from ingestd.alerts.config import Channel, ChannelError
 from ingestd.alerts.state import Notification
 
 __all__ = ["ChannelError", "send"]

@@ -10,8 +10,7 @@ import subprocess
 import time
 from typing import BinaryIO
 
-from ingestd.alerts.channels.errors import ChannelError
-from ingestd.alerts.config import Channel
+from ingestd.alerts.config import Channel, ChannelError
 from ingestd.alerts.messages import document
 from ingestd.alerts.state import Notification
 from ingestd.event.jsontext import dumps

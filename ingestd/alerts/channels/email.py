@@ -10,8 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.channels.errors import ChannelError
-from ingestd.alerts.config import Channel
+from ingestd.alerts.config import Channel, ChannelError
 from ingestd.alerts.messages import text, title
 from ingestd.alerts.state import Notification
 from ingestd.logs import get_logger

@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 
 from ingestd import __version__
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.channels.errors import ChannelError
-from ingestd.alerts.config import Channel
+from ingestd.alerts.config import Channel, ChannelError
 from ingestd.alerts.messages import document, text
 from ingestd.alerts.state import Notification
 from ingestd.event.jsontext import dumps

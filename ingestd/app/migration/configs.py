@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ingestd.app.assemble import compile_all
 from ingestd.app.logstash_folder import PipelineSource
 from ingestd.app.logstash_settings import Verdict
 from ingestd.app.migration.finding import Finding
-from ingestd.app.migration.variables import Variables
 from ingestd.app.pipelines import config_variables, read_source, text_title
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
@@ -94,3 +94,26 @@ def _finding(error: ConfigError, *, runs: bool = False, advice: str | None = Non
     verdict = Verdict.NEEDS_WORK if error.severity == "error" else Verdict.RUNS if runs else Verdict.DIFFERS
     hint = error.hint if advice is None else advice
     return Finding(error.span.file, error.span.line, verdict, error.message, hint)
+
+
+class Variables(dict[str, str]):
+    """Variables for ``${NAME}``; ``unset`` has the names of those without a value and a default, each once."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(variables)
+        self.unset: dict[str, None] = {}
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a variable, or the default."""
+        if name not in self and default is None:
+            self.unset[name] = None
+        return super().get(name, default)
+
+
+class KeptReferences(Variables):
+    """The same; where a variable is not set, the reference to it stays as it is written."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a variable, the default, or the reference."""
+        found = super().get(name, default)
+        return f"${{{name}}}" if found is None else found

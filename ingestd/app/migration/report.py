@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 from ingestd.app.logstash_folder import ECS, SETTINGS_FILE, LogstashFolder, PipelineSource, SettingFinding, read_folder
 from ingestd.app.logstash_settings import Verdict
-from ingestd.app.migration.configs import config_findings
+from ingestd.app.migration.configs import KeptReferences, config_findings
 from ingestd.app.migration.finding import Finding
 from ingestd.app.migration.installation import Installation, environment_of
 from ingestd.app.migration.other_files import keystore_finding, other_files
-from ingestd.app.migration.variables import KeptReferences
 from ingestd.names import MAIN
 from ingestd.settings import load_settings
 

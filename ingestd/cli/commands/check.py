@@ -9,8 +9,8 @@ import click
 
 from ingestd.alerts.config import alerts_config
 from ingestd.app.assemble import Configs, compile_all
+from ingestd.app.conflicts import dashboard_conflicts
 from ingestd.app.pipelines import pipeline_configs
-from ingestd.app.ports import dashboard_conflicts
 from ingestd.cli.common.errors import config_errors, show_error
 from ingestd.cli.common.logstash import LogstashFlags
 from ingestd.cli.common.options import files_argument, pipeline_options, settings_options

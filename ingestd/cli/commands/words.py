@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from ingestd.analytics.words import Unanswered, WordCount, WordReport, unanswered, words_report
-from ingestd.analytics.words_csv import COLUMNS, words_csv
+from ingestd.analytics.words import COLUMNS, Unanswered, WordCount, WordReport, unanswered, words_csv, words_report
 from ingestd.cli.common.events import report_no_match
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options

@@ -9,8 +9,7 @@ from typing import Any
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.nodes import Config
 from ingestd.dead_letters.dead_letter import DeadLetter
-from ingestd.diagnosis.trace import Result, Trace, Tracing
-from ingestd.diagnosis.trace_source import stored_source
+from ingestd.diagnosis.trace import Result, Trace, Tracing, stored_source
 from ingestd.event.changes import same
 from ingestd.event.fields import Event
 from ingestd.event.jsontext import NotJsonError, loads

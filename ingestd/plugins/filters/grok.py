@@ -17,12 +17,11 @@ from typing import Any
 
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
-from ingestd.grok.advice import advise
+from ingestd.grok.advice import advise, reference_mistakes
 from ingestd.grok.compile import DEFAULT_TIMEOUT_S, GrokPattern, compile_grok
 from ingestd.grok.engine import Match
 from ingestd.grok.errors import GrokTimeoutError, PatternError
 from ingestd.grok.library import PatternLibrary, load_library, missing_paths
-from ingestd.grok.mistakes import reference_mistakes
 from ingestd.logs import get_logger
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.filters._captures import CaptureRules, Captures, field_of

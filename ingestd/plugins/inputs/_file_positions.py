@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from ingestd.journal.base import KeptStreams
 from ingestd.logs import Outage, get_logger
@@ -146,3 +149,24 @@ class Positions:
     def _state(self) -> object:
         records = [*self.ended, *self.records.values()]
         return [(record.stream, record.offset, record.state, record.inode) for record in records]
+
+
+def session_path(path: Path) -> Path:
+    """Return the path of a sincedb for the life of this daemon only, and remove those of earlier ones.
+
+    Its workers are replaced meanwhile, and go on where others ended.
+    """
+    parent = os.getppid()
+    name = f"{path.name}.{parent}-{_start_of(parent)}"
+    for other in path.parent.glob(f"{path.name}.*-*"):
+        if other.name != name:
+            with contextlib.suppress(OSError):
+                other.unlink()
+    return path.with_name(name)
+
+
+def _start_of(process: int) -> str:
+    """Return when a process started, as proc(5) counts it: a number is used again, the two together are not."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    return "0"

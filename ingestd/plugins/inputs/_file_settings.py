@@ -1,15 +1,24 @@
-"""Which files an input ``file`` reads, from where, and in which order."""
+"""Which files an input ``file`` reads, from where, in which order, and how often it looks."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingestd.plugins.inputs._file_copies import Sample
 from ingestd.plugins.inputs._file_discovery import Discovery
 from ingestd.plugins.inputs._file_watched import WatchedFile
+from ingestd.plugins.registry import OptionError
 from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
+
+_DURATION = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?)\s?(?P<unit>us|ms|s|m|h|d|w|usecs?|msecs?|secs?|seconds?|mins?|minutes?|hours?|days?|"
+    r"weeks?)?"
+)
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
 
 _LINE_SEARCH_BYTES = 1 << 16
 
@@ -65,3 +74,16 @@ def start_of(sample: Sample, size: int, *, from_end: bool, known: int | None, de
     start = max(size - _LINE_SEARCH_BYTES, 0)
     data = sample.read_at(size - start, start) if size else b""
     return start + whole_lines(data, len(data), delimiter)
+
+
+def seconds(name: str, text: str, *, unit: float = 1) -> float:
+    """Return a duration as Logstash reads it (``1 second``, ``500 ms``, ``2 weeks``, or a number) in seconds.
+
+    ``unit``: what a number without a unit means. Raises OptionError.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise OptionError(f"{name}: {text!r} is no duration", text, "write it as 10, 500 ms, 15 seconds or 2 weeks")
+    word = match["unit"] or ""
+    key = word if word in _SECONDS else word[:2] if word[:2] in ("us", "ms") else word[:1]
+    return float(match["number"]) * (_SECONDS[key] if key else unit)

@@ -31,12 +31,10 @@ from ingestd.plugins.codecs._options import delimiter_bytes
 from ingestd.plugins.ecs import ecs_option, ecs_select
 from ingestd.plugins.inputs._file_completion import CompletedAction, Completion
 from ingestd.plugins.inputs._file_discovery import Discovery
-from ingestd.plugins.inputs._file_durations import seconds
-from ingestd.plugins.inputs._file_positions import Positions
+from ingestd.plugins.inputs._file_positions import Positions, session_path
 from ingestd.plugins.inputs._file_problems import Problems
 from ingestd.plugins.inputs._file_records import Sincedb
-from ingestd.plugins.inputs._file_session import session_path
-from ingestd.plugins.inputs._file_settings import WatchSettings
+from ingestd.plugins.inputs._file_settings import WatchSettings, seconds
 from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Sink, StopMode, delimiter_of, grouping_of

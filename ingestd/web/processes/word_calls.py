@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ingestd.analytics.periods import Period
 from ingestd.analytics.word_details import word_details, word_series
-from ingestd.analytics.words import WORD, WordCount, also, previous_period, unanswered, words_report
-from ingestd.analytics.words_csv import words_csv
+from ingestd.analytics.words import WORD, WordCount, also, previous_period, unanswered, words_csv, words_report
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.aggregation import MAX_BUCKETS

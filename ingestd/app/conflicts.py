@@ -1,15 +1,16 @@
-"""No two inputs listen on the same port of an address, or receive on the same path, nor does the dashboard."""
+"""No two inputs share what each needs for itself: a port, a path, a sincedb; nor does the dashboard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from ingestd.compiler.bound import Step
 from ingestd.compiler.pipeline import Pipeline
 from ingestd.config.errors import ConfigError, ConfigErrors, Span
 from ingestd.config.nodes import Config
-from ingestd.plugins.interfaces import DatagramInput, Input, SocketInput
+from ingestd.plugins.interfaces import DatagramInput, Input, ResumingInput, SocketInput
 from ingestd.supervisor.connections.sockets import is_path
 from ingestd.units import Address
 
@@ -96,3 +97,19 @@ def _span(step: Step, option: str) -> Span:
     """Return the place of an option's value, or of the plugin if the config does not set it."""
     found = (setting.value.span for setting in reversed(step.settings) if setting.name == option)
     return next(found, step.span)
+
+
+def check_sincedbs(pipelines: Mapping[str, Pipeline], configs: Mapping[str, Config]) -> None:
+    """Raise ConfigErrors if two inputs have the same sincedb."""
+    taken: dict[Path, Step] = {}
+    for name, pipeline in pipelines.items():
+        for built in pipeline.inputs:
+            path = built.input.sincedb_path if isinstance(built.input, ResumingInput) else None
+            if path is None:
+                continue
+            if path in taken:
+                first = taken[path].span
+                text = f"the sincedb {path} is already that of the input at {first.file}:{first.line}"
+                error = ConfigError(text, built.step.span, "give one of the two another sincedb_path => ...")
+                raise ConfigErrors([error], configs[name].sources)
+            taken[path] = built.step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.plugins.inputs._file_durations import seconds
+from ingestd.plugins.inputs._file_settings import seconds
 from ingestd.plugins.registry import OptionError
 
 
