@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ingestd.compiler.pipeline import inspect
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.event.table import Table
 from ingestd.plugins.registry import REGISTRY, BuildContext
 from ingestd.recipes import CLIENT, CLIENT_LOGGER, Recipe, recipe, recipes
@@ -69,7 +69,7 @@ def test_examples_of_pipelines(block: str) -> None:
     """The files that they name need not exist here; some are only a section of inputs or outputs."""
     whole = block if "output {" in block else block + "\noutput { null { } }\n"
     whole = whole if "input {" in block else "input { generator { } }\n" + whole
-    errors = map(str, inspect(parse_string(whole, {})))
+    errors = map(str, inspect(parse(whole, "-e", {})))
     assert [error for error in errors if "cannot be read: No such file" not in error] == []
 
 

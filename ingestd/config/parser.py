@@ -40,11 +40,6 @@ def parse(text: str, file: str, variables: Mapping[str, str], *, support_escapes
     return _join([(file, text)], variables, support_escapes)
 
 
-def parse_string(text: str, variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
-    """Return the tree of a config given on the command line (``-e``); otherwise like ``parse``."""
-    return parse(text, "-e", variables, support_escapes=support_escapes)
-
-
 def load(paths: Sequence[Path], variables: Mapping[str, str], *, support_escapes: bool = False) -> Config:
     """Return the tree of several files; a folder means its ``*.conf`` files, sorted by name.
 

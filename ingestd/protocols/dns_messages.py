@@ -21,7 +21,7 @@ _MAX_LABEL, _MAX_NAME = 63, 253
 _label = re.compile(rb"[A-Za-z0-9_-]{1,63}").fullmatch
 """What names of hosts are made of: RFC 1123, with the underscore that some have all the same."""
 
-NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
+NO_ERROR, NO_SUCH_NAME = 0, 3
 """Codes of responses."""
 
 

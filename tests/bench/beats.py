@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingestd.protocols.framing.lumberjack_writer import encode_window
 from tests.bench.cases import filter_config
 from tests.bench.checking import check_sink
 from tests.bench.clients import Clients, Start, shares
@@ -19,6 +18,7 @@ from tests.bench.serving import CONNECTIONS, Cost, cost_of
 from tests.bench.sink import SinkProcess
 from tests.e2e.daemon import Daemon
 from tests.e2e.lumberjack import LumberjackConnection
+from tests.lumberjack_writer import encode_window
 from tests.waiting import wait_until
 
 WINDOW = 2048

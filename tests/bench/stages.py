@@ -12,7 +12,7 @@ from typing import Any
 
 from ingestd.app.pipelines import default_config
 from ingestd.compiler.pipeline import Pipeline, compile_pipeline
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import Chunk
 from ingestd.event.tally import Tally
@@ -49,7 +49,7 @@ def default_pipeline() -> Pipeline:
 
 def pipeline_of(text: str) -> Pipeline:
     """Return the pipeline of a config that may use ``${INGESTD_ELASTICSEARCH}``."""
-    return compile_pipeline(parse_string(text, {"INGESTD_ELASTICSEARCH": SERVER}), BuildContext())
+    return compile_pipeline(parse(text, "-e", {"INGESTD_ELASTICSEARCH": SERVER}), BuildContext())
 
 
 def least_us(

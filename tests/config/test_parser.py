@@ -7,7 +7,7 @@ import pytest
 
 from ingestd.config.errors import ConfigErrors, Span
 from ingestd.config.nodes import Branch, Compare, HashLiteral, Logic, Negation, PluginBlock, StringLiteral, Truth
-from ingestd.config.parser import load, parse, parse_string
+from ingestd.config.parser import load, parse
 from tests.config.trees import plain
 
 VARIABLES = {"HOST": "es1", "PORT": "9200", "EMPTY": "", "a.b": "dotted", "SELF": "${HOST}"}
@@ -325,6 +325,6 @@ def test_nothing_to_load(tmp_path: Path) -> None:
 
 
 def test_config_of_the_command_line() -> None:
-    assert plain(parse_string("input { stdin { } }", {}).inputs) == [("stdin",)]
+    assert plain(parse("input { stdin { } }", "-e", {}).inputs) == [("stdin",)]
     with pytest.raises(ConfigErrors, match=r"^-e:1:9: error"):
-        parse_string("input { ] }", {})
+        parse("input { ] }", "-e", {})

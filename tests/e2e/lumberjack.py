@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-from ingestd.protocols.framing.lumberjack_writer import AckDecoder, encode_window
+from tests.lumberjack_writer import AckDecoder, encode_window
 from tests.waiting import WAIT_SECONDS
 
 _RETRY_SECONDS = 0.05

@@ -14,17 +14,11 @@ import pytest
 from logstash_async.handler import AsynchronousLogstashHandler
 from logstash_async.transport import BeatsTransport
 
-from ingestd.protocols.framing.lumberjack_writer import (
-    compressed_frame,
-    data_frame,
-    encode_window,
-    json_frame,
-    window_frame,
-)
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, ingestd
 from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all
 from tests.e2e.stub import StubElasticsearch
+from tests.lumberjack_writer import compressed_frame, data_frame, encode_window, json_frame, window_frame
 from tests.processes import send_signal
 from tests.waiting import wait_until
 

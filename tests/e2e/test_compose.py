@@ -13,7 +13,7 @@ from urllib.parse import quote
 import yaml
 
 from ingestd.compiler.pipeline import inspect
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from tests.e2e.daemon import Daemon, free_port, ingestd
 from tests.waiting import wait_until
 
@@ -77,7 +77,7 @@ def test_the_services_around_kafka_fit_together() -> None:
         local, mounted, _ = services[name]["volumes"][0].split(":")
         assert mounted == path
         text = (folder / local).read_text("utf-8")
-        assert [*map(str, inspect(parse_string(text, {})))] == []
+        assert [*map(str, inspect(parse(text, "-e", {})))] == []
         assert ",".join(f"{broker}:9092" for broker in brokers) in text
         assert services[name]["volumes"][1] == f"{name}:/var/lib/ingestd"
     [client] = re.findall(r"^confluent-kafka==.*$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)

@@ -8,10 +8,10 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from ingestd.protocols.framing.lumberjack_writer import encode_window
 from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon, environment, ingestd
 from tests.e2e.lumberjack import LumberjackConnection, filebeat_event, send_all
+from tests.lumberjack_writer import encode_window
 from tests.processes import send_signal
 from tests.waiting import WAIT_SECONDS, wait_until
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ingestd.app.assemble import dead_letter_writer, running_pipeline
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.jobs.direct import run_direct
 from ingestd.journal.memory import MemoryJournal
 from ingestd.pipeline.delivery import OutputGoneError
@@ -53,7 +53,7 @@ CONFIG = 'input { generator { count => %d } } output { file { path => "%s" } }'
 
 def build(tmp_path: Path, count: int) -> RunningPipeline:
     settings = Settings(data_dir=tmp_path)
-    config = parse_string(CONFIG % (count, tmp_path / "out"), {})
+    config = parse(CONFIG % (count, tmp_path / "out"), "-e", {})
     journal = MemoryJournal(max_bytes=1 << 20)
     return running_pipeline("main", config, settings, dead_letter_writer(settings, "w0", 1), journal, 0)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.jobs.import_checkpoints import (
     ImportBusyError,
     ImportCheckpoint,
@@ -17,7 +17,7 @@ ANY = Path("any")
 
 
 def outputs(text: str) -> str:
-    return destination_of(parse_string(f"input {{ stdin {{ }} }} {text}", {}).outputs)
+    return destination_of(parse(f"input {{ stdin {{ }} }} {text}", "-e", {}).outputs)
 
 
 def test_destination_depends_on_the_outputs_alone() -> None:

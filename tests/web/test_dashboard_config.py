@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from ingestd.compiler.pipeline import compile_pipeline
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import load_settings
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -13,7 +13,7 @@ from ingestd.web.dashboard_config import DashboardConfig, PipelineInfo, PluginIn
 
 def dashboard_config(output: str, settings: Mapping[str, str] | None = None) -> DashboardConfig:
     loaded = load_settings(environ={f"INGESTD_{name.upper()}": value for name, value in (settings or {}).items()})
-    config = parse_string(f"input {{ tcp {{ port => 5959 }} }} output {{ {output} }}", {})
+    config = parse(f"input {{ tcp {{ port => 5959 }} }} output {{ {output} }}", "-e", {})
     return make_dashboard_config(
         loaded, {"main": compile_pipeline(config, BuildContext(settings=loaded))}, {"main": config}
     )

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.settings import Settings
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.web.event_trace import EventNotFoundError, trace_event
@@ -39,7 +39,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def configs(**texts: str) -> bytes:
-    return pickle.dumps((Settings(), {name: parse_string(text, {}) for name, text in texts.items()}))
+    return pickle.dumps((Settings(), {name: parse(text, "-e", {}) for name, text in texts.items()}))
 
 
 def traced(data_dir: Path, event_id: str, running: bytes, time: str = TIME) -> Any:

@@ -25,8 +25,7 @@ from ingestd.plugins.inputs._server import ProtocolError, ServerInput, ServerOpt
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.interfaces import Codec, grouping_of
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin, refused
-from ingestd.protocols.framing.lumberjack import Decoder, Events, LumberjackError, OversizedEvent, WindowEnd
-from ingestd.protocols.framing.lumberjack_writer import ack_frame
+from ingestd.protocols.framing.lumberjack import Decoder, Events, LumberjackError, OversizedEvent, WindowEnd, ack_frame
 
 KEEP_ALIVE_SECONDS = 5.0
 """How often a waiting client gets a keep-alive while its window is processed, as Logstash does; Beats give up after

@@ -13,7 +13,6 @@ Logstash does. All numbers are big-endian and unsigned, of 32 bits:
 =========== ============ ==========================================================================
 
 The first byte is the version, ``1`` or ``2``. The stream has no marks to find a frame by, so after an error it is lost.
-``lumberjack_writer`` has the other side.
 """
 
 from __future__ import annotations
@@ -385,3 +384,8 @@ def _not_a_frame(head: bytes) -> str:
         "expected a frame of the Lumberjack protocol: its version, 1 or 2, and its type, W, J, D or C; "
         f"{head[:16]!r} came{name}"
     )
+
+
+def ack_frame(sequence: int, version: int = 2) -> bytes:
+    """Return the acknowledgement of an event and all before it; 0 acknowledges none and keeps the writer waiting."""
+    return b"%dA" % version + _NUMBER.pack(sequence)

@@ -60,12 +60,6 @@ class ChunkAssembler:
         """Return how many messages are incomplete."""
         return len(self._pending)
 
-    @property
-    def next_timeout(self) -> float | None:
-        """When ``expired`` has something to return, unless chunks come; None: nothing is incomplete."""
-        first = next(iter(self._pending.values()), None)
-        return None if first is None else first.since + self._timeout
-
     def add(self, datagram: bytes, sender: str, now: float) -> bytes | None:
         """Return the message that a datagram is or completes; None: it is a chunk of one that is incomplete.
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ingestd.app.jobs.dead_letter_replay import replay_dead_letters
-from ingestd.config.parser import parse_string
+from ingestd.config.parser import parse
 from ingestd.dead_letters.dead_letter import DeadLetter
 from ingestd.dead_letters.reader import DeadLetterReader, dead_letters_folder
 from ingestd.dead_letters.writer import DeadLetterWriter
@@ -50,7 +50,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def replay(data_dir: Path, selected: Callable[[DeadLetter], bool]) -> int:
-    config = parse_string(CONFIG % (data_dir / "out.ndjson"), {})
+    config = parse(CONFIG % (data_dir / "out.ndjson"), "-e", {})
     reader = DeadLetterReader(dead_letters_folder(data_dir))
     return replay_dead_letters(Settings(data_dir=data_dir), {"main": config}, reader, selected, lambda index: None)
 
@@ -156,7 +156,7 @@ def test_old_days_stay(tmp_path: Path) -> None:
         raw = b'{"@timestamp":"%sT10:00:00Z"}\n' % day.encode()
         writer.add(stage="filter", reason="failed", raw=raw, stream_id=f"o{day}", offset=0)
     writer.close()
-    config = parse_string("input { tcp { port => 0 codec => json_lines } } output { store { } }", {})
+    config = parse("input { tcp { port => 0 codec => json_lines } } output { store { } }", "-e", {})
     settings, announced = Settings(data_dir=tmp_path, late=ACCEPT), list[str]()
     assert settings.retention.max_age
     reader = DeadLetterReader(dead_letters_folder(tmp_path))
@@ -183,7 +183,7 @@ def test_pipelines_that_send_to_each_other(tmp_path: Path) -> None:
             writer.add(
                 stage="filter", reason="failed", raw=raw, input_id=input_id, pipeline=pipeline, stream_id="s", offset=0
             )
-    configs = {"a": parse_string(SENDER, {}), "b": parse_string(RECEIVER % out, {})}
+    configs = {"a": parse(SENDER, "-e", {}), "b": parse(RECEIVER % out, "-e", {})}
     reader = DeadLetterReader(folder)
     assert replay_dead_letters(Settings(data_dir=tmp_path), configs, reader, lambda letter: True, print) == 1
     assert out.read_text() == "2\n"

@@ -15,16 +15,9 @@ from ingestd.plugins.inputs import beats
 from ingestd.plugins.inputs._beats_events import Enrichment
 from ingestd.plugins.inputs.beats import BeatsInput, Options
 from ingestd.plugins.registry import BuildContext, find
-from ingestd.protocols.framing.lumberjack_writer import (
-    AckDecoder,
-    ack_frame,
-    compressed_frame,
-    data_frame,
-    encode_window,
-    json_frame,
-    window_frame,
-)
+from ingestd.protocols.framing.lumberjack import ack_frame
 from ingestd.settings import Settings
+from tests.lumberjack_writer import AckDecoder, compressed_frame, data_frame, encode_window, json_frame, window_frame
 from tests.plugins.inputs.conversations import Client, Serving, serving
 from tests.waiting import eventually
 

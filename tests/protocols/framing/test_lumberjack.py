@@ -16,16 +16,9 @@ from ingestd.protocols.framing.lumberjack import (
     LumberjackError,
     OversizedEvent,
     WindowEnd,
-)
-from ingestd.protocols.framing.lumberjack_writer import (
-    AckDecoder,
     ack_frame,
-    compressed_frame,
-    data_frame,
-    encode_window,
-    json_frame,
-    window_frame,
 )
+from tests.lumberjack_writer import AckDecoder, compressed_frame, data_frame, encode_window, json_frame, window_frame
 
 MAX = 40
 """Bytes of an event."""

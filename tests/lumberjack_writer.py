@@ -1,7 +1,4 @@
-"""Lumberjack, the protocol of Beats: the writer's side, as a client needs it. Sans-IO, standard library only.
-
-``lumberjack`` describes the protocol. This module imports nothing of ingestd, so that a client can carry a copy of it.
-"""
+"""Lumberjack, the protocol of Beats: the writer's side, sans-IO; the reader's is part of ingestd."""
 
 from __future__ import annotations
 
@@ -35,11 +32,6 @@ def compressed_frame(frames: bytes, version: int = 2, level: int = 3) -> bytes:
     """Return frames as one compressed frame; ``level``: of zlib, 3 is what Beats use."""
     deflated = zlib.compress(frames, level)
     return b"%dC" % version + _NUMBER.pack(len(deflated)) + deflated
-
-
-def ack_frame(sequence: int, version: int = 2) -> bytes:
-    """Return the acknowledgement of an event and all before it; 0 acknowledges none and keeps the writer waiting."""
-    return b"%dA" % version + _NUMBER.pack(sequence)
 
 
 def encode_window(documents: Sequence[bytes], level: int = 3) -> bytes:
