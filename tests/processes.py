@@ -52,6 +52,13 @@ def is_alive(pid: int) -> bool:
     return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a process stands still, as some time after SIGSTOP: all its threads do."""
+    with contextlib.suppress(*_GONE):
+        return all(_stat(pid, f"task/{thread.name}/stat")[:1] == ["T"] for thread in _threads(pid))
+    return False
+
+
 def start_time(pid: int) -> str:
     """Return when a process was started: with its id this names it for ever. Empty if it has ended."""
     return _stat(pid)[19] if is_alive(pid) else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,8 @@ from ingestd.alerts.channels import ChannelError, send
 from ingestd.alerts.config import Channel
 from ingestd.alerts.state import TEST, Change, Notification
 from tests.e2e.daemon import free_port
+from tests.threads import Background
+from tests.waiting import WAIT_SECONDS
 
 NOTIFICATION = Notification("id1", TEST, 1.0, (Change("slow", TEST, 1.0, 1.0, None, "a test"),))
 
@@ -89,12 +90,11 @@ def server(parts: Iterable[bytes], pause_s: float = 0.0) -> Iterator[int]:
                     elif not client.recv(1 << 16):
                         return
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Background(answer, lambda: listener.shutdown(socket.SHUT_RDWR)),
+    ):
         yield listener.getsockname()[1]
-        thread.join(30)
 
 
 ENDLESS = {  # what the server sends before it repeats something, and what that is
@@ -122,7 +122,7 @@ def test_an_error_whose_text_has_no_end() -> None:
 def test_a_webhook_that_says_200_has_taken_it_whatever_follows() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
     with server(itertools.chain([b"", answer], itertools.repeat(b""))) as port:
-        send(Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=30), NOTIFICATION, None)
+        send(Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=WAIT_SECONDS), NOTIFICATION, None)
 
 
 @pytest.mark.parametrize(

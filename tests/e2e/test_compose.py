@@ -15,7 +15,7 @@ import yaml
 from ingestd.compiler.pipeline import inspect
 from ingestd.config.parser import parse
 from tests.e2e.daemon import Daemon, free_port, ingestd
-from tests.waiting import wait_until
+from tests.waiting import WAIT_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "packaging" / "compose"
@@ -40,7 +40,7 @@ def test_site_logs_its_searches(tmp_path: Path) -> None:
 
 def _search(port: int, words: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/search?q={quote(words)}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/search?q={quote(words)}", timeout=WAIT_SECONDS) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

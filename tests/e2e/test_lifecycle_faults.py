@@ -22,7 +22,7 @@ from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query
 from tests.e2e.daemon import Daemon, command, environment
-from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, emulated_s3
+from tests.e2e.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY
 from tests.e2e.s3_gate import S3Gate
 from tests.e2e.test_scheduler import helpers_of
 from tests.processes import command_line, send_signal
@@ -109,12 +109,6 @@ class Site:
         bodies = {key: self.s3.client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
         key, body = max(bodies.items(), key=lambda item: len(item[1]))
         self.s3.client.put_object(Bucket=self.bucket, Key=key, Body=body[:-1] + bytes([body[-1] ^ 1]))
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with emulated_s3() as made:
-        yield made
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.e2e.chaos.tools import workers
 from tests.e2e.daemon import Daemon
 from tests.e2e.stub import StubElasticsearch
 from tests.plugins.inputs.authority import Authority
-from tests.processes import send_signal
+from tests.processes import is_stopped, send_signal
 from tests.random_cases import LONG
 from tests.threads import Background
 from tests.waiting import WAIT_SECONDS, wait_until
@@ -269,14 +269,18 @@ def numbers(events: list[dict[str, Any]]) -> Counter[int]:
 
 def test_datagrams_that_come_while_no_worker_lives_are_read_by_the_next(site: Site) -> None:
     """Those of a batch that was read and not stored would be lost: none is read here when the workers are killed."""
-    for pid in (before := site.workers()):
-        send_signal(pid, signal.SIGSTOP)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        for number in range(100):
-            client.sendto(b'{"message":"gap_udp %d"}' % number, (HOST, site.port("udp", "udp")))
-            client.sendto(b"<13>Nov 29 10:00:00 web1 app: gap_sys %d" % number, (HOST, site.port("sys", "udp")))
-    for pid in before:
-        send_signal(pid, signal.SIGKILL)
+    before, ports = site.workers(), [site.port("udp", "udp"), site.port("sys", "udp")]
+    try:
+        for pid in before:
+            send_signal(pid, signal.SIGSTOP)
+        wait_until(lambda: all(map(is_stopped, before)), "the workers to stand still")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            for number in range(100):
+                client.sendto(b'{"message":"gap_udp %d"}' % number, (HOST, ports[0]))
+                client.sendto(b"<13>Nov 29 10:00:00 web1 app: gap_sys %d" % number, (HOST, ports[1]))
+    finally:
+        for pid in before:
+            send_signal(pid, signal.SIGKILL)
     for word in ("gap_udp", "gap_sys"):
         assert numbers(site.wait_for(word, 100)) == Counter(range(100))
 

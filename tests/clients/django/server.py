@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from tests.e2e.daemon import free_port
+
 WAIT_SECONDS = 300.0
 
 
@@ -33,7 +35,7 @@ class Server:
         tls: For connections with TLS; None: without.
     """
 
-    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.tls = tls
         self.events: list[dict[str, Any]] = []
         self.windows = 0
@@ -43,15 +45,11 @@ class Server:
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
-        self.port = port
+        self.port = free_port()  # which nobody else gets while the server is away
         self.start()
 
     def start(self) -> None:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        listener.listen()
-        self.port, self._listener = listener.getsockname()[1], listener
+        self._listener = listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def stop(self) -> None:

@@ -143,7 +143,7 @@ def broken(channel: Channel) -> int:
 def test_one_that_hangs_is_killed(families: Make, caplog: pytest.LogCaptureFixture) -> None:
     """Those that send heartbeats, or none at all, are not."""
     family = families({"hangs": hanging, "beats": beating, "silent": deaf})
-    family.children.watchdog_seconds = 0.5
+    family.children.watchdog_seconds = 1.0
     for name in ("hangs", "beats", "silent"):
         family.children.start(name)
     family.live(lambda: len(family.ended) >= 2, beating="beats")
@@ -170,15 +170,17 @@ def test_a_helper_that_is_stopped(families: Make, monkeypatch: pytest.MonkeyPatc
 
 def test_a_parent_that_was_stopped_kills_none(families: Make) -> None:
     family = families({"beats": beating})
-    family.children.watchdog_seconds = 0.5
+    family.children.watchdog_seconds = WAIT_SECONDS
     child = family.children.start("beats")
     assert child is not None
     family.live(lambda: child.heard_at is not None)
     os.kill(child.pid, signal.SIGSTOP)
+    family.children.watchdog_seconds = 0.5
     time.sleep(1)  # as if both had been frozen
     for key, _ in family.selector.select(0):
         key.data()
     family.children.tick()
+    family.children.watchdog_seconds = WAIT_SECONDS  # on a busy machine it may be silent for half a second
     os.kill(child.pid, signal.SIGCONT)
     family.live(lambda: len(family.heard) > 60, beating="beats")
     assert family.ended == []
