@@ -98,9 +98,13 @@ def test_another_python_than_this_is_there() -> None:
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
 
 
+@pytest.mark.sampled(usual=2)
 @pytest.mark.parametrize("version", [version for version in VERSIONS if version != CURRENT] or VERSIONS)
 def test_wheel(dist: Path, tmp_path: Path, version: str) -> None:
-    """Installed in a virtual environment, the daemon stores an event and a command finds it."""
+    """Installed in a virtual environment, the daemon stores an event and a command finds it.
+
+    `make test` takes one of the other versions of Python each time, `make chaos` all.
+    """
     python = interpreter(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
