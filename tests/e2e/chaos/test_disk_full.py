@@ -26,6 +26,7 @@ from tests.e2e.chaos.tools import (
     check_exactly,
     figure,
     in_store,
+    scaled,
     usage,
     wait_for_nothing_queued,
     workers,
@@ -39,7 +40,9 @@ from tests.threads import Background
 from tests.waiting import wait_until
 
 DISK_BYTES = 12 << 20
-EVENTS = events_to_fill(DISK_BYTES)
+LINE_BYTES = scaled(1500, 300)
+"""Fewer events fill a disk in less time."""
+EVENTS = events_to_fill(DISK_BYTES, LINE_BYTES)
 CONFIG = """
 input { tcp { port => 0 host => "127.0.0.1" codec => json_lines } }
 output { elasticsearch { hosts => ["%s"] retry_initial_interval => 0.05 retry_max_interval => 0.2 } }
@@ -92,7 +95,7 @@ def test_at_the_journal(disk: Path) -> None:
     with (
         away() as (stub, gate),
         Daemon(disk, config=CONFIG % gate.url, **settings) as daemon,
-        Sender(daemon.port, EVENTS) as sender,
+        Sender(daemon.port, EVENTS, LINE_BYTES) as sender,
     ):
         born = all_children(daemon)
         daemon.wait_for(JOURNAL_FULL)
@@ -117,7 +120,7 @@ def test_at_the_journal_without_more_space(disk: Path) -> None:
     with (
         away() as (stub, gate),
         Daemon(disk, config=CONFIG % gate.url, **settings) as daemon,
-        Sender(daemon.port, EVENTS) as sender,
+        Sender(daemon.port, EVENTS, LINE_BYTES) as sender,
     ):
         daemon.wait_for(JOURNAL_FULL)
         wait_until(sender.stuck, "the sender to be held up")
@@ -130,7 +133,7 @@ def test_at_the_journal_without_more_space(disk: Path) -> None:
 def test_at_the_store(disk: Path) -> None:
     """Store and journal are on the same disk; small journal files leave the store the greater part."""
     settings = {"journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
-    with Daemon(disk, workers="1", **settings) as daemon, Sender(daemon.port, EVENTS) as sender:
+    with Daemon(disk, workers="1", **settings) as daemon, Sender(daemon.port, EVENTS, LINE_BYTES) as sender:
         born = all_children(daemon)
         wait_until(lambda: daemon.said(STORE_FULL) or daemon.said(JOURNAL_FULL), "a full disk")
         wait_until(sender.stuck, "the sender to be held up")
@@ -150,7 +153,10 @@ def test_at_the_dead_letters(disk: Path) -> None:
     settings = {"workers": "1", "queue_bytes": "1MB", "journal_segment_bytes": "256kB", "journal_max_bytes": "2MB"}
     with StubElasticsearch() as stub:
         stub.refuses = lambda document: bool(document["n"] % 2)
-        with Daemon(disk, config=CONFIG % stub.url, **settings) as daemon, Sender(daemon.port, EVENTS) as sender:
+        with (
+            Daemon(disk, config=CONFIG % stub.url, **settings) as daemon,
+            Sender(daemon.port, EVENTS, LINE_BYTES) as sender,
+        ):
             born = all_children(daemon)
             daemon.wait_for(LETTERS_FULL)
             wait_until(sender.stuck, "the sender to be held up")
