@@ -119,7 +119,7 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
 def running(folder: Path, *arguments: str) -> Iterator[Site]:
     """Run a daemon that has got the whole history."""
     for zone in (dt.UTC, ZONE):
-        today(zone, minutes=5)
+        today(zone, minutes=7)  # several modules use it
     history = make(dt.datetime.now(dt.UTC))
     with Daemon(folder, "--port", str(free_port()), *arguments) as daemon:
         daemon.send(sent.event for sent in history.sent)
