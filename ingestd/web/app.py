@@ -23,7 +23,7 @@ from ingestd.web.health import Health, ReloadResult
 from ingestd.web.processes.query_pool import QueryPool
 from ingestd.web.protocol import QueryProcessConfig
 from ingestd.web.responses import Handler, add_headers, json_error, json_response
-from ingestd.web.static_files import INDEX, StaticFile, load_files
+from ingestd.web.static_files import INDEX, StaticFile, StaticFiles, load_files
 
 __all__ = ["Runner", "make_app", "web"]
 
@@ -152,17 +152,17 @@ def _add_dashboard(
 
 def _static_routes(prefix: str, on_open: Callable[[], None]) -> list[web.RouteDef]:
     files = load_files()
-    index = files.get(INDEX) or StaticFile(_LINKS, "text/html; charset=utf-8", '"links"')
+    static = StaticFiles(files, files.get(INDEX) or StaticFile(_LINKS, "text/html; charset=utf-8", '"links"'))
 
     async def page(request: web.Request) -> web.Response:
         on_open()
-        return index.response(request)
+        return static.page.response(request)
 
     async def file(request: web.Request) -> web.Response:
-        found = files.get(request.match_info["path"])
+        found = static.response(request, request.match_info["path"])
         if found is None:
             raise web.HTTPNotFound
-        return found.response(request)
+        return found
 
     async def add_slash(_: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": f"{prefix}/"})

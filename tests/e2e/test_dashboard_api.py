@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import socket
 import time
 import urllib.error
@@ -290,7 +291,21 @@ def test_static_files(daemon: Daemon) -> None:
         assert (answer.code, answer.read()) == (304, b"")
 
 
-@pytest.mark.parametrize("path", ["app.py", "../app.py", "..%2fapp.py", "%2e%2e/app.py", "", "none.js"])
+def test_files_of_the_page_are_kept_for_good(daemon: Daemon) -> None:
+    found = re.findall(r'="(static/~[0-9a-f]+/)([\w.]+)"', daemon.get("/"))
+    (folder,) = {folder for folder, _ in found}
+    assert {"app.css", "app.js", "theme.js", "icon.svg"} <= {name for _, name in found}
+    older = "static/~0123456789ab/"  # of a page that was loaded before an upgrade
+    for place, expected in (
+        ("static/", "no-cache"),
+        (folder, "public, max-age=31536000, immutable"),
+        (older, "no-cache"),
+    ):
+        with urllib.request.urlopen(f"{daemon.url}/{place}app.js", timeout=WAIT_SECONDS) as answer:
+            assert (answer.headers["Cache-Control"], answer.read()[:3]) == (expected, b"/**")
+
+
+@pytest.mark.parametrize("path", ["~/app.py", "app.py", "../app.py", "..%2fapp.py", "%2e%2e/app.py", "", "none.js"])
 def test_no_other_file_is_served(daemon: Daemon, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         daemon.get(f"/static/{path}")
