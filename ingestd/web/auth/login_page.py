@@ -31,6 +31,7 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <link rel="icon" href="static/icon.svg">
 <link rel="stylesheet" href="static/app.css">
+<script src="static/theme.js"></script>
 </head>
 <body class="login">
 <main>

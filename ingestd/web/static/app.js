@@ -142,7 +142,7 @@ function setup() {
   shownTab = "setup";
   views.setup = waiting;
   toolbar.element.hidden = true;
-  put(main, waiting.element);
+  put(main, h("h1", { class: "sr-only" }, t("nav.logs")), waiting.element);
 }
 
 function show(state) {

@@ -40,8 +40,10 @@ function fill(element, props, children) {
 export function put(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
   element.replaceChildren(...kept(children));
-  if (!focused || focused.isConnected) return element;
-  const same = [...element.querySelectorAll(focused.localName)].find((other) => keyOf(other) === keyOf(focused));
+  if (!focused || focused === document.activeElement) return element;
+  const same = focused.isConnected
+    ? focused // it was put in again
+    : [...element.querySelectorAll(focused.localName)].find((other) => keyOf(other) === keyOf(focused));
   same?.focus({ preventScroll: true });
   return element;
 }

@@ -38,7 +38,6 @@ export const wordsEn = {
   "words.all": "All words",
   "words.logs": "In the logs",
   "words.overtime": "Searches over time",
-  "words.line": "{range}",
   "words.most": "{word}: most at {time}, {n}",
   "words.countries": "Countries",
   "words.regions": "Regions",

@@ -31,14 +31,16 @@ const LEVEL_SERIES = {
  * Return `{element, show(answer, since, until), compare(answer, shiftMs), note(text), fail(node)}`.
  *
  * `onRange(since, until)`: a range was selected; `onPick(name)`: a value in the legend was selected. `tools`: an element
- * for its head. `seriesOf(answer)` returns how the counts of a bar are stacked: `names` from the bottom to the top,
- * `gather(counts)` by these names, and the `className(name)`, `label(name)` of each, and whether it `isValue(name)`.
+ * for its head; `totalText`: the text for how many there are. `seriesOf(answer)` returns how the counts of a bar are
+ * stacked: `names` from the bottom to the top, `gather(counts)` by these names, and the `className(name)`, `label(name)`
+ * of each, and whether it `isValue(name)`.
  */
 export function createHistogram({
   onRange,
   onPick,
   tools = null,
   title = t("chart.title"),
+  totalText = "chart.events",
   seriesOf = () => LEVEL_SERIES,
 }) {
   const keysId = `chart-keys-${++charts}`;
@@ -81,7 +83,7 @@ export function createHistogram({
     const sums = {};
     for (const bar of bars)
       for (const [level, count] of Object.entries(bar.counts)) sums[level] = (sums[level] ?? 0) + count;
-    total.textContent = t("chart.events", { n: number(answer.total) });
+    total.textContent = t(totalText, { n: number(answer.total) });
     per.textContent = `${t("chart.per", { text: duration(answer.seconds) })} · ${t("chart.hint")}`;
     put(
       legend,

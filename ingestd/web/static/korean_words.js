@@ -38,7 +38,6 @@ export const wordsKo = {
   "words.all": "전체 검색어",
   "words.logs": "로그 보기",
   "words.overtime": "검색 추이",
-  "words.line": "{range}",
   "words.most": "{word}: {time}에 가장 많음, {n}건",
   "words.countries": "국가",
   "words.regions": "지역",

@@ -170,8 +170,8 @@ export function createVisitors({ onFault, onRetry }) {
       code = current().country;
     if (places.length && (!code || regions.length || cities.length)) return null;
     const { geoip } = await ask("status", {}, signal);
-    if (places.length) return /city|location|enterprise/i.test(geoip?.database ?? "") ? null : howto("city", geoip?.cities);
     if (!geoip?.database) return howto("database", geoip?.install);
+    if (places.length) return /city|location|enterprise/i.test(geoip.database) ? null : howto("city", geoip.cities);
     return howto((await geo.hasAddresses(question, signal)) ? "places" : "addresses");
   }
 

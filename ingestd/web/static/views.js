@@ -7,10 +7,10 @@ import { icon } from "./icons.js";
 import { failureText } from "./notices.js";
 import { current, format, parse, update } from "./state.js";
 
-const NOTHING = { q: "", filters: [], level: "", traces: false, live: false };
+const NOTHING = { q: "", filters: [], level: "", traces: false, live: false, problem: "", word: "", find: "" };
 /** The views that are always there; what they do not name stays. */
 const QUICK = {
-  words: ["trend", { ...NOTHING, tab: "logs", range: "30d", from: "", to: "" }],
+  words: ["trend", { ...NOTHING, tab: "words", range: "30d", from: "", to: "" }],
   problems: ["alert", { ...NOTHING, tab: "logs", level: "WARNING", traces: true }],
   server: ["pulse", { ...NOTHING, tab: "logs", q: "status_code:[500 TO 599]" }],
   visitors: ["globe", { ...NOTHING, tab: "visitors" }],

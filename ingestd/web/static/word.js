@@ -6,7 +6,7 @@ import { country, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, format, update } from "./state.js";
-import { wordChart } from "./wordchart.js";
+import { createWordChart } from "./wordchart.js";
 import { change, plainList, tile } from "./wordlist.js";
 import { periodOf } from "./wordquery.js";
 
@@ -34,6 +34,7 @@ export function createWord() {
     notice,
     body,
   );
+  const chart = createWordChart();
   let shown = "";
 
   async function load(question, signal) {
@@ -42,9 +43,11 @@ export function createWord() {
     back.href = `#${format({ ...question.state, word: "" })}`;
     if (word !== shown) put(body, h("div", { class: "card skeleton skeleton-chart" }));
     shown = word;
-    const answer = await ask("word", { ...periodOf(question, 62), word }, signal);
+    const period = periodOf(question, 62);
+    const answer = await ask("word", { ...period, word }, signal);
     put(notice);
-    put(body, content(answer));
+    put(body, content(answer, chart.element));
+    chart.show(answer, period.seconds, question.sinceDate, question.untilDate);
     announce(t("words.searches", { n: number(answer.count) }));
   }
 
@@ -62,7 +65,7 @@ function inLogs() {
   addFilter("search_word", word, { tab: "logs", word: "" });
 }
 
-function content(answer) {
+function content(answer, chart) {
   const { near, without_results: without } = answer;
   const values = ({ field, values: found }, name = String) =>
     found.map(({ value, count }) => ({
@@ -89,7 +92,7 @@ function content(answer) {
         without === null ? h("span", { class: "muted" }, t("words.unknown")) : null,
       ),
     ),
-    wordChart(answer),
+    chart,
     h(
       "div",
       { class: "panels leaders" },

@@ -88,6 +88,11 @@ class Dashboard:
         self.page.wait_for_selector("main[aria-busy='false']")
         return self
 
+    def resize(self, width: int, height: int = 1000) -> None:
+        """Change the size of the window; what is drawn for it is drawn again."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def shot(self, name: str, *, full: bool = False) -> None:
         """Keep a screenshot, for people who want to see the page: each costs 0.2 s, so only if they ask for it."""
         if SHOTS:

@@ -22,6 +22,11 @@ TRACE = """Traceback (most recent call last):
 TypeError: unsupported operand type(s) for *: 'NoneType' and 'int'"""
 HOSTILE = "<img src=x onerror=alert(1)>"
 DAYS = 30
+HOSTS = ("web-1", "web-2")
+KOREA = (("KR", "Seoul", "Gangnam-gu"), ("KR", "Gyeonggi-do", "Suwon"), ("KR", "Busan", "Busan"))
+DURATIONS_MS = {"서울 맛집": 40, "부산 여행": 60, "jeju": 250}
+SLOW_MS, FAILED_MS = 900, 1500
+"""How long a search for any other word takes, and a request that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +37,46 @@ class Sent:
     level: str
     message: str
     word: str = ""
-    country: str = ""
+    place: tuple[str, ...] = ()
+    host: str = HOSTS[0]
     more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def country(self) -> str:
+        return self.place[0] if self.place else ""
+
+    @property
+    def status(self) -> int:
+        return int(self.more.get("status_code") or self.message.split()[-2])
 
     @property
     def event(self) -> dict[str, Any]:
         stamp = self.time.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = {"@timestamp": stamp, "@version": "1", "type": "django", "level": self.level, "message": self.message}
-        place = {"geoip": {"country_code2": self.country}} if self.country else {}
-        return event | place | self.more
+        names = ("country_code2", "region_name", "city_name")
+        place = {"geoip": dict(zip(names, self.place, strict=False))} if self.place else {}
+        return event | {"host": self.host} | place | self.more
 
 
-def search(time: dt.datetime, word: str, country: str = "") -> Sent:
-    """Return the access line of a search."""
-    return Sent(time, "INFO", f'"GET /search?q={quote_plus(word)} HTTP/1.1" 200 5316', word, country)
+def search(time: dt.datetime, word: str, *place: str, host: str = HOSTS[0]) -> Sent:
+    """Return the access line of a search; ``place``: country, and region and city if they are known."""
+    more = {"duration_ms": DURATIONS_MS.get(word, SLOW_MS)}
+    return Sent(time, "INFO", f'"GET /search?q={quote_plus(word)} HTTP/1.1" 200 5316', word, place, host, more)
 
 
 def warning(time: dt.datetime) -> Sent:
     """Return what Django says of a page that is not there."""
-    return Sent(time, "WARNING", "Not Found: /wp-login.php", more={"status_code": 404})
+    return Sent(time, "WARNING", "Not Found: /wp-login.php", host=HOSTS[1], more={"status_code": 404})
 
 
-def failure(time: dt.datetime) -> Sent:
-    """Return what Django says of a view that raises."""
+def failure(time: dt.datetime) -> list[Sent]:
+    """Return what Django says of a view that raises, and the access line of a second later."""
     more = {"status_code": 500, "stack_trace": TRACE, "tags": ["django", "checkout"]}
-    return Sent(time, "ERROR", "Internal Server Error: /checkout", more=more)
+    line = '"GET /checkout HTTP/1.1" 500 145'
+    return [
+        Sent(time, "ERROR", "Internal Server Error: /checkout", more=more),
+        Sent(time + dt.timedelta(seconds=1), "INFO", line, more={"duration_ms": FAILED_MS}),
+    ]
 
 
 @dataclass(frozen=True)
@@ -88,14 +108,15 @@ def make(now: dt.datetime) -> History:
         morning = now.astimezone(ZONE).replace(hour=10, minute=0, second=0, microsecond=0) - dt.timedelta(days=day)
         at = [morning + dt.timedelta(minutes=7 * n) for n in range(8)]
         found = ["서울 맛집"] * 4 + ["부산 여행"] * 2 + ["jeju"]
-        countries = ["KR"] * 5 + ["US"] * 2
-        sent += [search(*arguments) for arguments in zip(at[:7], found, countries, strict=True)]
+        places = [KOREA[0], KOREA[0], KOREA[1], KOREA[2], KOREA[2], ("US",), ("US",)]
+        sent += [search(time, word, *place) for time, word, place in zip(at[:7], found, places, strict=True)]
         sent.append(warning(at[7]))
     incident = History(now, ()).incident[0]
-    sent += [search(incident + dt.timedelta(seconds=40 * n), "제주 렌터카", "JP") for n in range(5)]
+    sent += [search(incident + dt.timedelta(seconds=40 * n), "제주 렌터카", "JP", host=HOSTS[n % 2]) for n in range(5)]
     sent += [warning(incident + dt.timedelta(minutes=n, seconds=5)) for n in range(2, 6)]
-    sent += [failure(incident + dt.timedelta(minutes=n, seconds=30)) for n in range(6, 9)]
+    for n in range(6, 9):
+        sent += failure(incident + dt.timedelta(minutes=n, seconds=30))
     recent = now - dt.timedelta(minutes=4)
     sent += [search(recent + dt.timedelta(seconds=n), "서울 맛집", "KR") for n in range(3)]
-    sent += [search(recent, HOSTILE, "DE"), warning(recent), failure(recent + dt.timedelta(seconds=9))]
+    sent += [search(recent, HOSTILE, "DE"), warning(recent), *failure(recent + dt.timedelta(seconds=9))]
     return History(now, tuple(sorted(sent, key=lambda event: event.time)))

@@ -25,6 +25,33 @@ def unfolded(page: Dashboard) -> None:
     page.page.locator(".field-name").first.click()
 
 
+def context(page: Dashboard) -> None:
+    """What happened on the host of an error, around it."""
+    page.page.locator("tr.row.lv-error .open").first.click()
+    page.page.locator(".record-bar .button.small").first.click()
+    expect(page.page.locator("tr.row.centre")).to_be_visible()
+    page.settled()
+
+
+def doctor(page: Dashboard) -> None:
+    expect(page.page.locator(".doctor")).to_be_visible()
+    for summary in page.page.locator(".doctor summary").all():
+        summary.click()
+
+
+def login(page: Dashboard) -> None:
+    """The page to sign in, after a wrong password."""
+    page.page.locator("[type=password]").fill("wrong")
+    page.page.locator("[type=submit]").click()
+    expect(page.page.get_by_role("alert")).to_be_visible()
+
+
+def setup(page: Dashboard) -> None:
+    page.page.locator("[type=password]").fill(PASSWORD)
+    page.page.locator("[type=submit]").click()
+    expect(page.page.locator(".setup .step").first).to_be_visible()
+
+
 def why(page: Dashboard) -> None:
     unfolded(page)
     page.page.locator("[data-view='trace']").click()
@@ -92,20 +119,35 @@ def completion(page: Dashboard) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place: the state in the address, and what is done there before it is looked at."""
+    """A place: the state in the address, and what is done there before it is looked at.
+
+    ``locked``: at a daemon with the password `PASSWORD` and no events, at which nobody has signed in.
+    """
 
     name: str
     state: str
     act: Callable[[Dashboard], None] = nothing
+    locked: bool = False
 
 
-PANELS = "~number~max~status_code,~percentiles~status_code~level,~errors~request_path,~histogram~search_word"
+PASSWORD = "long and secret"
+PANELS = ",".join(
+    [
+        "~number~max~status_code",
+        "~percentiles~status_code~level",
+        "~errors~request_path",
+        "~histogram~search_word",
+        "~percentiles~duration_ms~request_path",
+    ]
+)
 
 PLACES = [
     Place("logs", "range=30d"),
     Place("warnings", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22"),
     Place("event", "range=30d&cols=status_code&charts=level", unfolded),
     Place("why", "range=30d", why),
+    Place("context", "range=30d", context),
+    Place("doctor", "range=30d", doctor),
     Place("picker", "", picker),
     Place("wrong", "", wrong),
     Place("live", "live=1"),
@@ -120,10 +162,14 @@ PLACES = [
     Place("problem", "tab=problems&range=30d", problem),
     Place("words", "tab=words&range=7d"),
     Place("word", "tab=words&range=7d&word=jeju"),
-    Place("visitors", "tab=visitors&range=30d&country=KR"),
-    Place("particular", "tab=visitors&range=30d&country=KR&requests=1&particular=1"),
+    Place("visitors", "tab=visitors&range=30d"),
+    Place("regions", "tab=visitors&range=30d&country=KR"),
+    Place("no_regions", "tab=visitors&range=30d&country=US"),
+    Place("particular", "tab=visitors&range=30d&country=KR&region=Busan&requests=1&particular=1"),
     Place("alerts", "tab=alerts", alerts),
     Place("new_alert", "tab=alerts", new_alert),
     Place("status", "tab=status"),
     Place("question", "tab=status", question),
+    Place("login", "", login, locked=True),
+    Place("setup", "", setup, locked=True),
 ]

@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.history import FAILED_MS, HOSTS, SLOW_MS, ZONE
 
 pytestmark = pytest.mark.sampled(usual=2)  # one of the two screens, another each time
 
@@ -202,7 +203,6 @@ class TestPanels:
         page = visit(site.url, "range=30d", **screen)
         korean = screen["locale"] == "ko-KR"
         failures = sum(sent.level == "ERROR" for sent in site.history.sent)
-        searches = sum(bool(sent.word) for sent in site.history.sent)
 
         def add(kind: str, **values: str) -> Dashboard:
             page.page.get_by_role("button", name="패널 추가" if korean else "Add panel").click()
@@ -225,13 +225,6 @@ class TestPanels:
         legend = page.page.locator(".panel.histogram .legend-item")
         expect(legend.filter(has_text="jeju")).to_have_count(1)
         add("top", field="status_code")
-        page.page.get_by_role("button", name="패널 추가" if korean else "Add panel").click()
-        page.page.get_by_role("button", name="경로별 요청" if korean else "Requests, rate").click()
-        page.settled()
-        errors = page.page.locator(".panel-table").last
-        expect(errors.locator("tbody th")).to_contain_text(["/search"])
-        expect(errors.locator("tbody td").first).to_have_text(str(searches))
-        expect(errors.locator("tbody td").last).to_have_text("0%")
         page.shot("panels", full=True)
         assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         found = page.page.locator(".panels > section").count()
@@ -245,6 +238,30 @@ class TestPanels:
         expect(page.page.locator(".panels > section")).to_have_count(found - 1)
         legend.filter(has_text="jeju").click()
         assert page.settled().total == sum(sent.word == "jeju" for sent in site.history.sent)
+
+    def test_of_paths(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
+        """How long requests take; how many there are, how often, and the share of those that fail."""
+        page = visit(site.url, "range=30d", **screen)
+        searches = sum(bool(sent.word) for sent in site.history.sent)
+        failures = sum(sent.level == "ERROR" for sent in site.history.sent)
+        for number in (0, 1):
+            page.page.locator(".histogram .table-tools [aria-haspopup]").click()
+            page.page.locator(".choices > .choice").nth(number).click()
+            page.settled()
+        durations, errors = (page.page.locator(".panel-table").nth(number).locator("tbody tr") for number in (0, 1))
+        expect(durations.locator("th")).to_contain_text(["/search", "/checkout"])
+        expect(durations.nth(0).locator("td")).to_have_text([str(searches), "40", "250", str(SLOW_MS)])
+        expect(durations.nth(1).locator("td")).to_have_text([str(failures), *[f"{FAILED_MS:,}"] * 3])
+        for number, count, wrong, share in [(0, searches, 0, "0%"), (1, failures, failures, "100%")]:
+            cells = errors.nth(number).locator("td")
+            expect(cells).to_have_text([str(count), re.compile(r"^0\.\d+$"), str(wrong), share])
+            assert float(cells.nth(1).inner_text()) == pytest.approx(count / (30 * 24 * 60), rel=0.1)
+        page.shot("paths")
+        errors.nth(1).get_by_role("button").click()
+        page.settled()
+        expect(errors).to_have_count(1)
+        expect(durations).to_have_count(1)
+        assert page.total == failures
 
     def test_an_address_that_was_cut(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "charts=~number,~nonsense~a,~histogram~%2525")
@@ -354,7 +371,7 @@ class TestViews:
         expect(form.get_by_role("alert")).to_contain_text("at most 8,000 are allowed")
 
 
-HOSTS = [
+HOSTS_OF_EVENTS = [
     ({"host": "web-1"}, ["host", "web-1"]),
     ({"host": {"name": "web-2", "ip": ["10.0.0.1"]}}, ["host.name", "web-2"]),
     ({"host.name": "web-3"}, ["host.name", "web-3"]),
@@ -383,9 +400,9 @@ class TestContext:
                     cases.map((counts) => rangeAround(buckets(counts), base).map((time) => (time - base) / 1000)),
                 ];
             }""",
-            [[event for event, _ in HOSTS], [counts for _, counts, _ in RANGES]],
+            [[event for event, _ in HOSTS_OF_EVENTS], [counts for _, counts, _ in RANGES]],
         )
-        assert hosts == [host for _, host in HOSTS]
+        assert hosts == [host for _, host in HOSTS_OF_EVENTS]
         assert ranges == [expected for _, _, expected in RANGES]
 
     def test_of_an_event_whatever_is_searched_for(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
@@ -399,11 +416,18 @@ class TestContext:
         expect(centre).to_have_attribute("data-id", failure or "")
         expect(centre).to_be_in_viewport()
         page.settled()
-        # All of that hour, on both sides; these events name no host.
+        # All that its host has of that hour, on both sides: whatever it is, and nothing of another host.
         minutes = dt.timedelta(minutes=70)
         near = site.history.between(site.history.incident[0] - minutes, site.history.incident[1] + minutes)
-        assert page.total == len(near) > 3
-        assert page.rows.count() == len(near)
+        of_host = [sent for sent in reversed(near) if sent.host == HOSTS[0]]
+        assert {"INFO", "ERROR"} == {sent.level for sent in of_host}
+        assert page.total == len(of_host) < len(near)
+        expect(page.rows.locator("time")).to_have_text(
+            [f"{sent.time.astimezone(ZONE):%H:%M:%S}.000" for sent in of_host]
+        )
+        expect(page.page.locator(".chip")).to_have_count(1)
+        expect(page.page.locator(".chip-text")).to_contain_text(f"host: {HOSTS[0]}")
+        expect(page.page.get_by_role("combobox")).to_have_value("")
         page.shot("context")
         page.page.reload()
         page.settled()

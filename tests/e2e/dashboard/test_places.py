@@ -7,6 +7,7 @@ done in the one before would be in the way.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import product
 from typing import Literal
 from urllib.parse import parse_qs
@@ -14,10 +15,11 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import ViewportSize
 
-from tests.e2e.dashboard.axe import violations
+from tests.e2e.daemon import Daemon, free_port
+from tests.e2e.dashboard.axe import CONTRAST, violations
 from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open, Site
-from tests.e2e.dashboard.places import PLACES, Place, nothing
+from tests.e2e.dashboard.places import PASSWORD, PLACES, Place, nothing
 from tests.random_cases import sampled
 
 LOCALES = {"en": "en-US", "ko": "ko-KR"}
@@ -27,8 +29,9 @@ NARROWEST: ViewportSize = {"width": 360, "height": 740}
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-ASKED = sampled([(place.name, *how) for place in PLACES for how in product(LOCALES, SCHEMES, SIZES)], usual=8)
-"""Which places axe is asked about, in which language, theme and size: others each time."""
+OTHERS = [how for how in product(LOCALES, SCHEMES, SIZES) if (how[0], how[2]) != ("en", "desktop")]
+ASKED = sampled([(place.name, *how) for place in PLACES for how in OTHERS], usual=12)
+"""Which places axe is asked about in another language or size, others each time; wide and in English it is all."""
 TARGET_PX = 40
 
 SMALL = """least => {
@@ -70,10 +73,18 @@ def site(local_site: Site) -> Site:
     return local_site
 
 
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with a password and no events."""
+    with Daemon(tmp_path_factory.mktemp("locked"), "--port", str(free_port()), http_password=PASSWORD) as daemon:
+        yield daemon
+
+
 def go(page: Dashboard, place: Place, *, load: bool) -> None:
+    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
     if load:
         page.page.goto("about:blank")
-    page.open(place.state)
+    page.open(place.state, wait=not place.locked)
     place.act(page)
 
 
@@ -94,46 +105,52 @@ def overflow(page: Dashboard) -> list[str]:
     return found
 
 
-def resize(page: Dashboard, size: ViewportSize) -> None:
-    """Change the size of the window; what is drawn for it is drawn again."""
-    page.page.set_viewport_size(size)
-    page.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
 def ordered() -> list[Place]:
     """Return the places, first those that are only an address."""
     return sorted(PLACES, key=lambda place: place.act is not nothing)
 
 
 @pytest.mark.parametrize("language", [*LOCALES])
-def test_every_place(site: Site, visit: Open, language: str) -> None:
-    page = visit(site.url, locale=LOCALES[language], viewport=DESKTOP)
+def test_every_place(site: Site, locked: Daemon, visit: Open, language: str) -> None:
+    options = {"locale": LOCALES[language], "viewport": DESKTOP}
+    pages = [visit(url, wait=False, **options) for url in (site.url, locked.url)]
     wrong, looked_at, acted = {}, Counter[str](), False
     for place in ordered():
-        resize(page, DESKTOP)
+        page = pages[place.locked]
+        page.resize(**DESKTOP)
         go(page, place, load=acted)
         acted = place.act is not nothing
         page.shot(f"{place.name}-1440-{language}")
         found = overflow(page)
+        if language == "en":
+            found += inaccessible_wide(page)
         found += [
             f"{scheme}, {size}: {rule} {nodes}"
             for name, where, scheme, size in ASKED
             if (name, where) == (place.name, language)
             for rule, nodes in inaccessible(page, scheme, SIZES[size]).items()
         ]
-        resize(page, PHONE)
+        page.resize(**PHONE)
         page.shot(f"{place.name}-390-{language}")
         lines, counts = page.page.evaluate(LINES)
         looked_at.update(counts)
-        resize(page, NARROWEST)
+        page.resize(**NARROWEST)
         wrong[place.name] = found + lines + overflow(page) + page.page.evaluate(SMALL, TARGET_PX)
     assert wrong == {place.name: [] for place in PLACES}
     assert min(looked_at.values()) > 0, looked_at
 
 
+def inaccessible_wide(page: Dashboard) -> list[str]:
+    """Return what axe finds in the page as it is, and in the dark theme."""
+    light = violations(page.page)
+    page.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    dark = violations(page.page, only=CONTRAST)
+    return [f"{rule} {nodes}" for rule, nodes in light.items()] + [f"dark: {nodes}" for nodes in dark.values()]
+
+
 def inaccessible(page: Dashboard, scheme: Scheme, size: ViewportSize) -> dict[str, list[str]]:
     """Return what axe finds in the page, in a theme and a size."""
-    resize(page, size)
+    page.resize(**size)
     page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     return violations(page.page)
 

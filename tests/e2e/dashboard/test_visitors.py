@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -40,16 +42,28 @@ GROUPS = (
     Group("DE", "", "", 1, {"맛집": 1}),
 )
 WITHOUT_ADDRESS, PRIVATE = "no address", "private"
-LANGUAGES = {  # language: what the tests look for
+LANGUAGES: dict[str, Any] = {  # language: what the tests look for
     "en-US": {
         "countries": "Countries", "regions": "Provinces: South Korea", "KR": "South Korea", "Busan": "Busan",
         "Gyeonggi-do": "Gyeonggi", "Seoul": "Seoul", "requests": "Requests", "particular": "Particular to the place",
-        "words of Busan": "Words particular to Busan",
+        "words of Busan": "Words particular to Busan", "in": "Zoom in", "out": "Zoom out",
+        "whole": "Show the whole map", "cities": "Cities: South Korea", "DE": "Germany",
+        "tips": ["South Korea: 11 visitors, 78 requests, 50%", "Poland: 0",
+                 "Busan: 6 visitors, 18 requests, 55%", "Jeju: 0"],
+        "city": "Busan: 6 visitors, 18 requests, 55%",
+        "missing": ["No database of locations is installed", "The events have no addresses of visitors",
+                    "No address in this time range is in the database",
+                    "The installed database has no provinces and cities"],
     },
     "ko-KR": {
         "countries": "국가", "regions": "시·도: 대한민국", "KR": "대한민국", "Busan": "부산",
         "Gyeonggi-do": "경기", "Seoul": "서울", "requests": "요청", "particular": "지역 특색",
-        "words of Busan": "부산 특색 검색어",
+        "words of Busan": "부산 특색 검색어", "in": "확대", "out": "축소", "whole": "전체 지도 보기",
+        "cities": "도시: 대한민국", "DE": "독일",
+        "tips": ["대한민국: 방문자 11명, 요청 78건, 50%", "폴란드: 0", "부산: 방문자 6명, 요청 18건, 55%", "제주: 0"],
+        "city": "Busan: 방문자 6명, 요청 18건, 55%",
+        "missing": ["위치 데이터베이스가 설치되어 있지 않습니다", "이벤트에 방문자 주소가 없습니다",
+                    "이 기간의 주소가 데이터베이스에 없습니다", "설치된 데이터베이스에는 시·도와 도시가 없습니다"],
     },
 }  # fmt: skip
 
@@ -123,6 +137,10 @@ class Places:
         assert [count for _, count in page.values(names["countries"])] == [11, 9, 1, 1], "visitors are addresses"
         press(page, names["requests"])
         assert [count for _, count in page.values(names["countries"])] == [78, 12, 1, 1]
+        expect(page.page.get_by_role("button", name=names["requests"], exact=True)).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        assert "requests=1" in page.state
         page.panel(names["countries"]).get_by_role("button", name=names["KR"]).click()
         page.settled()
         assert page.values(names["regions"]) == [(names[region], count) for region, count in requests_by_region("KR")]
@@ -143,7 +161,69 @@ class Places:
         expect(page.panel(names["words of Busan"]).locator(".top-pick")).to_contain_text("해운대")
 
 
-class TestLocal(Places):
+class Map(Places):
+    """What the map does on its own, without the store."""
+
+    def test_it_is_moved_and_says_what_is_pointed_at(self, daemon: Daemon, visit: Open) -> None:
+        names = LANGUAGES[self.locale]
+        viewport = {"width": self.width, "height": 900}
+        page = visit(daemon.url, "tab=visitors&range=30d", locale=self.locale, viewport=viewport)
+        world = page.page.locator(".world")
+        tools = page.page.locator(".map-tools")
+        closer, wider, all_of_it = (
+            tools.get_by_role("button", name=names[name], exact=True) for name in ("in", "out", "whole")
+        )
+        whole = [*map(float, str(world.get_attribute("viewBox")).split())]
+
+        def seen() -> list[float]:
+            return [*map(float, str(world.get_attribute("viewBox")).split())]
+
+        told = [tip(page, "country", code) for code in ("KR", "PL")]
+        closer.click()
+        assert seen()[2] == whole[2] / 2
+        box = world.bounding_box()
+        assert box is not None
+        before = seen()[0]
+        page.page.mouse.move(box["x"] + 200, box["y"] + 100)
+        page.page.mouse.down()
+        page.page.mouse.move(box["x"] + 100, box["y"] + 100)
+        page.page.mouse.up()
+        assert seen()[0] > before, "the map follows the pointer"
+        assert "country=" not in page.state, "what is drawn is not selected"
+        wider.click()
+        assert seen() == whole
+        expect(wider).to_be_disabled()
+        closer.click()
+        all_of_it.click()
+        assert seen() == whole
+        page.panel(names["countries"]).get_by_role("button", name=names["KR"]).click()
+        page.settled()
+        assert seen()[2] < whole[2] / 4, "the map shows the country"
+        told += [tip(page, "province", code) for code in ("KR-26", "KR-49")]
+        assert told == names["tips"]
+        cities = page.panel(names["cities"]).get_by_role("button", name="Busan")
+        expect(cities).to_have_attribute("title", names["city"])
+        page.shot("map")
+
+
+def tip(page: Dashboard, kind: str, code: str) -> str:
+    """Point at a country or province, and return what the map says, above it and within the page."""
+    page.page.locator(f".land[data-{kind}={code}]").hover()
+    shown = page.page.locator(".map-card .tip")
+    expect(shown).to_be_visible()
+    above, left, right = page.page.evaluate(
+        """() => {
+            const box = document.querySelector(".map-card .tip").getBoundingClientRect();
+            const land = document.querySelector(".land:hover").getBoundingClientRect();
+            return [box.bottom <= land.top + land.height / 2, box.left, innerWidth - box.right];
+        }"""
+    )
+    assert above
+    assert min(left, right) >= 0
+    return shown.inner_text()
+
+
+class TestLocal(Map):
     """On the built-in store."""
 
     @pytest.fixture
@@ -160,31 +240,6 @@ class TestLocal(Places):
         page.panel("Cities: South Korea").get_by_role("button", name="Suwon").click()
         page.settled()
         assert page.total == 20
-
-    def test_zoom(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d", again=True)
-        world = page.page.locator(".world")
-        whole = world.get_attribute("viewBox")
-        press(page, "Zoom in")
-        half = [float(part) for part in str(world.get_attribute("viewBox")).split()]
-        assert half[2] == float(str(whole).split()[2]) / 2
-        box = world.bounding_box()
-        assert box is not None
-        page.page.mouse.move(box["x"] + 200, box["y"] + 100)
-        page.page.mouse.down()
-        page.page.mouse.move(box["x"] + 100, box["y"] + 100)
-        page.page.mouse.up()
-        assert float(str(world.get_attribute("viewBox")).split()[0]) > half[0], "the map follows the pointer"
-        press(page, "Show the whole map")
-        expect(world).to_have_attribute("viewBox", str(whole))
-        expect(page.page.get_by_role("group", name="Zoom").get_by_role("button", name="Zoom out")).to_be_disabled()
-
-    def test_what_is_said_of_a_country(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d", again=True)
-        page.page.locator(".land[data-country=KR]").hover()
-        expect(page.page.locator(".tip-title:visible")).to_have_text("South Korea: 11 visitors, 78 requests, 50%")
-        page.page.locator(".land[data-country=PL]").hover()
-        expect(page.page.locator(".tip-title:visible")).to_have_text("Poland: 0")
 
     def test_arithmetic(self, modules: Page) -> None:
         found = modules.evaluate(
@@ -205,26 +260,40 @@ class TestLocal(Places):
         assert found["nothing"] == []
 
     def test_an_empty_map_says_what_is_missing(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d")
-        title, code = page.page.locator(".howto h2"), page.page.locator(".howto .code")
-        page.ask(f'search_word:"{WITHOUT_ADDRESS}"')
-        expect(title).to_have_text("No database of locations is installed")
-        expect(code).to_contain_text("ingestd geoip install")
+        """In both languages and sizes at once: a database that is installed stays."""
+        pages = {
+            locale: visit(daemon.url, "tab=visitors&range=30d", locale=locale, viewport={"width": width, "height": 900})
+            for locale, width in (("en-US", 1440), ("ko-KR", 390))
+        }
+
+        def expect_missing(number: int, code: str = "") -> None:
+            for locale, page in pages.items():
+                expect(page.page.locator(".howto h2")).to_have_text(LANGUAGES[locale]["missing"][number])
+                expect(page.page.locator(".howto .code")).to_have_text([re.compile(code)] if code else [])
+                assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+        for page in pages.values():
+            page.ask(f'search_word:"{WITHOUT_ADDRESS}"')
+        expect_missing(0, "ingestd geoip install")
         ingestd(daemon.data_dir, "geoip", "install", db.COUNTRY)
         wait_until(lambda: json.loads(daemon.get("/api/status"))["geoip"]["database"], "the status to have it")
-        page.page.reload()
-        expect(title).to_have_text("The events have no addresses of visitors")
-        page.ask(f"search_word:{PRIVATE}")
-        expect(title).to_have_text("No address in this time range is in the database")
-        page.ask("")
-        expect(title).to_have_count(0)
-        page.panel("Countries").get_by_role("button", name="Germany").click()
-        expect(title).to_have_text("The installed database has no provinces and cities")
-        expect(code).to_have_text("ingestd geoip install dbip:city-lite")
-        page.shot("missing")
+        for page in pages.values():
+            page.page.reload()
+        expect_missing(1)
+        for page in pages.values():
+            page.ask(f"search_word:{PRIVATE}")
+        expect_missing(2)
+        for locale, page in pages.items():
+            page.ask("")
+            expect(page.page.locator(".howto h2")).to_have_count(0)
+            names = LANGUAGES[locale]
+            page.panel(names["countries"]).get_by_role("button", name=names["DE"]).click()
+        expect_missing(3, "^ingestd geoip install dbip:city-lite$")
+        for page in pages.values():
+            page.shot("missing")
 
 
-class TestNarrow(Places):
+class TestNarrow(Map):
     """In Korean, on a phone."""
 
     width, locale = 390, "ko-KR"

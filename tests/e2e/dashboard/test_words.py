@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -89,7 +90,29 @@ def test_a_word_has_a_page(url: str, visit: Open) -> None:
     assert page.values("Paths") == [("/search", 72), ("/m/search", 18)]
     assert page.values("Regions")[0] == ("서울특별시", 48)
     assert page.values("Searched within 10 minutes") == [(incident.NEXT, 15)]
-    expect(page.page.get_by_role("img", name=f"{incident.RISING}: most at")).to_be_visible()
+    chart = page.panel("Searches over time")
+    expect(chart).to_contain_text(f"{incident.RISING}: most at")
+    stage = chart.get_by_role("slider", name="Searches over time")
+    stage.focus()
+    bars = []
+    for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
+        stage.press("ArrowRight")
+        bars.append(str(stage.get_attribute("aria-valuetext")))
+    found = [re.search(rf": (?:{incident.RISING} (\d+)|No events); (\d+) in the period before$", bar) for bar in bars]
+    assert [sum(int(bar[group] or 0) for bar in found if bar) for group in (1, 2)] == [90, 9]
+    for width in (390, 1440):  # what is said of a bar does not cover it
+        page.resize(width)
+        box = stage.bounding_box()
+        assert box is not None
+        for part in (0.2, 0.98):
+            page.page.mouse.move(box["x"] + part * box["width"], box["y"] + 60)
+            tip, bar = (chart.locator(name).bounding_box() for name in (".tip", ".brush"))
+            assert tip is not None
+            assert bar is not None
+            beside = tip["x"] >= bar["x"] + bar["width"] or tip["x"] + tip["width"] <= bar["x"]
+            assert beside or tip["y"] + tip["height"] <= bar["y"]
+            assert tip["x"] >= 0
+            assert tip["x"] + tip["width"] <= width
     page.shot("word")
     page.panel("Countries").get_by_role("button", name="Japan").click()
     expect(page.page.locator(".tile-value").first).to_have_text("21")
