@@ -30,6 +30,13 @@ class Selection:
         """Whether nothing is restricted."""
         return not self.groups and self.stage is None and self.reason is None
 
+    @property
+    def text(self) -> str:
+        """The selection as the action log has it: ``group=3f9c, stage=filter``, or ``all``."""
+        parts = [f"group={group}" for group in self.groups]
+        parts += [f"{name}={value}" for name, value in (("stage", self.stage), ("reason", self.reason)) if value]
+        return ", ".join(parts) or "all"
+
 
 @dataclass(slots=True)
 class GroupSummary:

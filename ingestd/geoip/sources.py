@@ -43,6 +43,14 @@ def is_remote(source: str) -> bool:
     return re.match(r"(https?|maxmind|dbip):", source) is not None
 
 
+def plain_source(source: str) -> str:
+    """Return a source without what may be secret in it: the user, the password and the query of a URL."""
+    if not source.startswith(("http:", "https:")):
+        return source
+    found = re.sub(r"[?#].*", "", source, flags=re.DOTALL)
+    return re.sub(r"^(https?://)[^/]*@", r"\1", found)
+
+
 def download(source: str, environ: Mapping[str, str], today: date) -> Download:
     """Return how to download a remote ``source``.
 

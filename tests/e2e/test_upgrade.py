@@ -176,6 +176,12 @@ def test_reload_reports_its_result(daemon: OwnCode) -> None:
     assert code == 1
     assert "prot" in text
     assert ask(daemon, "reload")[0] == 1
+    assert ask(daemon, "upgrade")[0] == 1
+    logged = json.loads(ingestd(daemon.data_dir, "actions", "--json"))[::-1]
+    shown = [(entry["action"], entry["by"], entry["outcome"], entry["text"]) for entry in logged]
+    assert shown[0] == ("reload", "cli", "done", "every process runs the new config")
+    assert [entry[:3] for entry in shown[1:]] == [("reload", "cli", "failed")] * 2 + [("upgrade", "cli", "failed")]
+    assert all("prot" in text for *_, text in shown[1:])
 
 
 def test_no_daemon_is_running(daemon: OwnCode) -> None:

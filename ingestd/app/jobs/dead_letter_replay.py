@@ -7,9 +7,8 @@ import hashlib
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import click
 import uvloop
 
 from ingestd.app.assemble import Configs, compile_all, config_version, dead_letter_writer
@@ -31,14 +30,29 @@ _SHORT_WRITER = "r"
 """The same for named pipelines: names that differ in the writer ids of workers must differ here as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What came of a replay.
+
+    Attributes:
+        text: How many were replayed, and how many were not.
+        complete: All were delivered.
+        stopped: A signal came before the end; what was not sent is still there.
+    """
+
+    text: str
+    complete: bool
+    stopped: bool
+
+
 def replay_dead_letters(
     settings: Settings,
     configs: Configs,
     reader: DeadLetterReader,
     selected: Callable[[DeadLetter], bool],
     announce: Callable[[str], None],
-) -> int:
-    """Replay the selected dead letters, remove those that were sent, print a summary; returns the exit code.
+) -> ReplayResult:
+    """Replay the selected dead letters and remove those that were sent.
 
     Days older than retention keeps stay for ``restore.keep``, as with an import. ``announce`` is called with the first
     such index, before anything is stored in it.
@@ -66,10 +80,7 @@ def replay_dead_letters(
         parts.append(f"{counts.dropped:,} dropped by a filter")
     if queue.incomplete:
         parts.append(f"{queue.incomplete:,} left: only their first bytes were kept")
-    click.echo(", ".join(parts))
-    if stopped:
-        click.echo("stopped before the end; what was not sent is still there", err=True)
-    return 1 if counts.dead or queue.incomplete or stopped else 0
+    return ReplayResult(", ".join(parts), not (counts.dead or queue.incomplete or stopped), stopped)
 
 
 class _Queue:

@@ -29,7 +29,8 @@ _WHO = {
 def actions(settings: Settings, limit: int, *, as_json: bool) -> None:
     """List what was done by hand, in the page and with commands, newest first.
 
-    Backups, restores, deletions, changes of alerts and views, problems that were resolved or muted, with the note.
+    Backups, restores, deletions, imports, reprocessing, replays of dead letters, reloads and upgrades, changes of
+    alerts and views, problems that were resolved or muted, with the note.
 
     Each with its time, who did it (a Unix user, the page or the token), from which address, and what came of it;
     `started` without an end was interrupted, or runs. What the daemon does on schedule is in its log.

@@ -15,6 +15,7 @@ from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import AlertsState, PageRules, page_rules_document, state_document
 from ingestd.cli.common.errors import os_errors, show_error
 from ingestd.cli.common.options import json_option, limit_option, settings_options
+from ingestd.cli.common.owner import recorded
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings, SettingsError
@@ -61,7 +62,12 @@ def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
         click.echo("no alert has fired yet", err=True)
     else:
         table = [
-            (_time(row["time"], config.zone), row["alert"], row["state"] + " (muted)" * row["muted"], row["text"])
+            (
+                _time(row["time"], config.zone),
+                row["alert"],
+                row["state"] + " (muted)" * row["muted"],
+                "; ".join((row["text"], *row.get("undelivered", ()))),
+            )
             for row in rows
         ]
         write_table(("TIME", "ALERT", "STATE", "WHAT"), table)
@@ -88,12 +94,14 @@ def test(settings: Settings, name: str) -> None:
         raise click.ClickException(f"the rule {name} cannot be used: {rule}")
     if not channels:
         raise click.ClickException("there is no channel: add a table [alerts.channels.NAME] to the settings")
-    results = try_channels(config, name, channels, time.time(), config.zone)
-    failed = {channel: error for channel, error in results.items() if error}
-    if failed:
-        reasons = "; ".join(f"{channel}: {error}" for channel, error in failed.items())
-        raise click.ClickException(f"the test was not taken by {len(failed)} of {len(results)} channels: {reasons}")
-    click.echo(f"the test was taken by {', '.join(results)}")
+    with recorded(settings, "alerts.test", name) as record:
+        results = try_channels(config, name, channels, time.time(), config.zone)
+        failed = {channel: error for channel, error in results.items() if error}
+        if failed:
+            reasons = "; ".join(f"{channel}: {error}" for channel, error in failed.items())
+            raise click.ClickException(f"the test was not taken by {len(failed)} of {len(results)} channels: {reasons}")
+        record.text = f"the test was taken by {', '.join(results)}"
+    click.echo(record.text)
 
 
 def _loaded(settings: Settings) -> tuple[AlertsConfig, PageRules, AlertsState]:

@@ -147,7 +147,8 @@ def purge(  # noqa: PLR0913, PLR0917 -- click passes one argument for each optio
             return
         if not yes:
             click.confirm(f"Delete {_count(number)} for good?", abort=True)
-        with reader.locked(), recorded(settings, "deadletters.purge") as record:
+        target = selection.text + (f", older than {older_than}" if older_than else "")
+        with reader.locked(), recorded(settings, "deadletters.purge", target) as record:
             record.text = f"{_count(reader.remove(selected))} deleted"
         click.echo(record.text)
 
@@ -186,10 +187,15 @@ def replay(  # noqa: PLR0913, PLR0917 -- click passes one argument for each opti
         configs = pipeline_configs(config_paths, config_string, named, settings)
         with _disk_errors():
             selection = _selection(reader, groups, stage, reason)
-            with reader.locked(), recorded(settings, "deadletters.replay"):
+            with reader.locked(), recorded(settings, "deadletters.replay", selection.text) as record:
                 announce = announce_old_days("replayed", settings)
-                code = replay_dead_letters(settings, configs, reader, selection, announce)
-    raise SystemExit(code)
+                result = replay_dead_letters(settings, configs, reader, selection, announce)
+                record.text, record.failed = result.text, not result.complete
+    click.echo(result.text)
+    if result.stopped:
+        click.echo("stopped before the end; what was not sent is still there", err=True)
+    if not result.complete:
+        raise SystemExit(1)
 
 
 def _reader(settings: Settings) -> DeadLetterReader:

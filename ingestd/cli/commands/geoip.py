@@ -15,6 +15,7 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.owner import recorded
 from ingestd.cli.common.terminal import write_table
 from ingestd.event.jsontext import dumps
 from ingestd.geoip.database import DatabaseError
@@ -22,7 +23,7 @@ from ingestd.geoip.database_folder import USES, InstalledDatabase, database_file
 from ingestd.geoip.fetch import FetchError, Progress
 from ingestd.geoip.install import Installer, installed_uses, remove
 from ingestd.geoip.setup import INSTALL_PACKAGE, has_package
-from ingestd.geoip.sources import SourceError, is_remote
+from ingestd.geoip.sources import SourceError, is_remote, plain_source
 from ingestd.settings import Settings
 from ingestd.units import round_size
 
@@ -60,10 +61,16 @@ def install(source: str | None, member: str, refresh: bool, settings: Settings) 
     if (source is None) is not refresh:
         raise click.UsageError("give either SOURCE or --refresh")
     installer = Installer(settings.data_dir, os.environ, datetime.now(UTC))
-    with os_errors(str(settings.data_dir)), _geoip_errors(), _progress() as progress:
+    action, target = ("geoip.install", plain_source(source)) if source is not None else ("geoip.refresh", "")
+    with (
+        os_errors(str(settings.data_dir)),
+        _geoip_errors(),
+        recorded(settings, action, target) as record,
+        _progress() as progress,
+    ):
         if source is not None:
             use, origin = installer.install(source, member=member, progress=progress)
-            _report(use, origin)
+            record.text = _report(use, origin)
             return
         remote = [
             use for use in USES if (known := installed_database(settings.data_dir, use)) and is_remote(known.source)
@@ -75,7 +82,8 @@ def install(source: str | None, member: str, refresh: bool, settings: Settings) 
             if new is None:
                 click.echo(f"{use}: unchanged")
             else:
-                _report(use, new)
+                record.text = "; ".join(filter(None, (record.text, _report(use, new))))
+        record.text = record.text or "unchanged"
 
 
 @geoip.command("status")
@@ -113,8 +121,9 @@ def status(as_json: bool, settings: Settings) -> None:
 @_settings
 def remove_databases(uses: tuple[str, ...], settings: Settings) -> None:
     """Remove installed databases: those for the given USES, or all. Running daemons close them."""
-    with os_errors(str(settings.data_dir)):
+    with os_errors(str(settings.data_dir)), recorded(settings, "geoip.remove", ", ".join(uses or USES)) as record:
         removed = [use for use in uses or USES if remove(settings.data_dir, use)]
+        record.text = f"removed: {', '.join(removed)}" if removed else "nothing was there"
     click.echo(f"removed: {', '.join(removed)}" if removed else "no geoip database is installed", err=not removed)
 
 
@@ -125,10 +134,13 @@ def _document(settings: Settings, use: str) -> dict[str, Any]:
     return {"use": use, "path": str(path), "bytes": path.stat().st_size, **asdict(known)}
 
 
-def _report(use: str, origin: InstalledDatabase) -> None:
-    click.echo(f"{use}: {origin.type} of {origin.built[:10]} is installed")
+def _report(use: str, origin: InstalledDatabase) -> str:
+    """Say what is installed; returns it."""
+    text = f"{use}: {origin.type} of {origin.built[:10]} is installed"
+    click.echo(text)
     if origin.attribution:
         click.echo(f"attribution to show with its data: {origin.attribution}")
+    return text
 
 
 @contextmanager

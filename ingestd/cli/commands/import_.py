@@ -15,6 +15,7 @@ from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import config_option, settings_options
+from ingestd.cli.common.owner import Record, recorded
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import now
 from ingestd.files import readable_path
@@ -101,15 +102,17 @@ def import_(  # noqa: PLR0913 -- its options
             config = pipeline_configs(config_paths, None, (), settings)[MAIN]
             if no_filters:
                 config = msgspec.structs.replace(config, filters=())
-            with progress("importing") as update:
+            names = ", ".join(map(readable_path, files))
+            with recorded(settings, "import", names) as record, progress("importing") as update:
                 options, announce = ImportOptions(codec, charset, again), announce_old_days("imported", settings)
                 result = import_files(settings, config, files, options, update, announce)
+                _note(record, result)
     except (OSError, OutputGoneError, ImportBusyError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     _report(result)
     if result.old_indices:
         click.echo(_old_indices(result.old_indices, settings), err=True)
-    if result.tally.dead or result.problems or result.stopped:
+    if not _complete(result):
         raise SystemExit(1)
 
 
@@ -119,6 +122,17 @@ def _old_indices(indices: list[str], settings: Settings) -> str:
     until = now(settings.site_zone) + datetime.timedelta(seconds=settings.restore.keep)
     count = f"{len(indices):,} {'index' if len(indices) == 1 else 'indices'}"
     return f"{count} older than retention.max_age: {names}; kept until {until:%Y-%m-%d %H:%M %Z}"
+
+
+def _note(record: Record, result: ImportResult) -> None:
+    """Put into the action log what came of an import."""
+    record.text = "; ".join((_counts(result), *result.problems, *["it was interrupted"] * result.stopped))
+    record.failed = not _complete(result)
+
+
+def _complete(result: ImportResult) -> bool:
+    """Return whether all complete lines are stored."""
+    return not (result.tally.dead or result.problems or result.stopped)
 
 
 def _report(result: ImportResult) -> None:

@@ -46,12 +46,15 @@ def reprocess(
     """
     pipeline = _pipeline(config_path, settings)
     act = lifecycle_lock(settings) if dry_run else acting(settings, "reprocess", day_range(days))
-    with opened_with_backups(settings) as opened, act:
+    with opened_with_backups(settings) as opened, act as record:
         found = _indices(opened, days, repository)
         if not found:
             raise click.ClickException("there is neither an index nor a backup of that day")
         for index, backups in sorted(found.items()):
-            _reprocess(opened, index, backups, pipeline, repository, dry_run=dry_run)
+            text = _reprocess(opened, index, backups, pipeline, repository, dry_run=dry_run)
+            click.echo(text)
+            if record is not None:
+                record.text = "; ".join(filter(None, (record.text, text)))
 
 
 def _pipeline(config_path: Path | None, settings: Settings) -> Pipeline:
@@ -84,7 +87,8 @@ def _reprocess(
     repository: str | None,
     *,
     dry_run: bool,
-) -> None:
+) -> str:
+    """Reprocess an index; returns what came of it."""
     with progress(f"reprocessing {index}") as update:
         stored = (
             opened.backups.snapshot_documents(opened.repository(repository), backups)
@@ -103,7 +107,7 @@ def _reprocess(
     text = f"{index}: {counted(counts.read, 'event')} read, {counts.written:,} {'would be ' * dry_run}written"
     if counts.dropped:
         text += f", {counts.dropped:,} dropped by a filter"
-    click.echo(f"{text}; {counts.failed:,} have failures now, {counts.were_failed:,} had before")
+    return f"{text}; {counts.failed:,} have failures now, {counts.were_failed:,} had before"
 
 
 def _stored(opened: BackedUpStore, index: str) -> Iterator[tuple[str, bytes]]:

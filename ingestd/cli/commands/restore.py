@@ -44,7 +44,14 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
     --rename, holds events a second time: searches and counts leave it out unless the query names it, as in
     '_index:restored-*'. Exit code 1 if a day failed or has no backup; the others are restored all the same.
     """
-    failed = False
+    failed, said = False, list[str]()
+
+    def say(text: str, *, bad: bool = False) -> None:
+        nonlocal failed
+        failed = failed or bad
+        said.append(text)
+        click.echo(text, err=bad)
+
     with (
         opened_with_backups(settings) as opened,
         acting(settings, "restore", day_range(days)) as record,
@@ -57,8 +64,7 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
             if snapshot.day in days and snapshot.complete and snapshot.index.startswith(prefix)
         ]
         for day in sorted(set(days) - {snapshot.day for snapshot in chosen}):
-            failed = True
-            click.echo(f"{day:%Y.%m.%d}: there is no backup", err=True)
+            say(f"{day:%Y.%m.%d}: there is no backup", bad=True)
         for index, parts in to_restore(chosen).items():
             name = rename + index
             try:
@@ -67,11 +73,9 @@ def restore(  # noqa: PLR0913, PLR0917 - click passes one argument for each opti
                 else:
                     documents = opened.backups.snapshot_documents(source, parts)
                     events = opened.backups_of(target).write_index(name, documents, overwrite=overwrite, source=index)
-                click.echo(f"{name}: {counted(events, 'event')}{left_out_note(name, index)}")
+                say(f"{name}: {counted(events, 'event')}{left_out_note(name, index)}")
             except StoreError as error:
-                failed = True
-                click.echo(f"{index}: {error}", err=True)
-        if failed:
-            record.fail("not all days could be restored")
+                say(f"{index}: {error}", bad=True)
+        record.text, record.failed = "; ".join(said), failed
     if failed:
         raise SystemExit(1)

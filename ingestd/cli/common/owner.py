@@ -155,11 +155,20 @@ def recorded(settings: Settings, action: str, target: str = "") -> Iterator[Reco
         yield record
     except BaseException as error:
         if not isinstance(error, SystemExit) or error.code:
-            record.fail(error.format_message() if isinstance(error, click.ClickException) else str(error))
+            record.fail(_why(error, record.text))
         raise
     finally:
         outcome = FAILED if record.failed else DONE
         _add(log, Action(start.id, _time(), action, outcome=outcome, text=record.text))
+
+
+def _why(error: BaseException, text: str) -> str:
+    """Return why a command ends; of one that has said it itself, ``text``."""
+    if isinstance(error, SystemExit):
+        return text
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "it was interrupted"
+    return error.format_message() if isinstance(error, click.ClickException) else str(error)
 
 
 def _time() -> str:

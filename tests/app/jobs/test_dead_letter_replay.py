@@ -49,10 +49,12 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def replay(data_dir: Path, selected: Callable[[DeadLetter], bool]) -> int:
+def replay(data_dir: Path, selected: Callable[[DeadLetter], bool]) -> bool:
     config = parse(CONFIG % (data_dir / "out.ndjson"), "-e", {})
     reader = DeadLetterReader(dead_letters_folder(data_dir))
-    return replay_dead_letters(Settings(data_dir=data_dir), {"main": config}, reader, selected, lambda index: None)
+    return replay_dead_letters(
+        Settings(data_dir=data_dir), {"main": config}, reader, selected, lambda index: None
+    ).complete
 
 
 def numbers_sent(data_dir: Path) -> list[int]:
@@ -66,7 +68,7 @@ def numbers_left(data_dir: Path) -> list[int]:
 
 
 def test_replay(data_dir: Path) -> None:
-    assert replay(data_dir, lambda dead_letter: dead_letter.offset != 9) == 0
+    assert replay(data_dir, lambda dead_letter: dead_letter.offset != 9)
     assert numbers_sent(data_dir) == [0, 2]
     assert numbers_left(data_dir) == [1]
 
@@ -125,7 +127,7 @@ def test_an_output_that_fails_on_one_of_many(data_dir: Path, monkeypatch: pytest
         await write(output, payloads)
 
     monkeypatch.setattr(FileOutput, "deliver", faulty)
-    assert replay(data_dir, lambda dead_letter: True) == 1
+    assert not replay(data_dir, lambda dead_letter: True)
     assert sorted(numbers_sent(data_dir)) == [0, 2]
     assert numbers_left(data_dir) == [1]
     [line] = DeadLetterReader(dead_letters_folder(data_dir)).read()
@@ -133,7 +135,7 @@ def test_an_output_that_fails_on_one_of_many(data_dir: Path, monkeypatch: pytest
     assert (line.dead_letter.stage, line.dead_letter.plugin) == ("output", "file_0")
     assert "the output failed on it: KeyError" in line.dead_letter.detail
     monkeypatch.setattr(FileOutput, "deliver", write)
-    assert replay(data_dir, lambda dead_letter: True) == 0
+    assert replay(data_dir, lambda dead_letter: True)
     assert (sorted(numbers_sent(data_dir)), numbers_left(data_dir)) == ([0, 1, 2], [])
 
 
@@ -160,7 +162,7 @@ def test_old_days_stay(tmp_path: Path) -> None:
     settings, announced = Settings(data_dir=tmp_path, late=ACCEPT), list[str]()
     assert settings.retention.max_age
     reader = DeadLetterReader(dead_letters_folder(tmp_path))
-    assert replay_dead_letters(settings, {"main": config}, reader, lambda found: True, announced.append) == 0
+    assert replay_dead_letters(settings, {"main": config}, reader, lambda found: True, announced.append).complete
     assert announced == ["logstash-2020.01.05"]
     with closing(open_backups(LOCAL, tmp_path)) as backups:
         assert sorted(backups.restored_indices()) == ["logstash-2020.01.05", "logstash-2020.01.06"]
@@ -185,7 +187,8 @@ def test_pipelines_that_send_to_each_other(tmp_path: Path) -> None:
             )
     configs = {"a": parse(SENDER, "-e", {}), "b": parse(RECEIVER % out, "-e", {})}
     reader = DeadLetterReader(folder)
-    assert replay_dead_letters(Settings(data_dir=tmp_path), configs, reader, lambda letter: True, print) == 1
+    result = replay_dead_letters(Settings(data_dir=tmp_path), configs, reader, lambda letter: True, print)
+    assert not result.complete
     assert out.read_text() == "2\n"
     [left] = [line.dead_letter for line in DeadLetterReader(folder).read() if line.dead_letter is not None]
     assert (left.pipeline, left.content) == ("a", b'{"n":1}\n')
