@@ -133,6 +133,56 @@ Version = tuple[int, int, int]
 """Inode, size and time of modification in ns: of two versions of a file, one of them differs."""
 
 
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a regular file. Never waits, as a pipe would make it.
+
+    Raises:
+        OSError: It cannot be read, is not a regular file, or has more than ``max_bytes`` bytes.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes:,} bytes", str(path))
+    return content
+
+
+MAX_SECRET_BYTES = 65_536
+"""Of a file with a password, a token or a URL: a larger one is not what was meant."""
+
+
+def read_secret(path: Path) -> str:
+    """Return the secret in a file, without space around it.
+
+    Raises:
+        ValueError: It cannot be read, is too large, not UTF-8 or empty; the text says so and quotes nothing of it.
+    """
+    try:
+        text = read_bounded(path, MAX_SECRET_BYTES).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {read_failure(error, path)}") from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text
+
+
+def read_failure(error: OSError | UnicodeDecodeError, file: Path) -> str:
+    """Return why a file cannot be read. In a container, it may be mounted from outside: then only uids are known."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    reason = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        reason += f"; ingestd runs with the uid {os.geteuid()}"
+        with contextlib.suppress(OSError):
+            reason += f", the file belongs to the uid {file.stat().st_uid}"
+    return reason
+
+
 def file_version(path: Path, *, follow_symlinks: bool = True) -> Version | None:
     """Return the version of a file; None if it cannot be looked at."""
     try:

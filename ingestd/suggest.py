@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
@@ -57,6 +57,21 @@ def option_meant(word: str, candidates: Iterable[str]) -> str | None:
         name for name in candidates if len(wanted) > 3 and wanted.rstrip("s") in map(_singular, _fold(name).split("_"))
     )
     return next((name for name in candidates if name in same), next(words, part))
+
+
+def settings_meant(word: str, also: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return the settings that ``word`` probably stands for; ``also``: other words for each of them, by its name.
+
+    Several if the word is said of each (`threshold`: `above`, `below`); of others the one that is written like it.
+    """
+    wanted = _fold(word)
+    said = tuple(name for name, words in also.items() if wanted in words)
+    if said:
+        return said
+    if near := did_you_mean(word, also):
+        return (near,)
+    near = did_you_mean(word, [other for words in also.values() for other in words])
+    return tuple(name for name, words in also.items() if near in words)
 
 
 def _singular(word: str) -> str:

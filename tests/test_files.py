@@ -200,3 +200,33 @@ def test_versions_of_a_file_differ(tmp_path: Path) -> None:
     assert files.file_version(link) == first != files.file_version(link, follow_symlinks=False)
     file.write_text("ab")
     assert files.file_version(file) != first
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+READ: list[tuple[str, Callable[[Path], object], str]] = [  # id, what makes the file, what the error says
+    ("good", lambda path: path.write_text(" hunter2\n"), ""),
+    ("most", lambda path: path.write_text("x" * files.MAX_SECRET_BYTES), ""),
+    ("too_large", lambda path: path.write_text("x" * (files.MAX_SECRET_BYTES + 1)), "it has more than 65,536 bytes"),
+    ("missing", lambda path: None, "No such file or directory"),
+    ("folder", Path.mkdir, "Is a directory"),
+    ("device", lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
+    ("pipe", _fifo, "it is not a regular file"),
+    ("binary", lambda path: path.write_bytes(b"\xffhunter2"), "it is not UTF-8 text"),
+    ("empty", lambda path: path.write_text(" \n"), "is empty"),
+]
+
+
+@pytest.mark.parametrize(("make", "error"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+def test_a_secret_is_read_from_a_small_regular_file(make: Callable[[Path], object], error: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    make(path)
+    if not error:
+        assert files.read_secret(path) == path.read_text().strip()
+        return
+    with pytest.raises(ValueError, match=error) as found:
+        files.read_secret(path)
+    assert str(path) in str(found.value)
+    assert "hunter2" not in str(found.value)

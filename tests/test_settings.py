@@ -103,6 +103,9 @@ def test_place_in_the_file(write: Any, file: str, line: int) -> None:
 WRONG = [  # id, file, environment, flags, what the error says
     ("unknown", "\nprot = 1", {}, {}, "{file}:2: error: unknown setting 'prot'\n  help: did you mean port?"),
     ("unknown_in_table", "[batch]\nmax_byte = 1", {}, {}, "{file}:2: error: unknown setting 'batch.max_byte'"),
+    ("other_table", "[retention]\ncron = 1", {}, {}, "'retention.cron'\n  help: did you mean schedule.cron?"),
+    ("no_table", "max_age = 1", {}, {}, "'max_age'\n  help: did you mean retention.max_age?"),
+    ("variable_in_table", "", {"INGESTD_RETENTION_MAX_AGES": "1"}, {}, "did you mean INGESTD_RETENTION_MAX_AGE?"),
     ("unknown_table", "[bach]\nmax_bytes = 1", {}, {}, "{file}:1: error: unknown setting 'bach'"),
     ("no_table", "batch = 3", {}, {}, "{file}:1: error: expected a table [batch]"),
     ("type", "port = true", {}, {}, "{file}:1: error: port: expected a port, 0 to 65535, found true\n  help: Port"),

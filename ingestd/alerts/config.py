@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ingestd.alerts.quiet_hours import QuietHours
+from ingestd.files import read_bounded, read_failure, read_secret
 from ingestd.settings import AlertChannelSettings, Settings, SettingsError, parse_rule
 from ingestd.stores.open import INDICES
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _MAX_LAG_S = 86_400
 _SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
+_MAX_CA_BYTES = 10_000_000
 _SECRETS = ("url", "secret", "password")
 
 
@@ -159,6 +161,8 @@ def _channel(settings: Settings, name: str, problems: list[str]) -> Channel:
         except ValueError as error:
             problems.append(_problem(settings, table, f"{key}_file", str(error)))
             secrets[key] = "?"  # it is not missing, too
+    if text := _ca_problem(raw.ca_file):
+        problems.append(_problem(settings, table, "ca_file", text))
     if missing := _missing(raw, secrets):
         key, text = missing
         problems.append(_problem(settings, table, key, text))
@@ -187,15 +191,18 @@ def _secret(raw: AlertChannelSettings, key: str) -> str:
         return text
     if text:
         raise ValueError(f"{key} and {key}_file are both set: choose one")
+    return read_secret(file)
+
+
+def _ca_problem(file: Path) -> str:
+    """Return why a file of certificates cannot be used, empty if it can."""
+    if file == Path():
+        return ""
     try:
-        text = file.read_text("utf-8").strip()
-    except UnicodeDecodeError:
-        raise ValueError(f"{file} is not UTF-8 text") from None
+        content = read_bounded(file, _MAX_CA_BYTES)
     except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
-    if not text:
-        raise ValueError(f"{file} is empty")
-    return text
+        return f"{file} cannot be read: {read_failure(error, file)}"
+    return "" if b"-----BEGIN " in content else f"{file} has no certificate: it should be in PEM form"
 
 
 def _missing(raw: AlertChannelSettings, secrets: Mapping[str, str]) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ingestd.settings.kinds import FILE, SECRET
 from ingestd.settings.tables import named_tables, setting
-from ingestd.suggest import did_you_mean
+from ingestd.suggest import settings_meant
 from ingestd.units import COUNT, DURATION, PORT, TEXT, URL, YES_NO, Kind, choice
 
 RULE_TYPES = ("count", "rate", "change", "metric", "new_problem", "silence")
@@ -80,29 +80,79 @@ class AlertRuleSettings:
         "as in the window before; `metric`: a number such as a percentile; `new_problem`: problems that were never "
         "seen before; `silence`: fires when there is no event.",
         reload=True,
+        also="kind measure",
     )
-    query: str = setting("", TEXT, "Which events; the language of the search box. Default: all.", reload=True)
-    window: float = setting(300.0, DURATION, "How much time each evaluation looks at.", reload=True)
-    above: float | None = setting(None, NUMBER, "Fire when the value is greater than this.", reload=True)
-    below: float | None = setting(None, NUMBER, "Fire when the value is less than this.", reload=True)
+    query: str = setting(
+        "",
+        TEXT,
+        "Which events; the language of the search box. Default: all.",
+        reload=True,
+        also="filter search where q expr expression condition",
+    )
+    window: float = setting(
+        300.0,
+        DURATION,
+        "How much time each evaluation looks at.",
+        reload=True,
+        also="period interval for range timeframe within",
+    )
+    above: float | None = setting(
+        None,
+        NUMBER,
+        "Fire when the value is greater than this.",
+        reload=True,
+        also="threshold limit bound max maximum over greater greater_than more_than gt",
+    )
+    below: float | None = setting(
+        None,
+        NUMBER,
+        "Fire when the value is less than this.",
+        reload=True,
+        also="threshold limit bound min under less less_than fewer_than lt",
+    )
     resolve: float | None = setting(
         None,
         NUMBER,
         "Resolve only once the value is at most this (`above`) or at least this (`below`). Default: the bound itself.",
         reload=True,
+        also="recover recovery clear",
     )
     evaluations: int = setting(
-        1, COUNT, "Evaluations in a row that must agree before the alert fires or resolves.", reload=True
+        1,
+        COUNT,
+        "Evaluations in a row that must agree before the alert fires or resolves.",
+        reload=True,
+        also="consecutive times in_a_row",
     )
     metric: str = setting(
-        "", TEXT, "For `metric`: what to compute, such as `p95:duration_ms` or `avg:duration_ms`.", reload=True
+        "",
+        TEXT,
+        "For `metric`: what to compute, such as `p95:duration_ms` or `avg:duration_ms`.",
+        reload=True,
+        also="field aggregation value function",
     )
     minimum: int = setting(
-        10, COUNT, "For `change`: fewest events, in the larger of both windows, that can fire.", reload=True
+        10,
+        COUNT,
+        "For `change`: fewest events, in the larger of both windows, that can fire.",
+        reload=True,
+        also="min_events at_least",
     )
-    channels: tuple[str, ...] = setting((), TEXTS, "Names of the channels to notify. Default: all.", reload=True)
-    remind: float = setting(0.0, DURATION, "Notify again this often while the alert fires; 0: never.", reload=True)
-    urgent: bool = setting(False, YES_NO, "Notify in quiet hours, too.", reload=True)
+    channels: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "Names of the channels to notify. Default: all.",
+        reload=True,
+        also="notify receivers contacts actions to",
+    )
+    remind: float = setting(
+        0.0,
+        DURATION,
+        "Notify again this often while the alert fires; 0: never.",
+        reload=True,
+        also="repeat repeat_interval renotify every reminder",
+    )
+    urgent: bool = setting(False, YES_NO, "Notify in quiet hours, too.", reload=True, also="severity priority critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +165,76 @@ class AlertChannelSettings:
         "`webhook`: JSON over HTTP; `slack`: a webhook of Slack, Mattermost or another that is compatible; `email`: "
         "SMTP; `command`: a program that gets JSON on stdin.",
         reload=True,
+        also="kind",
     )
-    url: str = setting("", SECRET, "Of a webhook. It may hold a secret, so it is never shown.", reload=True)
-    url_file: Path = setting(Path(), FILE, "File with the URL.", reload=True)
-    headers: tuple[tuple[str, str], ...] = setting((), HEADERS, "Headers that a webhook is sent with.", reload=True)
+    url: str = setting(
+        "",
+        SECRET,
+        "Of a webhook. It may hold a secret, so it is never shown.",
+        reload=True,
+        also="webhook webhook_url endpoint uri link address",
+    )
+    url_file: Path = setting(Path(), FILE, "File with the URL.", reload=True, also="webhook_file webhook_url_file")
+    headers: tuple[tuple[str, str], ...] = setting(
+        (), HEADERS, "Headers that a webhook is sent with.", reload=True, also="authorization auth http_headers"
+    )
     secret: str = setting(
-        "", SECRET, "Key of the signature of a webhook, HMAC-SHA256 in `X-Ingestd-Signature-256`.", reload=True
+        "",
+        SECRET,
+        "Key of the signature of a webhook, HMAC-SHA256 in `X-Ingestd-Signature-256`.",
+        reload=True,
+        also="token key signature hmac signing_key",
     )
-    secret_file: Path = setting(Path(), FILE, "File with the key of the signature.", reload=True)
-    host: str = setting("", TEXT, "SMTP server.", reload=True)
-    port: int = setting(0, PORT, "Port of the SMTP server. Default: 587, with `tls` 465, with `none` 25.", reload=True)
+    secret_file: Path = setting(
+        Path(), FILE, "File with the key of the signature.", reload=True, also="token_file key_file"
+    )
+    host: str = setting("", TEXT, "SMTP server.", reload=True, also="server smtp smtp_host smtp_server hostname")
+    port: int = setting(
+        0, PORT, "Port of the SMTP server. Default: 587, with `tls` 465, with `none` 25.", reload=True, also="smtp_port"
+    )
     tls: str = setting(
         "starttls",
         choice("starttls", "tls", "none"),
         "Encryption of SMTP: `starttls`: required after connecting; `tls`: from the start.",
         reload=True,
+        also="ssl starttls use_tls use_ssl encryption secure",
     )
-    user: str = setting("", TEXT, "User name at the SMTP server. Default: no login.", reload=True)
-    password: str = setting("", SECRET, "Password at the SMTP server.", reload=True)
-    password_file: Path = setting(Path(), FILE, "File with the password.", reload=True)
-    sender: str = setting("", TEXT, "Address that e-mails come from.", reload=True)
-    recipients: tuple[str, ...] = setting((), TEXTS, "Addresses that e-mails go to.", reload=True)
+    user: str = setting(
+        "",
+        TEXT,
+        "User name at the SMTP server. Default: no login.",
+        reload=True,
+        also="username login smtp_user account",
+    )
+    password: str = setting(
+        "", SECRET, "Password at the SMTP server.", reload=True, also="pass passwd pw smtp_password"
+    )
+    password_file: Path = setting(
+        Path(), FILE, "File with the password.", reload=True, also="smtp_password_file passwd_file"
+    )
+    sender: str = setting(
+        "", TEXT, "Address that e-mails come from.", reload=True, also="from from_email from_address mail_from"
+    )
+    recipients: tuple[str, ...] = setting(
+        (),
+        TEXTS,
+        "Addresses that e-mails go to.",
+        reload=True,
+        also="to email emails addresses mail_to recipient receivers",
+    )
     ca_file: Path = setting(
-        Path(), FILE, "Certificates (PEM) to verify the server with. Default: the system's.", reload=True
+        Path(),
+        FILE,
+        "Certificates (PEM) to verify the server with. Default: the system's.",
+        reload=True,
+        also="ca cacert ca_cert cafile ca_bundle certificate",
     )
     command: tuple[str, ...] = setting(
-        (), ARGUMENTS, "The program and its arguments; no shell is involved.", reload=True
+        (),
+        ARGUMENTS,
+        "The program and its arguments; no shell is involved.",
+        reload=True,
+        also="program script exec run cmd argv",
     )
     timeout: float = setting(10.0, DURATION, "How long a notification may take.", reload=True)
 
@@ -149,44 +243,72 @@ class AlertChannelSettings:
 class AlertsSettings:
     """The table ``alerts``."""
 
-    interval: float = setting(60.0, DURATION, "How often the rules of alerts are evaluated.", reload=True)
+    interval: float = setting(
+        60.0,
+        DURATION,
+        "How often the rules of alerts are evaluated.",
+        reload=True,
+        also="every frequency evaluate_every period",
+    )
     lag: float = setting(
-        10.0, DURATION, "How long events may take to arrive: each window ends this long before now.", reload=True
+        10.0,
+        DURATION,
+        "How long events may take to arrive: each window ends this long before now.",
+        reload=True,
+        also="delay offset",
     )
     quiet_hours: str = setting(
         "",
         TEXT,
         "When nothing is sent, such as `22:00-07:00` in the time zone of the site; a summary is sent at its end.",
         reload=True,
+        also="silence mute night quiet",
     )
     max_notifications: int = setting(
         10,
         COUNT,
         "Most notifications of a channel in `alerts.per`; a summary of the others follows. 0: no limit.",
         reload=True,
+        also="limit rate_limit max",
     )
     per: float = setting(600.0, DURATION, "The time that `alerts.max_notifications` is about.", reload=True)
-    page_url: str = setting("", URL, "Address of the dashboard, for links in notifications.", reload=True)
+    page_url: str = setting(
+        "",
+        URL,
+        "Address of the dashboard, for links in notifications.",
+        reload=True,
+        also="url base_url external_url dashboard link",
+    )
     rules: Mapping[str, AlertRuleSettings] = named_tables(AlertRuleSettings)
     channels: Mapping[str, AlertChannelSettings] = named_tables(AlertChannelSettings)
+
+
+class RuleValueError(ValueError):
+    """A value of a rule is wrong: ``key`` is its setting, which the text names, too."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(f"{key}: {text}")
+        self.key = key
 
 
 def parse_rule(raw: Mapping[str, Any]) -> AlertRuleSettings:
     """Return the rule that a table of texts and numbers describes, as the file would have it.
 
     Raises:
-        ValueError: A key is unknown or a value is wrong; the text is one sentence that names it.
+        ValueError: A key is unknown; the text is one sentence that names it.
+        RuleValueError: A value is wrong.
     """
     known = {item.name: item for item in dataclasses.fields(AlertRuleSettings)}
     values = {}
     for key, value in raw.items():
         if key not in known:
-            near = did_you_mean(key, known)
-            raise ValueError(f"unknown key {key[:40]!r}" + (f": did you mean {near}?" if near else ""))
+            meant = settings_meant(key, {name: item.metadata["also"] for name, item in known.items()})
+            hint = f"did you mean {' or '.join(meant)}?" if meant else f"known are {', '.join(known)}"
+            raise ValueError(f"unknown key {key[:40]!r}: {hint}")
         try:
             values[key] = known[key].metadata["kind"].parse(value)
         except ValueError as error:
-            raise ValueError(f"{key}: {error}") from None
+            raise RuleValueError(key, str(error)) from None
     return AlertRuleSettings(**values)
 
 

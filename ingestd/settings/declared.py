@@ -228,6 +228,8 @@ class Setting:
     doc: str
     reload: bool
     """Whether a reload puts a new value in force; others take effect at a restart or an upgrade."""
+    also: tuple[str, ...] = ()
+    """What other programs call it."""
 
     @property
     def variable(self) -> str:
@@ -251,7 +253,8 @@ def _declared(owner: type, prefix: str = "") -> Iterator[Setting]:
             yield from _declared(item.metadata["table"], f"{prefix}{item.name}.")
         elif "kind" in item.metadata:
             declared = item.metadata
-            yield Setting(prefix + item.name, declared["kind"], item.default, declared["doc"], declared["reload"])
+            facts = (declared["kind"], item.default, declared["doc"], declared["reload"], declared["also"])
+            yield Setting(prefix + item.name, *facts)
 
 
 def _named(owner: type, prefix: str = "") -> Iterator[tuple[str, type]]:

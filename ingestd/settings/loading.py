@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import itertools
 import os
@@ -16,10 +17,13 @@ from ingestd.display import point_at
 from ingestd.settings.alerts import NAME
 from ingestd.settings.declared import NAMED_TABLES, PREFIX, SETTINGS, Setting, Settings, named_settings
 from ingestd.settings.stored_zone import read_stored_zone, stored_zone_path
-from ingestd.suggest import did_you_mean
+from ingestd.suggest import did_you_mean, settings_meant
 
 FOREIGN_PREFIXES = ("INGESTD_KEEPER_", "INGESTD_TEST_", "INGESTD_BENCH_", "INGESTD_REQUIRE_")
 """Prefixes of variables that are not settings: those of the tests, the benchmarks and the daemon itself."""
+
+_MAX_BYTES = 10_000_000
+"""Of a settings file: one without end, such as a device, must not fill memory."""
 
 SERVICE_DATA_DIR = Path("/var/lib/ingestd")
 """Data folder of the systemd service, packaging/ingestd.service."""
@@ -190,8 +194,7 @@ def _from_environ(
             if not (variable == "INGESTD_PORT" and raw.startswith("tcp://")):  # set by Kubernetes
                 yield by_variable[variable], raw, variable
         elif not variable.startswith(FOREIGN_PREFIXES) and not _KUBERNETES.fullmatch(variable):
-            names = [*by_variable, "INGESTD_SETTINGS"]
-            problems.append(f"{variable}: error: unknown setting\n  help: {_hint(variable, names, PREFIX)}")
+            problems.append(f"{variable}: error: unknown setting\n  help: {_variable_hint(variable, known)}")
 
 
 def _read(file: Path | None, problems: list[str]) -> str:
@@ -199,7 +202,11 @@ def _read(file: Path | None, problems: list[str]) -> str:
     if file is None:
         return ""
     try:
-        return file.read_text("utf-8")
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise OSError(errno.EFBIG, f"it has more than {_MAX_BYTES:,} bytes")
+        return content.decode().replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         problems.append(f"{file}: error: the settings file cannot be read: {reason}")
@@ -260,9 +267,39 @@ def _unknown(name: str, raw: Any, known: Mapping[str, Setting], tables: set[str]
     what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"
     if isinstance(raw, dict) and (table := did_you_mean(name, sorted(tables | {*NAMED_TABLES}))):
         return f"{what}\n  help: did you mean [{table}{'.NAME' if table in NAMED_TABLES else ''}]?"
-    parent = name.rpartition(".")[0]
-    near = [other for other in known if other.startswith(f"{parent}.")] if parent in tables else []
-    return f"{what}\n  help: {_hint(name, near or SETTINGS)}"
+    return f"{what}\n  help: {_setting_hint(name, known)}"
+
+
+def _setting_hint(name: str, known: Mapping[str, Setting]) -> str:
+    """Return what to write instead of an unknown setting: one of its table, of a table around it, or of another."""
+    parent, key = _split(name)
+    beside = {_split(other)[1]: found for other, found in known.items() if _split(other)[0] == parent}
+    meant = [
+        f"{parent}.{other}".removeprefix(".")
+        for other in settings_meant(key, {other: found.also for other, found in beside.items()})
+    ]
+    meant += [around for table in _prefixes(parent) if table != parent and (around := f"{table}.{key}") in known]
+    if meant or (meant := [other for other in SETTINGS if _split(other)[1] == key]):
+        return f"did you mean {' or '.join(meant)}?"
+    return f"known in [{parent}] are {', '.join(beside)}" if parent and beside else _hint(name, SETTINGS)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the table of a setting, empty if it has none, and its key there."""
+    parent, _, key = name.rpartition(".")
+    return parent, key
+
+
+def _variable_hint(variable: str, known: Mapping[str, Setting]) -> str:
+    """Return what to write instead of an unknown variable: one of a table whose variables start like it."""
+    variables = {found.variable: found for found in known.values()}
+    starts = {found.variable: found.variable.removesuffix(_split(name)[1].upper()) for name, found in known.items()}
+    start = max((start for start in starts.values() if variable.startswith(start)), key=len, default=PREFIX)
+    beside = {name.removeprefix(start): found for name, found in variables.items() if starts[name] == start}
+    meant = settings_meant(variable.removeprefix(start), {name: found.also for name, found in beside.items()})
+    if meant:
+        return f"did you mean {' or '.join(start + name for name in meant)}?"
+    return _hint(variable, [*variables, "INGESTD_SETTINGS"], PREFIX)
 
 
 def _line(lines: Mapping[str, int], name: str) -> int:

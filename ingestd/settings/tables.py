@@ -10,12 +10,13 @@ from ingestd.settings.kinds import ECS_MODES, SECRET
 from ingestd.units import AGE, COUNT, DURATION, SIZE, SPACE, TEXT, ZONE, Kind, choice
 
 
-def setting(default: Any, kind: Kind, doc: str, *, reload: bool = False) -> Any:
+def setting(default: Any, kind: Kind, doc: str, *, reload: bool = False, also: str = "") -> Any:
     """Declare a setting: its default, its kind and one sentence of documentation.
 
     ``reload``: whether a reload puts a new value in force. Every process that uses the setting must get it then.
+    ``also``: what other programs call it, words with a space between them; an error about one of them suggests it.
     """
-    metadata = {"kind": kind, "doc": doc, "reload": reload}
+    metadata = {"kind": kind, "doc": doc, "reload": reload, "also": tuple(also.split())}
     return dataclasses.field(default=default, repr=kind is not SECRET, metadata=metadata)
 
 

@@ -31,6 +31,49 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
     ("lag", '[alerts]\nlag = "2d"', ":2: error: alerts.lag: events may take one day"),
     ("query", '[alerts.rules.a]\nabove = 2\nquery = "a:(b"', ":3: error: alerts.rules.a.query: this bracket is "),
     ("unknown", "[alerts.rules.a]\nabov = 2", ":2: error: unknown setting 'alerts.rules.a.abov'\n  help: did yo"),
+    (
+        "synonym",
+        "[alerts.rules.a]\nthreshold = 2",
+        ":2: error: unknown setting 'alerts.rules.a.threshold'\n"
+        "  help: did you mean alerts.rules.a.above or alerts.rules.a.below?",
+    ),
+    (
+        "interval",
+        "[alerts.rules.a]\ninterval = 2",
+        ":2: error: unknown setting 'alerts.rules.a.interval'\n"
+        "  help: did you mean alerts.rules.a.window or alerts.interval?",
+    ),
+    (
+        "every",
+        "[alerts]\nevery = 2",
+        ":2: error: unknown setting 'alerts.every'\n  help: did you mean alerts.interval?",
+    ),
+    (
+        "webhook",
+        "[alerts.channels.a]\nurl = 'http://a'\nwebhook = 'x'",
+        ":3: error: unknown setting 'alerts.channels.a.webhook'\n  help: did you mean alerts.channels.a.url?",
+    ),
+    (
+        "recipients",
+        "[alerts.channels.a]\nurl = 'http://a'\nmail_too = 'x'",
+        ":3: error: unknown setting 'alerts.channels.a.mail_too'\n  help: did you mean alerts.channels.a.recipients?",
+    ),
+    (
+        "nothing_like_it",
+        "[alerts]\nxyzzy = 1",
+        ":2: error: unknown setting 'alerts.xyzzy'\n  help: known in [alerts] are interval, lag, quiet_h",
+    ),
+    (
+        "device",
+        "[alerts.channels.a]\nurl_file = '/dev/zero'",
+        ":2: error: alerts.channels.a.url_file: /dev/zero cannot be read: it is not a regular file",
+    ),
+    ("no_ca", "[alerts.channels.a]\nurl = 'https://a'\nca_file = 'gone'", ":3: error: alerts.channels.a.ca_file: "),
+    (
+        "bad_ca",
+        "[alerts.channels.a]\nurl = 'https://a'\nca_file = 'ingestd.toml'",
+        ":3: error: alerts.channels.a.ca_file: ",
+    ),
     ("name", '[alerts.rules."a b"]\nabove = 2', ":1: error: 'a b' is not a name: use letters, digits, _ and -,"),
     ("array", "[[alerts.rules]]\nabove = 2", ":1: error: expected a table [alerts.rules.NAME]"),
     (

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingestd.files import read_secret
 from ingestd.settings import Settings
 from ingestd.units import Address
 
@@ -111,26 +110,12 @@ def _secret(name: str, text: str, file: Path) -> str:
         if text:
             raise AccessError(f"{name} and {name}_file are both set: choose one")
         try:
-            text = file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise AccessError(f"{name}_file {file} cannot be read: {read_failure(error, file)}") from None
-        if not text:
-            raise AccessError(f"{name}_file {file} is empty")
+            text = read_secret(file)
+        except ValueError as error:
+            raise AccessError(f"{name}_file {error}") from None
     if text and len(text) < MIN_SECRET_LENGTH:
         raise AccessError(f"{name} is too short: it needs at least {MIN_SECRET_LENGTH} characters")
     return text
-
-
-def read_failure(error: OSError | UnicodeDecodeError, file: Path) -> str:
-    """Return why a file cannot be read. In a container, it may be mounted from outside: then only uids are known."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    reason = error.strerror or str(error)
-    if isinstance(error, PermissionError):
-        reason += f"; ingestd runs with the uid {os.geteuid()}"
-        with suppress(OSError):
-            reason += f", the file belongs to the uid {file.stat().st_uid}"
-    return reason
 
 
 def _equal(given: str, secret: str) -> bool:

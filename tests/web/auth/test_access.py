@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ingestd.files import read_failure
 from ingestd.settings import load_settings
 from ingestd.units import Address
-from ingestd.web.auth.access import Access, AccessError, is_loopback, load_access, path_prefix, read_failure
+from ingestd.web.auth.access import Access, AccessError, is_loopback, load_access, path_prefix
 
 PASSWORD, TOKEN = "correct horse", "battery-staple"
 
@@ -82,6 +83,8 @@ def test_refused(tmp_path: Path) -> None:
         ({"http_password_file": str(tmp_path / "none")}, "cannot be read: No such file"),
         ({"http_token_file": str(empty)}, "is empty"),
         ({"http_token_file": str(binary)}, "it is not UTF-8 text"),
+        ({"http_password_file": "/dev/zero"}, "http_password_file /dev/zero cannot be read: it is not a regular file"),
+        ({"http_token_file": str(tmp_path)}, "cannot be read: Is a directory"),
     ]
     for settings, message in cases:
         with pytest.raises(AccessError, match=message) as caught:
