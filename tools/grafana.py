@@ -162,6 +162,22 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel("Memory", ((f"process_resident_memory_bytes{{{_HERE}}}", "{{instance}}"),), "bytes"),
         Panel(
+            "Alerts",
+            ((f"max by (alert) (ingestd_alert_firing{{{_HERE}}})", "{{alert}}"),),
+            description="1 while an alert fires. See `ingestd alerts`.",
+        ),
+        Panel(
+            "Notifications of alerts",
+            (
+                (f"sum by (channel) (increase(ingestd_sent_notifications_total{{{_HERE}}}[1h]))", "{{channel}}"),
+                (
+                    f"sum by (channel) (increase(ingestd_failed_notifications_total{{{_HERE}}}[1h]))",
+                    "{{channel}}, failed",
+                ),
+            ),
+            description="In the last hour.",
+        ),
+        Panel(
             "Log messages",
             ((_rate("ingestd_log_messages_total", "level", _HERE), "{{level}}"),),
             "short",
