@@ -5,5 +5,6 @@
 ``state``                  what survives a restart
 ``delivery``, ``channels`` notifications on their way out: persisted first, in order, retried
 ``engine``                 all of it, driven by a clock
+``health``                 what needs attention
 ``preview``                what a rule would have done
 """

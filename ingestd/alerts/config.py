@@ -248,3 +248,17 @@ def _url_mistake(url: str) -> str:
 
 class ChannelError(Exception):
     """A notification was not taken; the text is one sentence without secrets."""
+
+
+class PartlyTakenError(ChannelError):
+    """Some recipients got a notification, others were refused.
+
+    Attributes:
+        taken: Those that got it, now or before.
+        refused: Why each of the others was refused.
+        again: Those of them that may be tried again: the refusal is for now.
+    """
+
+    def __init__(self, text: str, taken: tuple[str, ...], refused: Mapping[str, str], again: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.taken, self.refused, self.again = taken, dict(refused), again

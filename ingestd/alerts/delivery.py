@@ -8,10 +8,13 @@ keeps its id, so a receiver can tell when it is sent twice because the daemon wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from ingestd.alerts.config import AlertsConfig
+from ingestd.alerts.messages import listed
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertsState, Change, Delivery, Notification
 
@@ -64,7 +67,7 @@ class Outbox:
         gone = {delivery.channel for delivery in state.outbox} | {*state.held}
         gone -= {*known}
         state.outbox = [delivery for delivery in state.outbox if delivery.channel in known]
-        for by_channel in (state.held, state.left_out, state.sent):
+        for by_channel in (state.held, state.left_out, state.sent, state.refused):
             for name in gone | ({*by_channel} - {*known}):
                 by_channel.pop(name, None)
         return sorted(gone)
@@ -86,6 +89,29 @@ class Outbox:
         delivery.attempts += 1
         delivery.error = error
         delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
+
+    def given_up(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
+        """Take out what some recipients got and the others are refused for good; the history says whom it missed."""
+        self.sent(delivery)
+        channel, missed = delivery.channel, delivery.notification.changes
+        self.state.refused[channel] = dict(refused)
+        text = f"{channel} did not reach {listed(refused)}"
+        keys = {(change.alert, change.state, change.time) for change in missed}
+        self.state.history = [
+            msgspec.structs.replace(change, undelivered=(*change.undelivered, text))
+            if (change.alert, change.state, change.time) in keys
+            else change
+            for change in self.state.history
+        ]
+
+    def refused(self) -> dict[str, dict[str, str]]:
+        """Return the recipients that the last notification of a channel did not reach, as far as they are still set."""
+        found = {}
+        for channel, reasons in self.state.refused.items():
+            wanted = self.config.channels[channel].recipients if channel in self.config.channels else ()
+            if left := {address: reason for address, reason in reasons.items() if address in wanted}:
+                found[channel] = left
+        return found
 
     def failing(self) -> dict[str, Delivery]:
         """Return the first delivery of each channel that fails."""

@@ -20,7 +20,8 @@ from ingestd import metrics
 from ingestd.alerts import channels
 from ingestd.alerts.config import AlertsConfig, page_rules
 from ingestd.alerts.delivery import Outbox
-from ingestd.alerts.evaluation import Measured, advance, measure
+from ingestd.alerts.evaluation import Measured, advance, contradicts, may_be_missing, measure
+from ingestd.alerts.health import channel_problems, rule_problems
 from ingestd.alerts.messages import sentence
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
@@ -30,6 +31,7 @@ from ingestd.alerts.state import (
     RESOLVED,
     AlertsState,
     Change,
+    Delivery,
     PageRules,
     RuleState,
     new_id,
@@ -39,12 +41,8 @@ from ingestd.alerts.state import (
 from ingestd.files import file_version
 from ingestd.logs import get_logger
 from ingestd.stores.base import LogStore, StoreError
-from ingestd.units import counted
 
 log = get_logger(__name__)
-
-_HANGS_S = 60.0
-"""How long sending may take longer than the channel's timeout before it counts as failing."""
 
 _SLOW_S = 3.0
 """A rule that fails after this long has waited for the store: the others are not evaluated in this round."""
@@ -172,21 +170,7 @@ class Engine:
     def problems(self) -> list[str]:
         """Return what needs attention, in sentences."""
         with self._lock:
-            found = [
-                f"alerts: the channel {name} fails since {counted(delivery.attempts, 'attempt')}: {delivery.error}"
-                for name, delivery in self._outbox.failing().items()
-            ]
-            now = self.clock()
-            for name, started in self._sending.items():
-                channel = self.config.channels.get(name)
-                if channel is not None and now - started > channel.timeout_s + _HANGS_S:
-                    found.append(f"alerts: the channel {name} has not answered for {now - started:.0f} s")
-            reasons: dict[str, list[str]] = {}
-            for name, rule in self._state.rules.items():
-                if rule.error:
-                    reasons.setdefault(rule.error, []).append(name)
-            for reason, names in reasons.items():
-                found.append(f"alerts: {', '.join(names)} cannot be evaluated, their state is unknown: {reason}")
+            found = [*channel_problems(self._outbox, self._sending, self.clock()), *rule_problems(self._state)]
             found += [f"alerts: the rule {name} cannot be used: {text}" for name, text in self._unusable.items()]
             if self._unsaved:
                 found.append(f"alerts: their state cannot be saved: {self._unsaved}")
@@ -248,10 +232,11 @@ class Engine:
                 log.exception("the evaluation of an alert failed", alert=rule.name)
             return self._note_error(rule, state, f"the evaluation failed: {error!r}")
         with self._lock:
+            state.known = known
             if state.error:
                 log.info("an alert is evaluated again", alert=rule.name)
-            state.known = known
-            if not 0 <= now - state.evaluated <= max(_PAUSE_INTERVALS * self.config.interval_s, 1):
+                state.watching_since = state.recovered = now
+            elif not 0 <= now - state.evaluated <= max(_PAUSE_INTERVALS * self.config.interval_s, 1):
                 state.watching_since = now
             state.evaluated = now
             self._take(rule, state, measured, now)
@@ -267,8 +252,8 @@ class Engine:
 
     def _take(self, rule: Rule, state: RuleState, measured: Measured, now: float) -> None:
         """Change the state by what was measured, and notify."""
-        if not state.firing and not rule.above and now - state.watching_since < self._history_s(rule):
-            state.value, state.error = measured.value, ""  # what came while the daemon rested may not be there yet
+        if may_be_missing(rule, state, now, self.config.lag_s) and contradicts(rule, state, measured.value):
+            state.value, state.error = measured.value, ""
             return
         since, muted = state.since, self._page.is_muted(rule.name, now)
         changed = advance(rule, state, measured, now)
@@ -285,10 +270,6 @@ class Engine:
         elif not state.firing and state.notified:
             self._outbox.add(change, state.channels, now, rule)
             state.notified = False
-
-    def _history_s(self, rule: Rule) -> float:
-        """Return how many seconds before now a rule looks at."""
-        return rule.window_s * (2 if rule.type == "change" else 1) + self.config.lag_s
 
     def _change(
         self, rule: Rule, kind: str, measured: Measured, since: float, now: float, *, muted: bool = False
@@ -338,7 +319,9 @@ class Engine:
                 return False
             self._sending[name] = now
         try:
-            self.send(channel, delivery.notification, config.zone, config.page_url)
+            self.send(channel, delivery.notification, config.zone, config.page_url, delivery.taken)
+        except channels.PartlyTakenError as error:
+            return self._note_refusal(name, delivery, error)
         except Exception as error:  # noqa: BLE001 -- a ChannelError, or a defect: logged, and sent again
             self._note_failure(name, delivery, error)
             return False
@@ -346,6 +329,20 @@ class Engine:
             if delivery.attempts:
                 log.info("a channel of alerts works again", channel=name)
             self._outbox.sent(delivery)
+            self._state.refused.pop(name, None)
+        self._save()
+        metrics.NOTIFICATIONS_SENT.add(1, name)
+        return True
+
+    def _note_refusal(self, name: str, delivery: Delivery, error: channels.PartlyTakenError) -> bool:
+        """Note that some recipients were refused; those that may be tried again are. Returns whether it is done."""
+        delivery.taken = error.taken
+        if error.again:
+            self._note_failure(name, delivery, error)
+            return False
+        log.warning("some recipients did not get a notification", channel=name, error=error)
+        with self._lock:
+            self._outbox.given_up(delivery, error.refused)
         self._save()
         metrics.NOTIFICATIONS_SENT.add(1, name)
         return True

@@ -26,6 +26,9 @@ _TITLES = 20
 
 _TITLE_CHARS = 200
 
+_CATCH_UP_S = 300.0
+"""How long events that have waited for the store take to arrive in it, at most, before an alert resolves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -67,12 +70,27 @@ def change(rule: Rule, events: int, before: int) -> float | None:
 def advance(rule: Rule, state: RuleState, measured: Measured, now: float) -> bool:
     """Put a value into the state; returns whether the alert fires or resolves by it, or fires for new problems."""
     state.value, state.error = measured.value, ""
-    contradicts = rule.clears(measured.value) if state.firing else rule.breaches(measured.value)
-    state.streak = state.streak + 1 if contradicts else 0
+    state.streak = state.streak + 1 if contradicts(rule, state, measured.value) else 0
     if state.streak >= rule.evaluations:
         state.firing, state.since, state.streak = not state.firing, now, 0
         return True
     return bool(measured.problems)
+
+
+def contradicts(rule: Rule, state: RuleState, value: float | None) -> bool:
+    """Return whether a value speaks for the other state: to resolve if the alert fires, else to fire."""
+    return rule.clears(value) if state.firing else rule.breaches(value)
+
+
+def may_be_missing(rule: Rule, state: RuleState, now: float, lag_s: float) -> bool:
+    """Return whether events of the window may not be stored yet, so that too few of them are no reason for a change.
+
+    They wait in the journal while the store does not respond, and in their senders while the daemon rests.
+    """
+    history_s = rule.window_s * (2 if rule.type == "change" else 1) + lag_s
+    if rule.above:
+        return state.firing and 0 <= now - state.recovered < min(history_s, _CATCH_UP_S)
+    return not state.firing and now - state.watching_since < history_s
 
 
 def _query(rule: Rule, since: float, until: float) -> Query:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,11 @@ def sentence(rule: Rule, value: float | None, problems: int = 0) -> str:
     }.get(rule.type, f"{rule.metric} is {value:.6g}")
     side = ("more than" if rule.above else "less than") if rule.breaches(value) else "bound"
     return f"{measured} in {window}, {side} {rule.bound:g}"
+
+
+def listed(reasons: Mapping[str, str]) -> str:
+    """Return recipients with the reasons why they were refused, as a text."""
+    return ", ".join(f"{address} ({reason})" for address, reason in reasons.items())
 
 
 def local_time(time: float, zone: datetime.tzinfo | None) -> str:
@@ -104,4 +110,4 @@ def change_document(change: Change) -> dict[str, Any]:
         "window_s": change.window_s,
         "muted": change.muted,
         "problems": [{"problem": problem, "title": name} for problem, name in change.problems],
-    }
+    } | ({"undelivered": list(change.undelivered)} if change.undelivered else {})

@@ -8,7 +8,7 @@ from typing import Any
 from ingestd.alerts.channels import ChannelError, send
 from ingestd.alerts.config import AlertsConfig, page_rules
 from ingestd.alerts.delivery import Outbox
-from ingestd.alerts.messages import change_document, sentence
+from ingestd.alerts.messages import change_document, listed, sentence
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
     TEST,
@@ -41,14 +41,16 @@ def overview(config: AlertsConfig, page: PageRules, state: AlertsState, now: flo
 
 def channel_rows(config: AlertsConfig, state: AlertsState) -> list[dict[str, Any]]:
     """Return each channel as JSON types; ``error`` is empty if it works."""
-    failing = Outbox(state, config, new_id).failing()
+    outbox = Outbox(state, config, new_id)
+    errors = {name: f"did not reach {listed(reasons)}" for name, reasons in outbox.refused().items()}
+    errors |= {name: delivery.error for name, delivery in outbox.failing().items()}
     waiting = [delivery.channel for delivery in state.outbox]
     return [
         {
             "channel": channel.name,
             "type": channel.type,
             "waiting": waiting.count(channel.name) + len(state.held.get(channel.name, ())),
-            "error": failing[channel.name].error if channel.name in failing else "",
+            "error": errors.get(channel.name, ""),
         }
         for channel in config.channels.values()
     ]

@@ -37,6 +37,7 @@ class Change(msgspec.Struct, frozen=True):
         text: A sentence.
         muted: Nobody was notified.
         problems: The new problems, id and title.
+        undelivered: Whom a channel did not reach, and why, in a sentence for each channel; only in the history.
     """
 
     alert: str
@@ -49,6 +50,7 @@ class Change(msgspec.Struct, frozen=True):
     window_s: float = 0
     muted: bool = False
     problems: tuple[tuple[str, str], ...] = ()
+    undelivered: tuple[str, ...] = ()
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -62,13 +64,17 @@ class Notification(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct):
-    """A notification on its way to a channel: ``attempts`` that failed, the next one at ``next_at``."""
+    """A notification on its way to a channel: ``attempts`` that failed, the next one at ``next_at``.
+
+    ``taken``: the recipients that have got it; they do not get it again.
+    """
 
     channel: str
     notification: Notification
     attempts: int = 0
     next_at: float = 0
     error: str = ""
+    taken: tuple[str, ...] = ()
 
 
 class RuleState(msgspec.Struct):
@@ -84,7 +90,8 @@ class RuleState(msgspec.Struct):
         notified_at: When they were last.
         channels: Those that were.
         evaluated: When it was evaluated last.
-        watching_since: Since when it is, without a longer pause.
+        watching_since: Since when it is, without a failure or a longer pause.
+        recovered: When the store last answered again after failures; 0: it never failed.
         known: Problems that are no longer new, by id: when they were first seen; 0: before the rule was.
     """
 
@@ -98,6 +105,7 @@ class RuleState(msgspec.Struct):
     channels: tuple[str, ...] = ()
     evaluated: float = 0
     watching_since: float = 0
+    recovered: float = 0
     known: dict[str, float] = {}
 
 
@@ -112,6 +120,7 @@ class AlertsState(msgspec.Struct):
         sent: When notifications were sent lately, by channel.
         history: The last changes, oldest first.
         evaluated: When the rules were evaluated last.
+        refused: Recipients that the last notification of a channel did not reach, with the reason, by channel.
     """
 
     rules: dict[str, RuleState] = {}
@@ -121,6 +130,7 @@ class AlertsState(msgspec.Struct):
     sent: dict[str, list[float]] = {}
     history: list[Change] = []
     evaluated: float = 0
+    refused: dict[str, dict[str, str]] = {}
 
 
 class PageRules(msgspec.Struct):

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from ingestd.alerts.channels import ChannelError
+from ingestd.alerts.channels import ChannelError, PartlyTakenError
 from ingestd.alerts.config import AlertsConfig, Channel, alerts_config
 from ingestd.alerts.engine import Engine
 from ingestd.alerts.runner import open_store
@@ -36,6 +36,10 @@ class Site:
         self._folder, self.now = folder, now
         self.sent: list[tuple[str, Notification]] = []
         self.broken: set[str] = set()
+        self.refusals: list[PartlyTakenError] = []
+        """What the next notifications end with, one after the other."""
+        self.left_out: list[tuple[str, ...]] = []
+        """The recipients that each notification left out, as they had got it."""
         self.away = False
         self.engine = Engine(config_of(folder, text), self._open, lambda: self.now, self._send)
 
@@ -44,9 +48,14 @@ class Site:
             raise StoreError("the server does not respond")
         return open_store(config)
 
-    def _send(self, channel: Channel, notification: Notification, *_: object) -> None:
+    def _send(
+        self, channel: Channel, notification: Notification, _zone: object, _url: str, taken: tuple[str, ...]
+    ) -> None:
         if channel.name in self.broken:
             raise ChannelError("it is broken")
+        self.left_out.append(taken)
+        if self.refusals:
+            raise self.refusals.pop(0)
         self.sent.append((channel.name, notification))
 
     def configure(self, text: str) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
+from ingestd.alerts.channels import PartlyTakenError
 from ingestd.alerts.evaluation import Measured
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import PageRules, page_rules_document, state_document
 from ingestd.stores.base import StoreError
-from tests.alerts.site import CHANNEL, START, Site
+from tests.alerts.site import CHANNEL, START, Site, shown
 
 pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
@@ -105,7 +106,21 @@ CASES: dict[str, tuple[str, Steps]] = {  # settings of the rule, what happens be
     ),
     "unknown_is_not_resolved": (
         'above = 3\nwindow = "2m"',
-        [(add(4), FIRES), (away(now=True), []), (None, []), (away(now=False), RESOLVES)],
+        [
+            *[(add(4), FIRES), (away(now=True), []), (None, []), (away(now=False), [])],
+            *[(None, []), (None, []), (None, RESOLVES)],  # until then, events may still wait in the journal
+        ],
+    ),
+    "what_waited_for_the_store_is_not_missed": (
+        'above = 3\nwindow = "2m"',
+        [(add(4), FIRES), (away(now=True), []), (None, []), (away(now=False), []), (add(4), []), (add(4), [])],
+    ),
+    "a_store_that_was_away_is_no_silence": (
+        'type = "silence"\nwindow = "2m"',
+        [
+            *[(add(1), [])] * 4,
+            *[(away(now=True), []), (away(now=False), []), (None, []), (None, []), (None, FIRES)],
+        ],
     ),
 }
 
@@ -190,6 +205,42 @@ def test_an_away_store_is_reported_and_keeps_the_metric(tmp_path: Path) -> None:
     away(now=False)(site)
     site.step()
     assert site.engine.problems() == []
+
+
+MAIL = """[alerts.channels.mail]
+type = "email"
+host = "smtp.test"
+sender = "a@test"
+recipients = ["{0}", "gone@test"]
+"""
+
+
+def test_a_recipient_that_is_refused_is_told_and_the_others_get_nothing_twice(tmp_path: Path) -> None:
+    rule = ERRORS.removeprefix(CHANNEL)
+    site = Site(tmp_path, MAIL.format("ops@test") + rule)
+    later = PartlyTakenError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
+    for_good = PartlyTakenError("refused gone@test (550 no)", ("ops@test",), {"gone@test": "550 no"}, ())
+    site.refusals += [later, for_good]
+    site.add(4)
+    site.step()
+    assert site.engine.problems() == ["alerts: the channel mail fails since 1 attempt: refused gone@test (450 later)"]
+    site.step()
+    assert site.left_out == [(), ("ops@test",)]
+    (problem,) = site.engine.problems()
+    assert "the last notification of the channel mail did not reach gone@test (550 no): mend the address" in problem
+    state = state_document(tmp_path / "data").load()
+    assert state.outbox == []
+    assert state.history[-1].undelivered == ("mail did not reach gone@test (550 no)",)
+    site = Site(tmp_path, MAIL.format("ops@test") + rule, site.now)
+    assert site.engine.problems() == [problem], "a restart does not forget it"
+    site.configure(MAIL.replace("gone@test", "web@test").format("ops@test") + rule)
+    site.step()
+    assert site.engine.problems() == [], "the address was mended"
+    site.configure(MAIL.format("ops@test") + rule)
+    for _ in range(6):
+        site.step()
+    assert [shown(notification) for _, notification in site.sent] == ["resolved errors"]
+    assert site.engine.problems() == [], "all of them got the next one"
 
 
 def test_a_store_that_hangs_is_waited_for_once_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

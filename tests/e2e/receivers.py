@@ -43,6 +43,8 @@ class Receivers:
         """What the HTTP server answers."""
         self.refused: set[str] = set()
         """Recipients that the SMTP servers refuse."""
+        self.refusal = "550 no such user"
+        """What they answer."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -158,7 +160,7 @@ command = {program}
     ) -> str:
         """Take a recipient, or refuse it."""
         if address in self.refused:
-            return "550 no such user"
+            return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

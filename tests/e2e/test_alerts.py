@@ -8,17 +8,24 @@ import hmac
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from ingestd.alerts.channels import ChannelError, send
+from ingestd.alerts.channels import ChannelError, PartlyTakenError, send
 from ingestd.alerts.config import Channel
 from ingestd.alerts.state import Change, Notification
+from ingestd.stores.base import StoreError
+from ingestd.stores.elastic.connection.options import ElasticOptions
+from ingestd.stores.elastic.query.store import ElasticStore
+from ingestd.stores.query import Query
 from tests.e2e.daemon import Daemon, command, environment
+from tests.e2e.gate import Gate
 from tests.e2e.receivers import PASSWORD, USER, Receivers
+from tests.e2e.servers import SearchServer
 from tests.plugins.inputs.authority import Authority
 from tests.waiting import wait_until
 
@@ -196,6 +203,83 @@ def test_channels_that_fail(fields: dict[str, Any], text: str, receivers: Receiv
         send(channel(receivers, authority, **fields), NOTIFICATION, None)
     assert "secret" not in str(error.value)
     assert len(receivers.mails) == before
+
+
+REFUSALS = [  # answer to one of two recipients, who got the mail, whether the other may be tried again
+    ("550 no such user", ("ops@example.org",), False),
+    ("450 try later", ("ops@example.org",), True),
+    ("421 closing", (), True),  # and hangs up: nobody got it
+]
+
+
+@pytest.mark.parametrize(("refusal", "taken", "again"), REFUSALS, ids=[row[0][:3] for row in REFUSALS])
+def test_some_recipients_are_refused(
+    refusal: str, taken: tuple[str, ...], again: bool, receivers: Receivers, authority: Authority
+) -> None:
+    receivers.refused, receivers.refusal = {"gone@example.org"}, refusal
+    to, before = channel(receivers, authority, tls="tls"), len(receivers.mails)
+    try:
+        with pytest.raises(ChannelError, match=r"127\.0\.0\.1 refused ") as error:
+            send(to, NOTIFICATION, None)
+    finally:
+        receivers.refused, receivers.refusal = set(), "550 no such user"
+    if taken:
+        assert isinstance(error.value, PartlyTakenError)
+        assert (error.value.taken, error.value.refused) == (taken, {"gone@example.org": refusal})
+        assert error.value.again == ("gone@example.org",) * again
+    send(to, NOTIFICATION, None, "", taken)
+    got = [mail["X-Recipients"] for mail in receivers.mails[before:]]
+    both = "ops@example.org, gone@example.org"
+    assert got == (["ops@example.org", "gone@example.org"] if taken else [both]), "each has got it once"
+    assert len({mail["Message-ID"] for mail in receivers.mails[before:]}) == 1
+
+
+SERVERS = pytest.mark.parametrize("search_server", ["elasticsearch-9.5.3", "opensearch-3.8.0"], indirect=True)
+
+
+@SERVERS
+def test_on_a_server(clean_search_server: SearchServer, receivers: Receivers, tmp_path: Path) -> None:
+    """Once each, through a kill; while the server is away nothing fires or resolves, and /health says so."""
+    server, path = clean_search_server, f"/{clean_search_server.flavour}"
+    file = tmp_path / "ingestd.toml"
+    hook = f'[alerts.channels.hook]\nurl = "{receivers.url}{path}"\n'
+    any_event = '[alerts.rules.any]\nwindow = "1h"\nabove = 0\n'
+    file.write_text(_GENERAL + _RULE.format(window="1h") + any_event + hook)
+
+    def told() -> list[tuple[str, str]]:
+        server.call("POST", "/logstash-*/_refresh")
+        return [(body["alert"], body["state"]) for body in receivers.posted(path)]
+
+    with Gate(server.url) as gate:
+        gate.open()
+        with Daemon(tmp_path, "--settings", str(file), "--elasticsearch", gate.url, workers="1") as daemon:
+            daemon.send(events(1, 1000))
+            wait_until(lambda: sorted(told()) == [("any", "firing"), ("slow", "firing")], "both to fire")
+            wait_until(lambda: not json.loads((daemon.data_dir / "alerts.json").read_text())["outbox"], "the state")
+            daemon.kill_with_children()
+            daemon.start()
+            daemon.wait_for("listening for events")
+            daemon.send(events(9, 1))
+            wait_until(lambda: told()[2:] == [("slow", "resolved")], "one to resolve")
+            gate.shut()
+            unknown = "cannot be evaluated, their state is unknown"
+            wait_until(lambda: unknown in daemon.get("/health"), "/health to say that the server is away")
+            assert daemon.metric("ingestd_alert_firing", alert="any") == 1
+            gate.open()
+            wait_until(lambda: unknown not in daemon.get("/health"), "/health to be good again")
+            seen = evaluated(daemon)
+            wait_until(lambda: evaluated(daemon) > seen + 1, "some more evaluations")
+            assert told()[2:] == [("slow", "resolved")]
+    _check_a_count_without_a_shard(server)
+
+
+def _check_a_count_without_a_shard(server: SearchServer) -> None:
+    """A server counts without the shards that it lacks, and says so: no reason for an alert of silence."""
+    nowhere = {"index.routing.allocation.require._name": "nowhere", "number_of_replicas": 0}
+    server.call("PUT", "/logstash-2001.01.01?wait_for_active_shards=0", {"settings": nowhere})
+    opened = ElasticStore(ElasticOptions(hosts=(server.url,)), "logstash-*")
+    with closing(opened) as store, pytest.raises(StoreError, match=r"only \d+ of \d+ shards have answered"):
+        store.count(Query(None, None))
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])

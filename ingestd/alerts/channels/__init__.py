@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime
 
-from ingestd.alerts.config import Channel, ChannelError
+from ingestd.alerts.config import Channel, ChannelError, PartlyTakenError
 from ingestd.alerts.state import Notification
 
-__all__ = ["ChannelError", "send"]
+__all__ = ["ChannelError", "PartlyTakenError", "send"]
 
 
-def send(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str = "") -> None:
+def send(
+    channel: Channel,
+    notification: Notification,
+    zone: datetime.tzinfo | None,
+    page_url: str = "",
+    taken: tuple[str, ...] = (),
+) -> None:
     """Send a notification.
 
     Args:
@@ -18,14 +24,16 @@ def send(channel: Channel, notification: Notification, zone: datetime.tzinfo | N
         notification: What.
         zone: Of times in texts for people; None: the machine's.
         page_url: Address of the dashboard, for links.
+        taken: Recipients that got it before; they do not get it again.
 
     Raises:
+        PartlyTakenError: Some recipients got it.
         ChannelError: It was not taken: it may be sent again.
     """
     if channel.type == "email":
         from ingestd.alerts.channels.email import send_email  # noqa: PLC0415 -- only what is needed
 
-        send_email(channel, notification, zone, page_url)
+        send_email(channel, notification, zone, page_url, taken)
     elif channel.type == "command":
         from ingestd.alerts.channels.command import run_command  # noqa: PLC0415
 

@@ -10,13 +10,12 @@ from email.utils import format_datetime
 from typing import Any
 
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.config import Channel, ChannelError
-from ingestd.alerts.messages import text, title
+from ingestd.alerts.config import Channel, ChannelError, PartlyTakenError
+from ingestd.alerts.messages import listed, text, title
 from ingestd.alerts.state import Notification
-from ingestd.logs import get_logger
 
-log = get_logger(__name__)
-
+_FOR_GOOD = 500
+"""From this code on a refusal is for good (RFC 5321, section 4.2.1); others may be tried again."""
 
 _TIMEOUTS = 6
 """How many times the timeout, which each reply of a server has, all of them may take."""
@@ -60,13 +59,35 @@ class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
     """The same with TLS from the start."""
 
 
-def send_email(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
-    """Send a notification to all recipients; its Message-ID is the same each time that it is sent.
+def send_email(
+    channel: Channel,
+    notification: Notification,
+    zone: datetime.tzinfo | None,
+    page_url: str,
+    taken: tuple[str, ...] = (),
+) -> None:
+    """Send a notification to all recipients but ``taken``; its Message-ID is the same each time that it is sent.
 
     Raises:
+        PartlyTakenError: The server took it for some, now or before.
         ChannelError: The server took it for no recipient.
     """
-    message = email_message(channel, notification, zone, page_url)
+    wanted = [address for address in channel.recipients if address not in taken]
+    if not wanted:
+        return
+    refused = _sent(channel, email_message(channel, notification, zone, page_url), wanted)
+    if not refused:
+        return
+    reasons = {address: f"{code} {_text(reason)}" for address, (code, reason) in refused.items()}
+    got = (*taken, *(address for address in wanted if address not in refused))
+    if not got:
+        raise ChannelError(f"{channel.host} refused the recipients: {next(iter(reasons.values()))}")
+    again = tuple(address for address, (code, _) in refused.items() if code < _FOR_GOOD)
+    raise PartlyTakenError(f"{channel.host} refused {listed(reasons)}", got, reasons, again)
+
+
+def _sent(channel: Channel, message: EmailMessage, recipients: list[str]) -> dict[str, tuple[int, bytes]]:
+    """Send a message; returns the recipients that were refused. Raises ChannelError."""
     if channel.user and not channel.password:
         raise ChannelError("there is a user and no password: set password_file, or the variable of password")
     deadline = Deadline(_TIMEOUTS * channel.timeout_s)
@@ -74,10 +95,10 @@ def send_email(channel: Channel, notification: Notification, zone: datetime.tzin
         with deadline, _connected(channel, deadline) as server:
             if channel.user:
                 server.login(channel.user, channel.password)
-            refused = server.send_message(message, channel.sender, list(channel.recipients))
-    except smtplib.SMTPRecipientsRefused as error:
-        code, reason = next(iter(error.recipients.values()))
-        raise ChannelError(f"{channel.host} refused the recipients: {code} {_text(reason)}") from None
+            return server.send_message(message, channel.sender, recipients)
+    except smtplib.SMTPRecipientsRefused as error:  # of all of them, though it may name only those that it asked for
+        last = list(error.recipients.values())[-1]
+        return {address: error.recipients.get(address, last) for address in recipients}
     except smtplib.SMTPAuthenticationError as error:
         raise ChannelError(f"{channel.host} refused the login: {error.smtp_code}") from None
     except smtplib.SMTPResponseException as error:
@@ -85,8 +106,6 @@ def send_email(channel: Channel, notification: Notification, zone: datetime.tzin
     except (smtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
         why = "it did not answer in time" if deadline.passed else _why(error)
         raise ChannelError(f"{channel.host}:{channel.port} cannot be used: {why}") from None
-    if refused:
-        log.warning("an e-mail was refused for some recipients", channel=channel.name, refused=", ".join(refused))
 
 
 def _why(error: Exception) -> str:

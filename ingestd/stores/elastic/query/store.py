@@ -158,6 +158,7 @@ class ElasticStore:
         fields = self._fields(query)
         clause = self._for_server(query_clause(query, fields))
         answer = self._call(self._api.count(index=fields.scope.indices, query=clause, **_ANY_INDICES))
+        _check_shards(answer.get("_shards", {}))
         return int(answer["count"])
 
     @with_usual_answers
@@ -382,3 +383,10 @@ def _check_complete(timed_out: bool | None) -> None:
     """
     if timed_out:
         raise QueryTimeoutError("the server ended the search early: it took longer than search.default_search_timeout")
+
+
+def _check_shards(shards: Mapping[str, int]) -> None:
+    """Raise StoreError for a count that lacks shards: ``_count`` has no ``allow_partial_search_results``."""
+    total, answered = shards.get("total", 0), shards.get("successful", 0)
+    if answered < total or shards.get("failed"):
+        raise StoreError(f"only {answered} of {total} shards have answered, so the count would be too low")
