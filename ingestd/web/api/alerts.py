@@ -41,11 +41,11 @@ class _MuteBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefusedError(Exception):
-    """A request cannot be met; ``status`` is that of the response."""
+    """A request cannot be met; ``status`` is that of the response, ``field`` is what of the form is wrong."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, field: str = "") -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.field = status, field
 
 
 Handle = Callable[[AlertsConfig, str, bytes], Mapping[str, Any]]
@@ -82,19 +82,25 @@ class AlertsApi:
         return respond
 
 
+def _json_error(status: int, message: str, field: str, **details: Any) -> web.Response:
+    """Return the response for a request that failed by a ``field`` of the form; empty: by none of them."""
+    known = {"field": field} if field else {}
+    body = error_response(status, message, **known, **details).body
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
 async def _answered(work: Awaitable[Mapping[str, Any]]) -> web.Response:
     try:
         return json_response(await work)
     except QueryError as error:
         details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
-        body = error_response(400, error.message, **details).body
-        return web.Response(status=400, body=body, content_type="application/json")
+        return _json_error(400, error.message, "query", **details)
     except RefusedError as error:
-        return json_error(error.status, str(error))
+        return _json_error(error.status, str(error), error.field)
     except msgspec.MsgspecError as error:
         return json_error(400, f"the body is not valid: {error}")
     except ValueError as error:
-        return json_error(400, str(error))
+        return _json_error(400, str(error), getattr(error, "key", ""))
     except OSError as error:
         return json_error(503, f"the data folder cannot be used: {error.strerror or error}")
 
@@ -118,9 +124,9 @@ def save_rule(config: AlertsConfig, name: str, body: bytes) -> Mapping[str, Any]
         ValueError: The rule is wrong.
     """
     if not NAME.fullmatch(name):
-        raise RefusedError(400, "a name has letters, digits, _ and -, at most 64")
+        raise RefusedError(400, "a name has letters, digits, _ and -, at most 64", "name")
     if name in config.rules:
-        raise RefusedError(409, f"{name} is in the settings file: change it there")
+        raise RefusedError(409, f"{name} is in the settings file: change it there", "name")
     found = parse_rule(decoded(body, _RuleBody).rule)
     checked_query(found.query)
     make_rule(name, found, config.channels, "page")

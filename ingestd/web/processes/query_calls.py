@@ -102,6 +102,8 @@ class QueryCalls:
         except QueryError as error:
             details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
             return error_response(400, error.message, **details)
+        except _RuleError as error:
+            return error_response(400, str(error), field=error.field)
         except (FieldError, ParameterError, AggregationError, QueryTooLongError) as error:
             return error_response(400, str(error))
         except QueryTimeoutError as error:
@@ -319,8 +321,16 @@ class QueryCalls:
         except QueryError:
             raise
         except ValueError as error:
-            raise ParameterError(str(error)) from None
+            raise _RuleError(str(error), getattr(error, "key", "")) from None
         return dumps(preview(self._opened, rule, arguments["now"], arguments["days"]))
+
+
+class _RuleError(ParameterError):
+    """A rule of an alert is wrong; ``field`` is the setting, empty if that is not known."""
+
+    def __init__(self, text: str, field: str) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

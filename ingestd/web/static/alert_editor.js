@@ -10,6 +10,7 @@ import { inputText } from "./time.js";
 
 const TYPES = ["count", "rate", "change", "metric", "new_problem", "silence"];
 const BOUNDED = ["count", "rate", "change", "metric"];
+const FIELDS = { above: "bound", below: "bound" };
 const DAYS = 3,
   MOST = 10;
 
@@ -71,7 +72,7 @@ function form(name, rule, channels, { saved, close }) {
     evaluations: row("evaluations", fields.evaluations),
     remind: row("remind", fields.remind),
   };
-  const error = h("p", { class: "form-error", role: "alert" });
+  const error = h("p", { class: "form-error", id: "alert-error", role: "alert" });
   const result = h("div", { class: "alert-preview", "aria-live": "polite" });
   const preview = h("button", { class: "button", type: "button", on: { click: show } }, t("alerts.preview"));
 
@@ -107,13 +108,31 @@ function form(name, rule, channels, { saved, close }) {
     return found;
   }
 
+  /** Say what is wrong: below the field, if it is one of those that are shown, else above the buttons. */
   function report(failure) {
     const position = failure.column ? ` (${t("alerts.column", { n: failure.column })})` : "";
+    const key = failure.column ? "query" : (FIELDS[failure.field] ?? failure.field);
+    const control = fields[key]?.offsetParent ? fields[key] : null;
+    if (control) {
+      (rows[key] ?? control.parentElement).append(error);
+      control.setAttribute("aria-invalid", "true");
+      control.setAttribute("aria-describedby", error.id);
+      control.focus();
+    }
     error.textContent = [`${failureText(failure)}${position}`, hintText(failure)].filter(Boolean).join(" · ");
   }
 
-  async function show() {
+  function forget() {
     error.textContent = "";
+    buttons.before(error);
+    for (const control of Object.values(fields)) {
+      control.removeAttribute("aria-invalid");
+      control.removeAttribute("aria-describedby");
+    }
+  }
+
+  async function show() {
+    forget();
     preview.setAttribute("aria-busy", "true");
     try {
       put(result, previewed(await ask("alert_preview", { rule: JSON.stringify(written()), days: DAYS })));
@@ -126,7 +145,7 @@ function form(name, rule, channels, { saved, close }) {
 
   async function save(event) {
     event.preventDefault();
-    error.textContent = "";
+    forget();
     const wanted = written();
     if (channels.length && wanted.channels?.length === 0) {
       error.textContent = t("alerts.nochannel");
@@ -148,6 +167,13 @@ function form(name, rule, channels, { saved, close }) {
         channels.map(({ channel }, place) => h("label", { class: "alert-box" }, chosen[place], channel)),
       )
     : h("p", { class: "muted" }, t("alerts.nochannels"));
+  const buttons = h(
+    "div",
+    { class: "dialog-buttons" },
+    h("button", { class: "button", type: "button", on: { click: close } }, t("action.cancel")),
+    preview,
+    h("button", { class: "button primary", type: "submit" }, t("alerts.save")),
+  );
   return card(
     t(name ? "alerts.change.title" : "alerts.new", { name }),
     null,
@@ -158,20 +184,14 @@ function form(name, rule, channels, { saved, close }) {
       h("label", { class: "alert-box" }, fields.urgent, t("alerts.urgent")),
       boxes,
       error,
-      h(
-        "div",
-        { class: "dialog-buttons" },
-        h("button", { class: "button", type: "button", on: { click: close } }, t("action.cancel")),
-        preview,
-        h("button", { class: "button primary", type: "submit" }, t("alerts.save")),
-      ),
+      buttons,
       result,
     ),
   );
 }
 
 const row = (key, control) =>
-  h("label", { class: "alert-field" }, h("span", {}, t(`alerts.field.${key}`)), control);
+  h("div", { class: "alert-cell" }, h("label", { class: "alert-field" }, h("span", {}, t(`alerts.field.${key}`)), control));
 
 const select = (name, values, chosen, label) =>
   h(

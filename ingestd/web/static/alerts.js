@@ -243,6 +243,7 @@ function historyCard(history) {
   if (!history.length) return null;
   const problems = (row) =>
     row.problems.map(({ problem, title }) => h("div", { class: "muted small mono" }, title || problem));
+  const missed = (row) => row.undelivered?.map((text) => h("div", { class: "verdict bad small" }, text));
   return card(
     t("alerts.history"),
     null,
@@ -259,7 +260,7 @@ function historyCard(history) {
             row.muted && h("span", { class: "muted small" }, ` ${t("alerts.muted")}`),
           ],
         ],
-        [t("alerts.what"), "alert-wide", (row) => [row.text, problems(row)]],
+        [t("alerts.what"), "alert-wide", (row) => [row.text, problems(row), missed(row)]],
       ],
       history,
     ),

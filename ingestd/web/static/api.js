@@ -1,10 +1,11 @@
 /** Requests to the server. All URLs are relative, so that a reverse proxy may serve the page under a prefix. */
 
-/** An error of the server: its `status` (0: not reachable); for an invalid query also its position and kind. */
+/** An error of the server: its `status` (0: not reachable); for an invalid query also its position and kind;
+ * `field`: what of a form is wrong. */
 export class ApiError extends Error {
-  constructor(status, { message = "", column, length, hint, kind, values } = {}) {
+  constructor(status, { message = "", column, length, hint, kind, values, field } = {}) {
     super(message);
-    Object.assign(this, { status, column, length, hint, kind, values });
+    Object.assign(this, { status, column, length, hint, kind, values, field });
   }
 }
 

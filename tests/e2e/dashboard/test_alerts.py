@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.daemon import Daemon
+from tests.e2e.dashboard.browser import Dashboard
 from tests.e2e.dashboard.conftest import Open
 from tests.waiting import wait_until
 
@@ -78,15 +79,72 @@ def test_from_a_query_to_a_notification(daemon: Daemon, visit: Open) -> None:
     expect(page.get_by_role("button", name="Test errors")).to_have_count(0)
 
 
-def test_mistakes_are_named_and_rules_of_the_file_cannot_be_changed(daemon: Daemon, visit: Open) -> None:
-    page = visit(daemon.url, "tab=alerts").page
+SAID = {  # language: locale, what is said: saved, tested, deleted, the column of a mistake, where it is made, resolved
+    "en": ("en-US", "{} is saved.", "The test was taken by pager.", "{} is deleted.", "character 7", "in the settings"),
+    "ko": ("ko-KR", "{}을(를) 저장", "테스트를 받은 채널: pager", "{}을(를) 삭제", "7번째 글자", "설정 파일의 알림"),
+}
+
+
+def refused(form: Locator, field: str, text: str) -> None:
+    """Make sure that the form says something below a field, which is marked and has the focus."""
+    expect(form.locator(".form-error")).to_contain_text(text)
+    expect(form.locator("[aria-invalid]")).to_have_attribute("name", field)
+    expect(form.locator("[aria-invalid]")).to_be_focused()
+    box, error = (form.locator(place).bounding_box() for place in (f"[name={field}]", ".form-error"))
+    assert box is not None
+    assert error is not None
+    assert 0 <= error["y"] - box["y"] - box["height"] < 30
+
+
+def fill_in(dashboard: Dashboard, name: str, column: str) -> None:
+    """Make an alert in the form, after each mistake in turn."""
+    form = dashboard.page.locator(".alert-form")
+    dashboard.page.locator(".card-end .button.primary").click()
+    mistakes = [  # field, text that is wrong, one that is good, the button, what is said
+        ("name", "of-the-file", name, "[type=submit]", "of-the-file is in the settings file: change it there"),
+        ("query", "level:(ERROR", "level:ERROR", ".dialog-buttons [type=button] >> nth=1", column),
+        ("window", "soon", "1h", "[type=submit]", "soon"),
+        ("bound", "many", "2", "[type=submit]", "many"),
+    ]
+    for field, wrong, good, button, said in mistakes:
+        form.locator(f"[name={field}]").fill(wrong)
+        form.locator(button).click()
+        refused(form, field, said)
+        if field == "bound":
+            dashboard.shot(f"error-{name}", full=True)
+            fits(dashboard)
+        form.locator(f"[name={field}]").fill(good)
+    form.locator("[type=submit]").click()
+
+
+def fits(dashboard: Dashboard) -> None:
+    assert dashboard.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+
+
+@pytest.mark.parametrize("language", [*SAID])
+def test_the_form_in_each_language_wide_and_on_a_phone(daemon: Daemon, visit: Open, language: str) -> None:
+    locale, saved, tested, deleted, column, of_file = SAID[language]
+    dashboard = visit(daemon.url, "tab=alerts", locale=locale)
+    page = dashboard.page
     row = page.get_by_role("row").filter(has_text="of-the-file")
-    expect(row).to_contain_text("in the settings file")
-    expect(row.get_by_role("button", name="Edit")).to_have_count(0)
-    page.get_by_role("button", name="New alert").click()
-    page.get_by_label("Name (letters, digits, _ and -)").fill("of-the-file")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("of-the-file is in the settings file: change it there")
-    page.get_by_label("Query; empty: all events").fill("level:(ERROR")
-    page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_role("alert")).to_contain_text("character 7")
+    expect(row).to_contain_text(of_file)
+    expect(row.locator("[data-key^=change]")).to_have_count(0)
+    form, said, history = page.locator(".alert-form"), page.locator(".alert-said"), page.locator(".card").last
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        name = f"{language}-{width}"
+        fill_in(dashboard, name, column)
+        expect(said).to_contain_text(saved.format(name))
+        expect(history.get_by_role("row").filter(has_text=name)).to_contain_text("3 events in 1h, more than 2")
+        page.locator(f'[data-key="change {name}"]').click()
+        form.locator("[name=bound]").fill("5")
+        form.locator("[type=submit]").click()
+        expect(page.get_by_role("row").filter(has_text="events in 1h > 5")).to_contain_text(name)
+        page.locator(f'[data-key="test {name}"]').click()
+        expect(said).to_contain_text(tested)
+        expect(history.get_by_role("row").filter(has_text=name).first).to_contain_text("3 events in 1h")
+        fits(dashboard)
+        page.locator(f'[data-key="remove {name}"]').click()
+        page.get_by_role("dialog").locator(".button").last.click()
+        expect(said).to_contain_text(deleted.format(name))
+        expect(page.locator(f'[data-key="remove {name}"]')).to_have_count(0)
