@@ -8,7 +8,7 @@ import hmac
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,15 @@ def test_mails_with_tls_from_the_start(receivers: Receivers, authority: Authorit
     assert mail["Subject"] == "[FIRING] slow: 12 events in 5m, more than 10"
 
 
+@contextmanager
+def refusing(receivers: Receivers, answer: str = "550 no such user") -> Iterator[None]:
+    """Let the SMTP servers refuse one of the recipients."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receivers, "refused", {"gone@example.org"})
+        patch.setattr(receivers, "refusal", answer)
+        yield
+
+
 def sh(script: str) -> dict[str, Any]:
     return {"type": "command", "command": ("/bin/sh", "-c", script)}
 
@@ -197,9 +206,8 @@ FAILURES: dict[str, tuple[dict[str, Any], str]] = {  # channel, what the error s
 
 @pytest.mark.parametrize(("fields", "text"), FAILURES.values(), ids=FAILURES)
 def test_channels_that_fail(fields: dict[str, Any], text: str, receivers: Receivers, authority: Authority) -> None:
-    receivers.refused = {"gone@example.org"}
     before = len(receivers.mails)
-    with pytest.raises(ChannelError, match=text) as error:
+    with refusing(receivers), pytest.raises(ChannelError, match=text) as error:
         send(channel(receivers, authority, **fields), NOTIFICATION, None)
     assert "secret" not in str(error.value)
     assert len(receivers.mails) == before
@@ -216,13 +224,9 @@ REFUSALS = [  # answer to one of two recipients, who got the mail, whether the o
 def test_some_recipients_are_refused(
     refusal: str, taken: tuple[str, ...], again: bool, receivers: Receivers, authority: Authority
 ) -> None:
-    receivers.refused, receivers.refusal = {"gone@example.org"}, refusal
     to, before = channel(receivers, authority, tls="tls"), len(receivers.mails)
-    try:
-        with pytest.raises(ChannelError, match=r"127\.0\.0\.1 refused ") as error:
-            send(to, NOTIFICATION, None)
-    finally:
-        receivers.refused, receivers.refusal = set(), "550 no such user"
+    with refusing(receivers, refusal), pytest.raises(ChannelError, match=r"127\.0\.0\.1 refused ") as error:
+        send(to, NOTIFICATION, None)
     if taken:
         assert isinstance(error.value, PartlyTakenError)
         assert (error.value.taken, error.value.refused) == (taken, {"gone@example.org": refusal})

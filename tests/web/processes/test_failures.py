@@ -192,7 +192,7 @@ async def test_a_killed_action(data_dir: Path, caplog: pytest.LogCaptureFixture)
     await kill(runner._tasks, "manual action")
     assert runner.last is not None
     assert (runner.last["state"], runner.last["message"]) == ("failed", "it was interrupted; start it again")
-    assert "a background task was cancelled" in caplog.text
+    await eventually(lambda: "a background task was cancelled" in caplog.text)
     assert not runner.busy
     await eventually(lambda: not is_alive(pid))
     await runner.close()
@@ -212,7 +212,7 @@ async def test_an_action_that_fails_unexpectedly(data_dir: Path, line: bytes, ca
     assert runner.last is not None
     expected = "it was aborted by an internal error; the daemon's log has the reason"
     assert (runner.last["state"], runner.last["message"]) == ("failed", expected)
-    assert "a background task failed" in caplog.text
+    await eventually(lambda: "a background task failed" in caplog.text)
     await runner.close()
 
 
