@@ -102,7 +102,7 @@ def import_(  # noqa: PLR0913 -- its options
             config = pipeline_configs(config_paths, None, (), settings)[MAIN]
             if no_filters:
                 config = msgspec.structs.replace(config, filters=())
-            names = ", ".join(map(readable_path, files))
+            names = ", ".join(readable_path(file.absolute()) for file in files)
             with recorded(settings, "import", names) as record, progress("importing") as update:
                 options, announce = ImportOptions(codec, charset, again), announce_old_days("imported", settings)
                 result = import_files(settings, config, files, options, update, announce)
