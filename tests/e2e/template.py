@@ -1,4 +1,4 @@
-"""Daemons that are forked from a process that has imported what they need: that is two thirds of what a start costs.
+"""Daemons that are forked from a process that has imported what they need: that is half of what a start costs.
 
 The tests start hundreds of them. A `Forked` one gets arguments, variables, folder, files and limits as from
 ``subprocess.Popen``, and goes through ``python -m ingestd`` as any other: only its interpreter is not new. The template
@@ -27,13 +27,9 @@ from pathlib import Path
 from typing import IO, Any
 
 _ROOT = Path(__file__).parents[2]
-_MODULES = (
-    "ingestd.cli.commands.run",
-    "ingestd.app.daemon",
-    "ingestd.app.helpers",
-    "ingestd.web.app",
-    "ingestd.web.processes.http_process",
-)
+_MODULES = ("ingestd.cli.commands.run", "ingestd.app.daemon", "ingestd.app.helpers")
+"""Not those of the pages: they would be served before all workers run, which many a test takes for granted."""
+
 _REQUEST_BYTES = 1 << 20
 
 
