@@ -80,7 +80,7 @@ async function refresh() {
   toolbar.fault(null);
   main.classList.remove("stale");
   progress.hidden = false;
-  loading.start(state.tab, own.signal);
+  loading.start(placeOf(state), own.signal);
   main.setAttribute("aria-busy", "true");
   try {
     const view = (views[state.tab] ??= VIEWS[state.tab]());
@@ -100,6 +100,9 @@ async function refresh() {
     }
   }
 }
+
+/** Return what is shown: a tab, or the page of one word or problem in it. */
+const placeOf = ({ tab, word, problem }) => [tab, { words: word, problems: problem }[tab]].filter(Boolean).join("/");
 
 function questionOf(state) {
   const { since, until, relative } = resolve(state, serverNow());

@@ -1,7 +1,7 @@
 /** Completion in the query box: fields of recent events, their most frequent values, and operators. */
 
 import { address, getJson, serverNow } from "./api.js";
-import { fieldText, textValue } from "./query.js";
+import { PATHS, fieldText, pathValue, textValue } from "./query.js";
 import { flatten } from "./values.js";
 import { current } from "./state.js";
 import { iso, resolve } from "./time.js";
@@ -64,9 +64,10 @@ export function createCompletion() {
     const counts = new Map();
     for (const { event } of hits) {
       for (const [path, values] of flatten(event)) {
-        const field = counts.get(path) ?? { path, events: 0, ordered: path === "level" };
+        const field = counts.get(path) ?? { path, events: 0, ordered: path === "level", queries: false };
         field.events += 1;
         field.ordered ||= typeof values[0] === "number";
+        field.queries ||= PATHS.includes(path) && String(values[0]).includes("?");
         counts.set(path, field);
       }
     }
@@ -87,7 +88,9 @@ export function createCompletion() {
     if (own.signal.aborted) return null;
     const typed = unescaped(value.replace(/^"|"$/g, ""));
     const { since, until } = resolve(current(), serverNow());
-    const params = { field, n: MOST, q: prefixQuery(field, typed), since: iso(since), until: iso(until) };
+    const paths = Boolean(found?.queries) && !typed.includes("?"); // a path is completed without its queries
+    const q = prefixQuery(field, typed);
+    const params = { field, n: MOST, q, since: iso(since), until: iso(until), paths: paths ? 1 : null };
     const { values } = await getJson(address("top", params), own.signal);
     // Of an array the values beside the one that was found count as well.
     const fitting = values.filter((entry) => String(entry.value).toLowerCase().startsWith(typed.toLowerCase()));
@@ -96,7 +99,7 @@ export function createCompletion() {
         kind: "value",
         text: String(each),
         count,
-        insert: `${textValue(each)} `,
+        insert: `${(paths ? pathValue : textValue)(each)} `,
         start,
       })),
       ...compare,

@@ -1,6 +1,8 @@
 /** Creates elements. Data only becomes text nodes and attributes: nothing here parses HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
+/** How near a panel comes to the edge of the window, in px. */
+const EDGE = 8;
 
 /**
  * Return an element.
@@ -97,6 +99,15 @@ export async function copy(text, button, done) {
   setTimeout(() => (label.textContent = before), 1600);
 }
 
+/** Move a panel sideways by as much as it reaches beyond the window. */
+function keepInWindow(panel) {
+  panel.style.translate = "";
+  const { left, right } = panel.getBoundingClientRect();
+  const most = document.documentElement.clientWidth - EDGE;
+  const shift = Math.max(Math.min(0, most - right), EDGE - left);
+  if (shift) panel.style.translate = `${shift}px`;
+}
+
 /**
  * A button that opens a panel below it; Escape and a click elsewhere close it.
  *
@@ -108,11 +119,13 @@ export function popup({ button, label, content, align = "left" }) {
   button.setAttribute("aria-haspopup", "dialog");
   button.setAttribute("aria-expanded", "false");
   const outside = (event) => root.contains(event.target) || close(false);
+  const fit = () => keepInWindow(panel);
   function close(focus = true) {
     if (panel.hidden) return;
     panel.hidden = true;
     button.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", outside);
+    removeEventListener("resize", fit);
     if (focus) button.focus();
   }
   button.addEventListener("click", () => {
@@ -121,6 +134,8 @@ export function popup({ button, label, content, align = "left" }) {
     panel.hidden = false;
     button.setAttribute("aria-expanded", "true");
     document.addEventListener("pointerdown", outside);
+    addEventListener("resize", fit);
+    fit();
     panel.querySelector("[autofocus], button, input, a[href]")?.focus();
   });
   root.addEventListener("keydown", (event) => {

@@ -131,6 +131,7 @@ export const en = {
   "panel.errors.by": "Errors by {by}",
   "panel.over.time": "{field} over time",
   "panel.rest": "others",
+  "panel.before": "{n} in the period before",
   "panel.count": "Count",
   "panel.requests": "Requests",
   "panel.rate": "per min",

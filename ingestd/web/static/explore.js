@@ -19,7 +19,7 @@ import { inputText, iso, rangeName, zoneSeconds } from "./time.js";
 import { showRange } from "./timepicker.js";
 import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
-import { VISITS } from "./query.js";
+import { PATHS, VISITS } from "./query.js";
 
 const PAGE = 100,
   LIVE_ROWS = 1000,
@@ -51,7 +51,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words", more: [VISITS] });
   const paths = createTop({
     title: t("top.paths"),
-    fields: ["request_path", "url.path"],
+    fields: PATHS,
     kind: "paths",
     paths: true,
     more: [VISITS],

@@ -131,6 +131,7 @@ export const ko = {
   "panel.errors.by": "{by}별 오류",
   "panel.over.time": "시간별 {field}",
   "panel.rest": "기타",
+  "panel.before": "직전 기간 {n}",
   "panel.count": "개수",
   "panel.requests": "요청",
   "panel.rate": "분당",

@@ -12,7 +12,7 @@ const SLOW_MS = 1000;
 /**
  * Return `{element, start(tab, signal), end(), fresh(tab)}`, for the views in `main`.
  *
- * `start`: a view loads, with requests of this signal; `end`: it has loaded, as far as it could; `fresh`: a view has
+ * `start`: a view loads, a tab or "tab/page", with requests of this signal; `end`: it has loaded, as far as it could; `fresh`: a view has
  * loaded on its own. `cancel()`: abort the requests; `retry()`: load the view again.
  */
 export function createLoading({ main, cancel, retry }) {
@@ -26,7 +26,10 @@ export function createLoading({ main, cancel, retry }) {
 
   function start(next, signal) {
     clearTimeout(timer);
-    if (tab !== next) clear();
+    if (tab !== next) {
+      clear();
+      if (next.includes("/")) loaded.delete(next); // a page of its own starts empty
+    }
     [tab, running, error, cancelled] = [next, signal, null, false];
     main.classList.toggle("first", !loaded.has(tab));
     timer = setTimeout(slow, SLOW_MS);

@@ -30,7 +30,7 @@ export function createNumber(metric, field, onClose) {
       return [
         h("p", { class: "number-value" }, value === null ? t("top.none") : figure(value)),
         value !== null && earlier !== null
-          ? h("p", { class: "muted" }, `${changeText(value, earlier)} · ${t("chart.before", { n: figure(earlier) })}`)
+          ? h("p", { class: "muted" }, `${changeText(value, earlier)} · ${t(metric === "count" ? "chart.before" : "panel.before", { n: figure(earlier) })}`)
           : null,
       ];
     },

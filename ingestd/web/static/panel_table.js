@@ -5,7 +5,7 @@ import { HERE, h, named } from "./dom.js";
 import { figure, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { createPanelCard } from "./panel.js";
-import { VISITS, condition, joined } from "./query.js";
+import { PATHS, VISITS, condition, joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const ROWS = 10,
@@ -13,7 +13,6 @@ const ROWS = 10,
 /** Most characters of conditions in a query, which may have 4,096 with the user's own; more are asked for apart. */
 const LONGEST = 2000;
 const PERCENTILES = ["p50", "p95", "p99"];
-const PATHS = ["request_path", "url.path"];
 const FAILED = "(status_code:>=500 OR http.response.status_code:>=500)";
 
 /** Return the panel of the percentiles of a number by the values of a field. */

@@ -17,11 +17,14 @@ const EVENTS = 10,
 const SAME = ["client_ip", "host", "host.name"];
 const ACTIONS = { open: ["resolve", "mute"], resolved: ["reopen"], muted: ["reopen"] };
 
-/** Return `{element, load(id, question, signal)}`; `onChange()` is called when something was decided. */
+/** Return `{element, load(id, question, signal), leave()}`; `onChange()` is called when something was decided. */
 export function createProblem({ onChange }) {
   const element = h("div", { class: "problem", hidden: true });
+  let shown = "";
 
   async function load(id, { q, since, until }, signal) {
+    if (id !== shown) put(element);
+    shown = id;
     const condition = `problem:${JSON.stringify(id)}`;
     const [{ problems }, { hits }] = await Promise.all([
       ask("problems", { q, since, until, problem: id, n: 1 }, signal),
@@ -31,7 +34,7 @@ export function createProblem({ onChange }) {
     put(element, back(), about(id, problems[0], onChange), trace(hits), events(hits, condition), came(before));
   }
 
-  return { element, load };
+  return { element, load, leave: () => (shown = "") };
 }
 
 /** Return the marks of a problem: its levels, whether it is new or came back, and what was decided. */

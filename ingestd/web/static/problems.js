@@ -20,7 +20,7 @@ export function createProblems({ onFault, onRetry }) {
   const list = h("ol", { class: "problem-list" });
   const note = h("p", { class: "card-text muted small", hidden: true }, t("problems.most", { n: number(MOST) }));
   const states = STATES.map((state) =>
-    h("button", { type: "button", class: "segment", data: { state }, on: { click: () => update({ mark: state }) } }),
+    h("button", { type: "button", class: "segment", data: { state }, on: { click: () => update({ mark: state }) } }, t(`problems.${state}`)),
   );
   const card = h(
     "section",
@@ -43,6 +43,7 @@ export function createProblems({ onFault, onRetry }) {
     single.element.hidden = !id;
     element.setAttribute("aria-busy", "true");
     try {
+      if (!id) single.leave();
       if (id) await single.load(id, question, signal);
       else await loadList(question, signal);
       notice.hidden = true;

@@ -9,6 +9,12 @@ function valueText(value) {
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** Fields with paths, which may have queries behind them. */
+export const PATHS = ["request_path", "url.path"];
+
+/** Return a path for the query box, with any query or none. */
+export const pathValue = (path) => `(${valueText(path)} OR ${fieldText(path).replaceAll("\\/", "/")}\\?*)`;
+
 /** Return a value for the query box: without quotes if it is one plain word. */
 export const textValue = (value) =>
   typeof value === "string" && /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value) ? value : valueText(value);

@@ -153,11 +153,12 @@ export function createTable() {
 
   function valueCell(event, path) {
     const value = valueAt(event, path);
-    if (value === undefined || value === null) return h("td", { class: "cell-value" });
+    const data = { label: path };
+    if (value === undefined || value === null) return h("td", { class: "cell-value", data });
     const scalar = typeof value !== "object";
     return h(
       "td",
-      { class: path === "message" ? "cell-message" : "cell-value" },
+      path === "message" ? { class: "cell-message" } : { class: "cell-value", data },
       h(
         "div",
         { class: "message" },

@@ -10,7 +10,7 @@ import { createWordChart } from "./wordchart.js";
 import { change, plainList, tile } from "./wordlist.js";
 import { periodOf } from "./wordquery.js";
 
-/** Return `{element, load(question, signal), fail(node)}`. */
+/** Return `{element, load(question, signal), leave(), fail(node)}`. */
 export function createWord() {
   const title = h("h2", { class: "word-title" });
   const notice = h("div", { class: "words-notice" });
@@ -51,7 +51,7 @@ export function createWord() {
     announce(t("words.searches", { n: number(answer.count) }));
   }
 
-  return { element, load, fail: (node) => put(notice, node) };
+  return { element, load, leave: () => (shown = ""), fail: (node) => put(notice, node) };
 }
 
 function goBack(event) {

@@ -24,6 +24,7 @@ export function createWords({ onFault, onRetry }) {
 
   async function load(question, signal) {
     const view = question.state.word ? word : overview;
+    if (view !== word) word.leave();
     if (element.firstChild !== view.element) put(element, view.element);
     element.setAttribute("aria-busy", "true");
     try {
