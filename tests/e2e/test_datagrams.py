@@ -8,7 +8,6 @@ import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,45 +18,34 @@ from ingestd.app.assemble import compile_all
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.errors import ConfigErrors
 from ingestd.config.parser import parse
-from ingestd.journal.memory import MemoryJournal
-from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.interfaces import DatagramInput, DatagramSocket, StopMode
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
 from ingestd.supervisor.connections.datagrams import DatagramListener, open_missing, open_socket, receives_on
 from ingestd.supervisor.connections.sockets import Connection, Listener, listen, listens_on
-from tests.dead_letters.memory import MemoryDeadLetters
 from tests.e2e.daemon import free_port
-from tests.e2e.test_tcp import Memory
+from tests.e2e.in_memory import MemoryPipeline
 from tests.waiting import WAIT_SECONDS, eventually
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel counts drops only on Linux")
 
 
-class Receiver:
-    """A running pipeline with one input that reads datagrams, and the output ``memory``."""
+class Receiver(MemoryPipeline):
+    """One with an input that reads datagrams."""
 
     def __init__(self, source: str, filters: str = "", journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ {source} }} filter {{ {filters} }} output {{ stdout {{ }} }}"
-        self.letters, self.memory = MemoryDeadLetters(), Memory()
-        known = replace(Settings(), **settings)
-        known = replace(known, journal=replace(known.journal, sync_interval=0.05))
-        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))
-        route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
-        self.journal = MemoryJournal(max_bytes=journal_bytes)
-        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, self.letters)
-        found = pipeline.inputs[0].input
-        assert isinstance(found, DatagramInput)
-        self.input = found
-        self.socks = [open_socket(wanted) for wanted in found.datagram_sockets]
+        super().__init__(config, journal_bytes, **settings)
+        assert isinstance(self.input, DatagramInput)
+        self.reader = self.input
+        self.socks = [open_socket(wanted) for wanted in self.reader.datagram_sockets]
         self.drops: list[int] = []
         self._clients: list[socket.socket] = []
-        self.stopped = False
 
     async def start(self, drops: int = 0) -> None:
         await self.running.start()
         for sock in self.socks:
-            self.input.serve_datagrams(sock.dup(), drops, self.drops.append)
+            self.reader.serve_datagrams(sock.dup(), drops, self.drops.append)
 
     def client(self, source: str = "127.0.0.1") -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -70,18 +58,6 @@ class Receiver:
         client = self.client(source)
         for datagram in datagrams:
             client.send(datagram)
-
-    async def until(self, count: int) -> list[dict[str, Any]]:
-        await eventually(lambda: len(self.memory.documents) >= count)
-        return self.memory.documents
-
-    async def stop(self, mode: StopMode = "drain") -> None:
-        if not self.stopped:
-            self.stopped = True
-            self.running.stop_inputs(mode)
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self.running.drain()
-            await self.running.close()
 
     def close(self) -> None:
         for sock in (*self.socks, *self._clients):

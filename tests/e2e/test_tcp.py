@@ -8,79 +8,38 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingestd.compiler.pipeline import compile_pipeline
-from ingestd.config.parser import parse
-from ingestd.event.batch import Batch
 from ingestd.event.chunk import Stream
-from ingestd.journal.memory import MemoryJournal
-from ingestd.pipeline.pipeline import RunningPipeline
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.inputs._tcp_connection import TcpConnection
 from ingestd.plugins.inputs._tcp_poller import Poller
 from ingestd.plugins.inputs._tcp_position import position, unread
-from ingestd.plugins.interfaces import Prepared, StopMode
-from ingestd.plugins.registry import BuildContext
+from ingestd.plugins.interfaces import StopMode
 from ingestd.settings import Settings
 from ingestd.tasks import TaskEndedError
-from tests.dead_letters.memory import MemoryDeadLetters
 from tests.e2e.daemon import Daemon
+from tests.e2e.in_memory import MemoryPipeline
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, eventually, wait_until
 
 
-class Memory:
-    """An output that keeps the documents, and takes none while ``gate`` is cleared."""
-
-    concurrency = 1
-    batch_bytes = 1 << 16
-
-    def __init__(self) -> None:
-        self.documents: list[dict[str, Any]] = []
-        self.ids: list[str] = []
-        self.gate, self.first = asyncio.Event(), asyncio.Event()
-        self.gate.set()
-
-    async def open(self) -> None:
-        pass
-
-    def prepare(self, batch: Batch) -> Prepared[list[bytes]]:
-        self.ids += batch.ids()
-        return Prepared(batch.documents(), sum(map(len, batch.documents())))
-
-    async def deliver(self, loads: Sequence[list[bytes]]) -> None:
-        await self.gate.wait()
-        self.documents += [json.loads(document) for load in loads for document in load]
-        self.first.set()
-
-    async def close(self) -> None:
-        pass
-
-
-class Server:
-    """A running pipeline with one tcp input and the output ``memory``; accepts, as the supervisor does."""
+class Server(MemoryPipeline):
+    """One with a tcp input; accepts, as the supervisor does."""
 
     def __init__(self, options: str, journal_bytes: int = 1 << 30, **settings: Any) -> None:
         config = f"input {{ tcp {{ host => '127.0.0.1' port => 0 {options} }} }} output {{ stdout {{ }} }}"
-        self.letters, self.memory = MemoryDeadLetters(), Memory()
-        known = replace(Settings(), **settings)
-        known = replace(known, journal=replace(known.journal, sync_interval=0.05))
-        pipeline = compile_pipeline(parse(config, "test.conf", {}), BuildContext(settings=known))
-        route = [replace(built, output=self.memory) for built in pipeline.routes[0]]
-        self.journal = MemoryJournal(max_bytes=journal_bytes)
-        self.running = RunningPipeline("main", replace(pipeline, routes=[route]), self.journal, known, self.letters)
+        super().__init__(config, journal_bytes, **settings)
         self.accepted, self.closed = 0, list[str]()
         self._stream_ids = StreamIds()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self._writers: list[asyncio.StreamWriter] = []
         self.address: tuple[str, int] = self._listener.getsockname()
-        self.stopped = False
 
     async def start(self) -> None:
         await self.running.start()
@@ -109,21 +68,11 @@ class Server:
                 await writer.wait_closed()
 
     async def stop(self, mode: StopMode = "drain") -> None:
-        if self.stopped:
-            return
-        self.stopped = True
-        self._accept()
-        asyncio.get_running_loop().remove_reader(self._listener.fileno())
-        self._listener.close()
-        self.running.stop_inputs(mode)
-        async with asyncio.timeout(WAIT_SECONDS):
-            await self.running.drain()
-        await self.running.close()
-
-    async def until(self, count: int) -> list[dict[str, Any]]:
-        """Wait until ``count`` documents have come, return them all."""
-        await eventually(lambda: len(self.memory.documents) >= count)
-        return self.memory.documents
+        if not self.stopped:
+            self._accept()
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
+            self._listener.close()
+        await super().stop(mode)
 
 
 @contextlib.asynccontextmanager

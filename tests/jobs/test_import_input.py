@@ -3,7 +3,6 @@
 import gzip
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,43 +13,25 @@ from hypothesis import strategies as st
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.jobs.import_checkpoints import PREFIX_BYTES, ImportCheckpoints
 from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
-from ingestd.plugins.interfaces import Piece
+from tests.sinks import UnusedSink
 
 
 @dataclass
-class Kept:
+class Kept(UnusedSink):
     """A sink that keeps what it is given; ``limit``: full after so many chunks."""
 
     chunks: list[Chunk] = field(default_factory=list)
     rejected: list[tuple[bytes, int | None]] = field(default_factory=list)
-    paused = False
 
     def put(self, data: bytes, stream: Stream, offset: int) -> bool:
         self.chunks.append(Chunk("import_0", *stream, offset, 0, 0, data))
         return True
-
-    joins_streams = False
-
-    def put_all(self, pieces: Sequence[Piece]) -> bool:
-        raise AssertionError("a file is one stream")
-
-    def goes_on(self, seconds: float) -> None:
-        """Nothing waits for more."""
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:
         self.rejected.append((raw, offset))
         return True
-
-    async def synced(self) -> None:
-        raise AssertionError("nobody waits for an acknowledgement")
-
-    def note_loss(self) -> None:
-        raise AssertionError("nothing is lost")
-
-    async def wait_until_resumed(self) -> None:
-        pass
 
     @property
     def text(self) -> bytes:

@@ -22,13 +22,11 @@ from ingestd.plugins.inputs._file_watched import Reading
 from ingestd.plugins.inputs._file_watcher import FileWatcher
 from ingestd.plugins.interfaces import Piece
 from ingestd.protocols.framing.lines import LINE_FEED
+from tests.sinks import UnusedSink
 
 
-class Stored:
+class Stored(UnusedSink):
     """The sink, and the journal: they survive a process that is killed."""
-
-    paused = False
-    joins_streams = False
 
     def __init__(self) -> None:
         self.chunks: list[tuple[str, int, bytes]] = []
@@ -46,21 +44,12 @@ class Stored:
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         return all(self.put(data, stream, offset) for data, stream, offset, _ in pieces)
 
-    def goes_on(self, seconds: float) -> None:
-        """Nothing waits for more."""
-
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:
         self.rejected.append((stream.id, offset, raw))
         self.ends[stream.id] = end
         return True
-
-    def note_loss(self) -> None:
-        raise AssertionError("nothing is lost")
-
-    async def wait_until_resumed(self) -> None:
-        pass
 
     async def synced(self) -> None:
         pass

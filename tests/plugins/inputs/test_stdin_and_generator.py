@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk, Stream
-from ingestd.plugins.interfaces import Piece
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
+from tests.sinks import UnusedSink
 from tests.waiting import WAIT_SECONDS, eventually
 
 
-class Sink:
+class Sink(UnusedSink):
     """Keeps chunks; a ``tight`` one takes one at a time, and the next once a caller has waited for room."""
 
     def __init__(self, *, tight: bool = False) -> None:
@@ -37,14 +37,6 @@ class Sink:
         self.paused = self.tight
         return True
 
-    joins_streams = False
-
-    def put_all(self, pieces: Sequence[Piece]) -> bool:
-        raise AssertionError("these inputs have one stream")
-
-    def goes_on(self, seconds: float) -> None:
-        """Nothing waits for more."""
-
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
     ) -> bool:
@@ -54,12 +46,6 @@ class Sink:
         self.rejected.append((raw, reason))
         self.paused = self.tight
         return True
-
-    async def synced(self) -> None:
-        raise AssertionError("nobody waits for an acknowledgement")
-
-    def note_loss(self) -> None:
-        raise AssertionError("nothing is lost")
 
     async def wait_until_resumed(self) -> None:
         self.waited += 1

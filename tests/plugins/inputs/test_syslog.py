@@ -51,6 +51,15 @@ def ecs_priority(number: int, facility: str, severity: str) -> Event:
 
 
 SU = f"<34>{BSD} web1 su[12]: failed"
+ECS_OF_SU = {
+    "log": {"syslog": ecs_priority(34, "security/authorization", "Critical")},
+    "host": {"ip": "10.0.0.9", "hostname": "web1"},
+    "process": {"name": "su", "pid": 12},
+    "service": {"type": "system"},
+    "event": {"original": SU},
+    "message": "failed",
+    "timestamp": BSD,
+}
 RFC_5424 = '<165>1 2026-11-29T01:00:00Z web1 app x7 ID47 [ex@1 a="1"] hello'
 FAILED = {"tags": ["_grokparsefailure_sysloginput"]}
 NOTICE = priority_fields(13, "user-level", "Notice")
@@ -143,15 +152,7 @@ CASES: list[tuple[str, str, str, Event]] = [  # id, options, message, fields but
         "ecs",
         "ecs_compatibility => v8",
         SU,
-        {
-            "log": {"syslog": ecs_priority(34, "security/authorization", "Critical")},
-            "host": {"ip": "10.0.0.9", "hostname": "web1"},
-            "process": {"name": "su", "pid": 12},
-            "service": {"type": "system"},
-            "event": {"original": SU},
-            "message": "failed",
-            "timestamp": BSD,
-        },
+        ECS_OF_SU,
     ),
     (
         "ecs_rfc_5424",
@@ -216,15 +217,7 @@ CASES: list[tuple[str, str, str, Event]] = [  # id, options, message, fields but
         "grok_ecs",
         'ecs_compatibility => v1 grok_pattern => "<%{POSINT:[log][syslog][priority]:int}>%{SYSLOGLINE}"',
         SU,
-        {
-            "log": {"syslog": ecs_priority(34, "security/authorization", "Critical")},
-            "host": {"ip": "10.0.0.9", "hostname": "web1"},
-            "process": {"name": "su", "pid": 12},
-            "service": {"type": "system"},
-            "event": {"original": SU},
-            "message": "failed",
-            "timestamp": BSD,
-        },
+        ECS_OF_SU,
     ),
     (
         "another_field",

@@ -15,24 +15,20 @@ from ingestd.plugins.inputs import _tcp_poller as module
 from ingestd.plugins.inputs._tcp_poller import Gathering, OtherPoll, Poller
 from ingestd.plugins.interfaces import Piece
 from ingestd.tasks import BackgroundTasks
+from tests.sinks import UnusedSink
 from tests.waiting import WAIT_SECONDS, eventually
 
 STREAM = Stream("s", {})
 LINE = b'{"n":1}\n'
 
 
-class Sink:
+class Sink(UnusedSink):
     """Keeps what is put together; ``joins_streams`` and ``room`` as the test says."""
-
-    paused = False
 
     def __init__(self, *, joins_streams: bool = True, room: bool = True) -> None:
         self.joins_streams, self.room = joins_streams, room
         self.puts: list[list[bytes]] = []
         self.rests: list[float] = []
-
-    def put(self, data: bytes, stream: Stream, offset: int) -> bool:
-        raise AssertionError("not in a gathering")
 
     def put_all(self, pieces: Sequence[Piece]) -> bool:
         assert all(data.count(b"\n") == lines for data, _, _, lines in pieces)
@@ -41,20 +37,6 @@ class Sink:
 
     def goes_on(self, seconds: float) -> None:
         self.rests.append(seconds)
-
-    def reject(
-        self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
-    ) -> bool:
-        raise AssertionError("not in a gathering")
-
-    async def synced(self) -> None:
-        raise AssertionError("nobody waits for an acknowledgement")
-
-    def note_loss(self) -> None:
-        raise AssertionError("not in a gathering")
-
-    async def wait_until_resumed(self) -> None:
-        raise AssertionError("not in a gathering")
 
 
 class Stored:
