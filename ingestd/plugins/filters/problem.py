@@ -6,6 +6,7 @@ own code (https://docs.sentry.io/concepts/data-management/event-grouping/); with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,16 @@ from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Column, Rows, Table, is_absent
 from ingestd.plugins.filters._problem_groups import Paths, Problem, grouper
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
+from ingestd.protocols.records.log_records import with_cause
 from ingestd.protocols.records.tracebacks import has_traceback
 
 _PROBLEM, _TITLE = "problem", "problem_title"
-_LEVEL, _ECS_LEVEL = FieldRef("level"), FieldRef("[log][level]")
-_TYPE, _ECS_TYPE = FieldRef("error_type"), FieldRef("[error][type]")
+_LEVELS = tuple(FieldRef(name) for name in ("level", "[log][level]", "log.level"))
+_TYPES = tuple(FieldRef(name) for name in ("error_type", "[error][type]", "error.type"))
+_CAUSES = tuple(FieldRef(name) for name in ("[error][message]", "error.message"))
+"""Names of the Elastic Common Schema are nested, or have dots as ecs-logging writes them."""
+
+_SOURCES = ("stack_trace", "[error][stack_trace]", "error.stack_trace", "exc_info", "exc_text", "traceback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Options:
     """Options of the filter ``problem``."""
 
     source: list[FieldRef] = option(
-        [FieldRef(name) for name in ("stack_trace", "[error][stack_trace]", "exc_info", "exc_text", "traceback")],
+        [FieldRef(name) for name in _SOURCES],
         "Fields that may have a stack trace; the first that has one is taken, then `message`.",
     )
     message: FieldRef = option(FieldRef("message"), "Field with the message.")
@@ -46,7 +52,7 @@ class Options:
 
 
 def _touches(options: Options) -> Touch:
-    refs = [*options.source, options.message, _LEVEL, _ECS_LEVEL, _TYPE, _ECS_TYPE]
+    refs = [*options.source, options.message, *_LEVELS, *_TYPES, *_CAUSES]
     sets = frozenset({_PROBLEM, _TITLE})
     return Touch(reads=frozenset({ref.text for ref in refs} | {"visit"}) | sets, sets=sets)
 
@@ -66,7 +72,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     again = context.again
 
     def problem(table: Table, rows: Rows, received_ns: int) -> Rows:
-        levels, messages = _first_of(table, _LEVEL, _ECS_LEVEL), table.values(options.message)
+        levels, messages = _first_of(table, _LEVELS), table.values(options.message)
         traces = _traces(table, rows, options.source)
         errors = [
             row
@@ -78,7 +84,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         if not errors:
             return errors
         known, titles, visits = table.column(_PROBLEM), table.column(_TITLE), table.column("visit")
-        types = _first_of(table, _TYPE, _ECS_TYPE)
+        types, causes = _first_of(table, _TYPES), _first_of(table, _CAUSES)
         found: dict[int, Problem] = {}
         for row in errors:
             message = messages[row] if type(messages[row]) is str else ""
@@ -87,6 +93,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
                 continue  # the record's own
             if not trace and visits[row] in (True, "true"):
                 continue
+            trace = with_cause(trace, types[row], causes[row]) if trace else trace
             if group := group_of(trace, message, types[row] if type(types[row]) is str else ""):
                 found[row] = group
         _put(table, _PROBLEM, {row: group.id for row, group in found.items()})
@@ -96,16 +103,17 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     return problem
 
 
-def _first_of(table: Table, ref: FieldRef, other: FieldRef) -> Column:
-    """Return the values of a field, and of another where an event lacks it."""
-    values = table.values(ref)
-    if is_absent(table.column(other.top)):
-        return values
-    others = table.values(other)
-    return [
-        second if _is_missing(first) and second is not None else first
-        for first, second in zip(values, others, strict=True)
-    ]
+def _first_of(table: Table, refs: Sequence[FieldRef]) -> Column:
+    """Return the values of a field, and of the next ones where an event lacks it."""
+    values = table.values(refs[0])
+    for ref in refs[1:]:
+        if not is_absent(table.column(ref.top)):
+            others = table.values(ref)
+            values = [
+                second if _is_missing(first) and second is not None else first
+                for first, second in zip(values, others, strict=True)
+            ]
+    return values
 
 
 def _traces(table: Table, rows: Rows, sources: list[FieldRef]) -> dict[int, str]:

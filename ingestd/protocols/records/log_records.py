@@ -133,11 +133,11 @@ def _common_schema(record: Record, found: Record) -> None:
     if type(status) is int:
         found.setdefault("status_code", status)
     if type(trace := error.get("stack_trace")) is str and trace:
-        found.setdefault("stack_trace", _with_cause(trace, error.get("type"), error.get("message")))
+        found.setdefault("stack_trace", with_cause(trace, error.get("type"), error.get("message")))
         record["error"] = {name: value for name, value in error.items() if name != "stack_trace"}
     elif type(trace := record.get("error.stack_trace")) is str and trace:
         del record["error.stack_trace"]
-        found.setdefault("stack_trace", _with_cause(trace, record.get("error.type"), record.get("error.message")))
+        found.setdefault("stack_trace", with_cause(trace, record.get("error.type"), record.get("error.message")))
 
 
 def _python_names(record: Record, found: Record) -> None:
@@ -191,7 +191,7 @@ def _path(url: Any) -> str:
     return url if url.startswith("/") else (match[1] or "/") if match else ""
 
 
-def _with_cause(trace: str, kind: Any, message: Any) -> str:
+def with_cause(trace: str, kind: Any, message: Any) -> str:
     """Return a stack trace with its last line, which ecs-logging leaves out."""
     if type(kind) is not str or type(message) is not str or f"\n{kind}: " in trace:
         return trace

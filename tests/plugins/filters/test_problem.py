@@ -210,6 +210,18 @@ def test_a_deploy_keeps_the_problem(first: str, second: str) -> None:
     assert one[1] == ADD
 
 
+ECS = {"type": "TypeError", "message": "unsupported operand type(s) for +: 'int' and 'NoneType'"}
+
+
+@pytest.mark.parametrize("nested", [True, False], ids=["nested", "dotted"])
+def test_the_same_error_in_the_elastic_common_schema(nested: bool) -> None:
+    """ecs-logging writes the frames without the line of the exception, which is in two other fields."""
+    log, error = {"level": "error"}, ECS | {"stack_trace": INNER + OWN}
+    dotted = {"log.level": "error"} | {f"error.{name}": value for name, value in error.items()}
+    event = {"log": log, "error": error} if nested else dotted
+    assert problem_of(**event) == problem_of(level="ERROR", stack_trace=trace(INNER, OWN))
+
+
 OTHERS = {
     "other_type": trace(INNER, OWN, error="ValueError: 1"),
     "other_function": trace(INNER, frame("/srv/shop/orders/views.py", function="cart")),
@@ -287,6 +299,8 @@ CANDIDATES = [  # id, record, title
     ("trace_in_message_of_an_error", {"level": "ERROR", "message": "oops\n" + trace(INNER, OWN)}, ADD),
     ("ecs", {"log": {"level": "error"}, "message": "x", "error": {"stack_trace": trace(INNER, OWN)}}, ADD),
     ("ecs_type", {"log": {"level": "error"}, "error": {"type": "E", "stack_trace": HEADER + OWN}}, "E in orders.views"),
+    ("ecs_dotted", {"log.level": "error", "message": "failed 7"}, "failed <n>"),
+    ("ecs_dotted_trace", {"log.level": "error", "error.stack_trace": trace(INNER, OWN)}, ADD),
     ("error_type", {"level": "ERROR", "error_type": "a.E", "stack_trace": HEADER + OWN}, "E in orders.views.checkout"),
     ("exc_info", {"level": "ERROR", "exc_info": trace(INNER, OWN)}, ADD),
     ("exc_text", {"level": "ERROR", "exc_text": trace(INNER, OWN)}, ADD),
