@@ -50,20 +50,35 @@ def load_marks(data_dir: Path) -> dict[str, Mark]:
     return marks_document(data_dir).load().problems
 
 
-def mark_problem(data_dir: Path, problem: str, action: str, *, at: str, by: str, note: str) -> Mark:
-    """Resolve, mute or reopen a problem, and return its mark; it is durable then.
+class UnknownProblemError(MarkError):
+    """Neither the store nor the file of marks has a problem of this id."""
 
-    Raises:
-        MarkError: The problem or the action is none, or the note is too long.
-        OSError: The data folder cannot be written.
-    """
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"there is no problem {problem!r}: its id is the one that ingestd problems lists")
+
+
+def check_mark(problem: str, action: str, note: str) -> None:
+    """Make sure that a problem can be marked so, if there is such a problem. Raises MarkError."""
     if action not in ACTIONS:
         raise MarkError(f"{action!r} is not one of {', '.join(ACTIONS)}")
     if not problem or len(problem) > MAX_NOTE_CHARS:
         raise MarkError("a problem is named by its id, as ingestd problems lists it")
     if len(note) > MAX_NOTE_CHARS:
         raise MarkError(f"a note has at most {MAX_NOTE_CHARS} characters, and this one has {len(note):,}")
-    problem, mark = _valid(problem), Mark(ACTIONS[action], at, _valid(by), _valid(note))
+
+
+def mark_problem(data_dir: Path, problem: str, action: str, *, at: str, by: str, note: str) -> Mark:
+    """Resolve, mute or reopen a problem, and return its mark; it is durable then.
+
+    A problem that was marked before is known although retention has deleted its events: it may come back. Whether any
+    other is stored is up to the caller (`problems.is_stored`).
+
+    Raises:
+        MarkError: See `check_mark`.
+        OSError: The data folder cannot be written.
+    """
+    check_mark(problem, action, note)
+    problem, mark = valid_text(problem), Mark(ACTIONS[action], at, valid_text(by), valid_text(note))
     with marks_document(data_dir).update() as content:
         content.problems.pop(problem, None)
         content.problems[problem] = mark
@@ -72,6 +87,6 @@ def mark_problem(data_dir: Path, problem: str, action: str, *, at: str, by: str,
     return mark
 
 
-def _valid(text: str) -> str:
+def valid_text(text: str) -> str:
     """Return a text that can be written as UTF-8: arguments of a command may have other bytes."""
     return text.encode("utf-8", "replace").decode()

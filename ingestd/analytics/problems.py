@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestd.analytics.problem_marks import Mark, State
+from ingestd.analytics.problem_marks import Mark, State, valid_text
 from ingestd.event.timestamp import from_datetime
 from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
 from ingestd.stores.base import LogStore, moment
-from ingestd.stores.query import PATH_FIELDS, And, Condition, Equal, Exists, Or, Query
+from ingestd.stores.known_fields import ADDRESS_FIELDS, HOST_FIELDS, LEVEL_FIELDS, PATH_FIELDS
+from ingestd.stores.query import And, Condition, Equal, Exists, Not, Or, Query
 
 PROBLEM, TITLE = "problem", "problem_title"
 """The fields that the filter ``problem`` sets."""
@@ -26,12 +27,14 @@ MAX_PROBLEMS = 200
 BARS = 30
 """Bars of a sparkline, about; it shows the whole period."""
 
-_DETAILS = {TITLE: (1, 1), "level": (5, 5), "request_path": (20, 3), "host": (3, 3)}
-"""Fields that are shown: of how many values of each problem, the most frequent, and how many are shown.
+_TITLES = (TITLE,)
+_DETAILS = {_TITLES: (1, 1), LEVEL_FIELDS: (5, 5), PATH_FIELDS: (20, 3), HOST_FIELDS: (3, 3)}
+"""What is shown, by its fields: of how many values of each problem, the most frequent, and how many are shown.
 
 Paths have their query strings, which no server cuts off without a script, so many of them may be one.
 """
-_FIRST, _LAST, _VISITORS = Metric("min", TIME), Metric("max", TIME), Metric("distinct", "client_ip")
+_FIRST, _LAST = Metric("min", TIME), Metric("max", TIME)
+_COUNTS = (Metric("count"), *(Metric("distinct", field) for field in ADDRESS_FIELDS))
 _OPEN = Mark("open", "")
 
 
@@ -39,8 +42,9 @@ _OPEN = Mark("open", "")
 class Problem:
     """A problem in a period. Times are in UTC; ``first_seen`` and ``last_seen`` are those in all that the store keeps.
 
-    ``visitors``: addresses of clients that it was seen with. ``sparkline``: how often it was seen in each interval of
-    the period. ``is_new``: it was not seen before the period; ``is_regressed``: seen after it was resolved.
+    ``visitors``: addresses of clients that it was seen with, in that of `ADDRESS_FIELDS` which has the most.
+    ``sparkline``: how often it was seen in each interval of the period. ``is_new``: it was not seen before the period;
+    ``is_regressed``: seen after it was resolved.
     """
 
     problem: str
@@ -103,7 +107,7 @@ def list_problems(
     """
     size = min(limit, MAX_PROBLEMS)
     query = replace(query, condition=_and(query.condition, Equal(PROBLEM, problem) if problem else Exists(PROBLEM)))
-    counts = _by_problem(store, query, (Metric("count"), _VISITORS), size)
+    counts = _by_problem(store, query, _COUNTS, size)
     if not counts:
         return []
     names = [bucket.key[0] for bucket in counts]
@@ -112,7 +116,7 @@ def list_problems(
         bucket.key[0]: bucket.values for bucket in _by_problem(store, Query(None, None, these), (_FIRST, _LAST), size)
     }
     query = replace(query, condition=_and(query.condition, these))
-    details = [_values(store, query, size, field) for field in _DETAILS]
+    details = [_values(store, query, size, fields) for fields in _DETAILS]
     first = min((times[0] for times in seen.values() if times[0] is not None), default=None)
     sparklines = _sparklines(store, query, size, query.since or _time(first or 0), query.until or now)
     since = None if query.since is None else moment(query.since)
@@ -121,19 +125,32 @@ def list_problems(
     ]
 
 
+def is_stored(store: LogStore, problem: str) -> bool:
+    """Return whether a store has any event of a problem."""
+    return store.count(Query(None, None, Equal(PROBLEM, valid_text(problem)))) > 0
+
+
 def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], size: int) -> list[MetricBucket]:
     return store.aggregate(query, Aggregation(metrics, (Terms(PROBLEM, size),)))
 
 
-def _values(store: LogStore, query: Query, size: int, field: str) -> dict[Any, tuple[str, ...]]:
-    """Return the most frequent values of a field for each problem; of paths without their query strings."""
-    counted, shown = _DETAILS[field]
+def _values(store: LogStore, query: Query, size: int, fields: tuple[str, ...]) -> dict[Any, tuple[str, ...]]:
+    """Return the most frequent values of a field for each problem; of events that lack it, those of the next one."""
+    counted, shown = _DETAILS[fields]
     found: dict[Any, Counter[str]] = {}
-    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), Terms(field, counted)))):
-        problem, text = bucket.key[0], str(bucket.key[1])
-        value = text.partition("?")[0] if field in PATH_FIELDS else text
-        found.setdefault(problem, Counter())[value] += int(bucket.values[0] or 0)
+    for field in fields:
+        for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), Terms(field, counted)))):
+            problem, text = bucket.key[0], str(bucket.key[1])
+            found.setdefault(problem, Counter())[_value(fields, text)] += int(bucket.values[0] or 0)
+        query = replace(query, condition=_and(query.condition, Not(Exists(field))))
     return {problem: tuple(value for value, _ in counts.most_common(shown)) for problem, counts in found.items()}
+
+
+def _value(fields: tuple[str, ...], text: str) -> str:
+    """Return a value as it is shown: paths without their query strings, levels in upper case."""
+    if fields is PATH_FIELDS:
+        return text.partition("?")[0]
+    return text.upper() if fields is LEVEL_FIELDS else text
 
 
 def _sparklines(store: LogStore, query: Query, size: int, since: str, until: str) -> dict[Any, tuple[int, ...]]:
@@ -159,7 +176,7 @@ def _problem(
     marks: Mapping[str, Mark],
     since: datetime | None,
 ) -> Problem:
-    (key,), (count, visitors) = bucket.key, bucket.values
+    (key,), (count, *visitors) = bucket.key, bucket.values
     titles, levels, paths, hosts = (found.get(key, ()) for found in details)
     first, last = (_time(value or 0) for value in seen)
     return Problem(
@@ -171,7 +188,7 @@ def _problem(
         levels=levels,
         paths=paths,
         hosts=hosts,
-        visitors=int(visitors or 0),
+        visitors=max(int(number or 0) for number in visitors),
         sparkline=sparklines.get(key, ()),
         is_new=since is not None and moment(first) >= since,
         mark=marks.get(str(key), _OPEN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,9 +22,9 @@ from ingestd.analytics.words import (
 from ingestd.event.jsontext import loads
 from ingestd.event.timestamp import from_epoch_clamped, to_epoch_ns
 from ingestd.stores.base import LogStore, TopValue
-from ingestd.stores.query import PATH_FIELDS, Equal, Exists, Or, Query
-
-ADDRESS = "client_ip"
+from ingestd.stores.export.columns import getter
+from ingestd.stores.known_fields import ADDRESS_FIELDS, PATH_FIELDS
+from ingestd.stores.query import Equal, Exists, Or, Query
 
 _PLACES = ("geoip.{}", "geoip.geo.{}", "client.geo.{}", "source.geo.{}")
 COUNTRY_FIELDS = ("geoip.country_code2", *(place.format("country_iso_code") for place in _PLACES[1:]))
@@ -127,16 +127,24 @@ def word_series(
 def neighbours(store: LogStore, query: Query, word: str, limit: int = 10) -> Neighbours:
     """Return what visitors searched for within `NEAR_S` seconds before or after they searched for a word.
 
-    Visitors are addresses. The newest `MAX_SEARCHES` searches for the word are looked at, and of their visitors the
-    newest `MAX_NEAR` searches in that time.
+    Visitors are addresses, in the first of `ADDRESS_FIELDS` that has any. The newest `MAX_SEARCHES` searches for the
+    word are looked at, and of their visitors the newest `MAX_NEAR` searches in that time.
     """
-    at = _times(_searches(store, also(query, Equal(WORD, word)), MAX_SEARCHES), only=word)
+    for field in ADDRESS_FIELDS:
+        if at := _times(_searches(store, also(query, Equal(WORD, word)), field, MAX_SEARCHES), only=word):
+            return _near(store, query, word, field, at, limit)
+    return Neighbours()
+
+
+def _near(
+    store: LogStore, query: Query, word: str, field: str, at: Mapping[str, Sequence[int]], limit: int
+) -> Neighbours:
+    """Return the neighbours; ``at``: when each address, a value of ``field``, was seen with the word."""
     times = [time for found in at.values() for time in found]
-    if not times:
-        return Neighbours()
-    near = Or(tuple(Equal(ADDRESS, address) for address in at))
+    near = Or(tuple(Equal(field, address) for address in at))
     since, until = (from_epoch_clamped(time // 1_000_000_000) for time in _around(min(times), max(times)))
-    others = list(_searches(store, replace(also(query, near, Exists(WORD)), since=since, until=until), MAX_NEAR))
+    query = replace(also(query, near, Exists(WORD)), since=since, until=until)
+    others = list(_searches(store, query, field, MAX_NEAR))
     visitors: dict[str, set[str]] = {}
     for address, time, searched in others:
         if searched != word and _is_near(time, at.get(address, ())):
@@ -146,11 +154,12 @@ def neighbours(store: LogStore, query: Query, word: str, limit: int = 10) -> Nei
     return Neighbours(len(at), tuple((other, count) for count, other in ranked[:limit]), sampled)
 
 
-def _searches(store: LogStore, query: Query, limit: int) -> Iterator[tuple[str, int, str]]:
+def _searches(store: LogStore, query: Query, field: str, limit: int) -> Iterator[tuple[str, int, str]]:
     """Yield the address, the time in nanoseconds since 1970 and the word of the newest searches with an address."""
-    for hit in store.search(also(query, Exists(ADDRESS)), limit):
+    address_of = getter(field)
+    for hit in store.search(also(query, Exists(field)), limit):
         event: dict[str, Any] = loads(hit.document)
-        address, words, time = event.get(ADDRESS), event.get(WORD), event.get("@timestamp")
+        address, words, time = address_of(event), event.get(WORD), event.get("@timestamp")
         if isinstance(address, str) and isinstance(time, str):
             for word in words if isinstance(words, list) else [words]:
                 if word is not None and word != "":

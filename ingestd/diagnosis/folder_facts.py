@@ -21,7 +21,10 @@ from ingestd.geoip.database_folder import installed_database
 from ingestd.geoip.setup import has_package
 from ingestd.journal.folders import journal_folders
 from ingestd.journal.survey import newest_chunks
+from ingestd.stores.known_fields import HOST_FIELDS, text_getter
 from ingestd.stores.local.index.layout import append_logs_in, index_folders, store_root
+
+_host = text_getter((*HOST_FIELDS, "@source_host"))
 
 SAMPLES = 200
 _MAX_FILES = 20_000  # of which the owners are looked at
@@ -131,8 +134,7 @@ def _sample(line: bytes, received: datetime.datetime) -> Sample | None:
         version: int | None = 0
     else:
         version = 1 if event.get("@version") == "1" and "logger_name" in event else None
-    host = event.get("host", event.get("@source_host"))
-    return Sample(received, _time(event.get("@timestamp")), version, host if isinstance(host, str) else "")
+    return Sample(received, _time(event.get("@timestamp")), version, _host(event))
 
 
 def _time(value: Any) -> datetime.datetime | None:

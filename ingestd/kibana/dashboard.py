@@ -13,6 +13,8 @@ VISITS = "NOT visit:false"
 stored before access lines were marked have no ``visit`` and count as before."""
 
 LEVELS = "level:(WARN OR WARNING OR ERROR OR CRITICAL OR FATAL)"
+PROBLEMS = "problem:*"
+"""Events that the filter ``problem`` has grouped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,14 @@ CHARTS = (
         GridPosition(32, 24, 16, 16),
         f"search_word:* AND {VISITS}",
     ),
+    Chart(
+        "problems",
+        "Top problems",
+        "table",
+        (Terms("problem_title", 50, "Problem"), Terms("problem", 1, "Id")),
+        GridPosition(0, 40, 48, 14),
+        PROBLEMS,
+    ),
 )
 
 WORLD = WorldMap(
@@ -124,7 +134,14 @@ SEARCHES = (
         "Only WARNING and above, with their stack traces.",
         (*_EVENT, "stack_trace"),
         LEVELS,
-        GridPosition(0, 40, 48, 18),
+        GridPosition(0, 54, 48, 18),
+    ),
+    Search(
+        "problems",
+        "Problems",
+        "Errors of the same cause have the same problem. Click the field problem_title for the most frequent ones.",
+        ("problem_title", "level", "host", "request_path", "message"),
+        PROBLEMS,
     ),
     Search("moment", "What happened then", "Everything in the time range above, such as 14:00 to 14:10.", _EVENT, "*"),
     Search("by-level", "Events by level", "How many of each level over time? See the bars.", _EVENT, "level:*"),

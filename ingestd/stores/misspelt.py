@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.stores.base import LogStore
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.query import (
     INDEX_FIELD,
     LEVELS,
@@ -45,7 +46,7 @@ def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] =
     indices = tuple(leaf for leaf in leaves if leaf.field == INDEX_FIELD)
     where: tuple[Condition, ...] = (Or(indices),) if indices else ()
     checked = [name for name in fields if name not in always][:_MAX_CHECKED]
-    unknown = [name for name in checked if not _any(store, *where, Exists(name))]
+    unknown = _asked_alone([name for name in checked if not _any(store, *where, Exists(name))], fields)
     known = _known_fields(store, *where) if unknown else set()
     sentences = [_unknown_field(name, known) for name in unknown]
     levels = dict.fromkeys(leaf.value for leaf in leaves if isinstance(leaf, Equal) and leaf.field == "level")
@@ -56,6 +57,13 @@ def misspelt(store: LogStore, condition: Condition | None, also: Sequence[str] =
     names = [info.index for info in store.indices()] if asked else []
     sentences += [f"there is no index {name}{_suggestion(name, names)}" for name in asked if name not in names]
     return sentences
+
+
+def _asked_alone(unknown: Sequence[str], asked: Collection[str]) -> list[str]:
+    """Return the fields that do not exist without those that were asked for as another name of the level."""
+    first = next((name for name in LEVEL_FIELDS if name in asked and name not in unknown), LEVEL_FIELDS[0])
+    others = {name for name in LEVEL_FIELDS if name != first and first in asked}
+    return [name for name in unknown if name not in others]
 
 
 def not_searched(store: LogStore, condition: Condition | None) -> list[str]:

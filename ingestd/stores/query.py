@@ -15,7 +15,7 @@ Fields
 Values
     Values are text. A number in a document is compared as a number if the value is one: ``404`` equals ``404.0``.
     ``true`` and ``false`` are booleans. Texts are compared character by character and ordered by code points; values of
-    ``level`` are the same in upper, lower and title case.
+    ``level`` and ``log.level`` are the same in upper, lower and title case.
 
 Text
     `Text` and `Word` search ``message``, ``stack_trace``, ``search_word`` and ``request_path``, word by word; the
@@ -34,6 +34,7 @@ from enum import Enum
 from urllib.parse import unquote_plus
 
 from ingestd.event.fields import FieldError, parse_path
+from ingestd.stores.known_fields import LEVEL_FIELDS
 
 TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
@@ -46,9 +47,6 @@ DECODED_FIELDS = ("request_path",)
 
 INDEX_FIELD = "_index"
 """The field with the name of a document's index."""
-
-PATH_FIELDS = ("request_path", "url.path")
-"""The fields with the path of a request, with or without its query string."""
 
 MAX_FIELD_DEPTH = 50
 """Elasticsearch indexes 20 levels (``index.mapping.depth.limit``)."""
@@ -254,7 +252,7 @@ def level_at_least(level: str) -> Condition:
     """Return the condition for a level and those above it (``warn``: WARNING and above); other names: only that one."""
     least = LEVELS.get(level.upper())
     names = [level] if least is None else [name for name, severity in LEVELS.items() if severity >= least]
-    return Or(tuple(Equal("level", name) for name in names))
+    return Or(tuple(Equal(field, name) for field in LEVEL_FIELDS for name in names))
 
 
 def level_spellings(value: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,6 +63,51 @@ def test_the_incident_stands_first(store: LogStore) -> None:
     assert len(first.sparkline) in (BARS, BARS + 1)
     assert (sum(first.sparkline), max(first.sparkline)) == (48, 48)
     assert (first.is_new, second.is_new) == (True, False)
+
+
+ECS: list[dict[str, Any]] = [  # the same error, in the Elastic Common Schema: nested, and with dots
+    {
+        "@timestamp": "2026-11-19T05:00:00.000Z",
+        "log": {"level": "error"},
+        "host": {"name": "web1", "ip": ["10.0.0.1"]},
+        "url": {"path": "/checkout/?a=1"},
+        "client": {"ip": "192.0.2.1"},
+        "error": {"type": "KeyError", "message": "7", "stack_trace": '  File "/srv/shop/a.py", line 8, in f\n    x\n'},
+    },
+    {
+        "@timestamp": "2026-11-19T05:00:01.000Z",
+        "log.level": "error",
+        "host.name": "web2",
+        "url.path": "/checkout/",
+        "client.ip": "192.0.2.2",
+        "error.type": "KeyError",
+        "error.message": "8",
+        "error.stack_trace": '  File "/srv/shop/a.py", line 9, in f\n    x\n',
+    },
+    {
+        "@timestamp": "2026-11-19T05:00:02.000Z",
+        "level": "ERROR",
+        "host": "web3",
+        "request_path": "/cart/",
+        "client_ip": "192.0.2.3",
+        "stack_trace": 'Traceback (most recent call last):\n  File "/srv/shop/a.py", line 9, in f\nKeyError: 9\n',
+    },
+    {"@timestamp": "2026-11-19T05:00:03.000Z", "level": "INFO", "log": {"level": "info"}, "message": "no problem"},
+]
+
+
+def test_the_elastic_common_schema(tmp_path: Path) -> None:
+    table = Table.of_events(ECS, [*range(len(ECS))])
+    build(Options(), BuildContext())(table, table.rows, 0)
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append("logstash-2026.11.19", table.documents(table.rows), ["a", "b", "c", "d"])
+    writer.close()
+    store = LocalStore(tmp_path)
+    (found,) = problems(store)
+    store.close()
+    assert (found.title, found.count, found.levels) == ("KeyError in a.f: <n>", 3, ("ERROR",))
+    assert (found.paths, sorted(found.hosts)) == (("/checkout/", "/cart/"), ["web1", "web2", "web3"])
+    assert found.visitors == 2
 
 
 def test_without_a_period_everything_counts(store: LogStore) -> None:

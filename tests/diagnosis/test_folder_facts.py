@@ -33,10 +33,15 @@ V0 = {"@timestamp": "2026-11-22T10:10:00Z", "@source_host": "web0", "@fields": {
 
 def test_samples(tmp_path: Path) -> None:
     journal = Journal(journal_folder(tmp_path, "w0"))
-    journal.append([chunk(0, V1, V0), chunk(1, b"1.2.3.4 - - [", {"message": "x"}, [1], {"@timestamp": 5, "host": {}})])
+    journal.append(
+        [
+            chunk(0, V1, V0),
+            chunk(1, b"1.2.3.4 - - [", {"message": "x"}, [1], {"@timestamp": 5, "host": {"name": "web2"}}),
+        ]
+    )
     journal.close()
     found = folder_facts.samples(tmp_path)
-    assert [(sample.version, sample.host) for sample in found] == [(1, "web1"), (0, "web0"), (None, ""), (None, "")]
+    assert [(sample.version, sample.host) for sample in found] == [(1, "web1"), (0, "web0"), (None, ""), (None, "web2")]
     assert [sample.timestamp and sample.timestamp.isoformat() for sample in found[:3]] == [
         "2026-11-22T10:10:01.500000+00:00",
         "2026-11-22T10:10:00+00:00",

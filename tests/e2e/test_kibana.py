@@ -21,6 +21,7 @@ HOUR = timedelta(hours=1)
 NOW = (datetime.now(UTC) - HOUR).replace(microsecond=0, second=0, minute=30)
 """In the middle of an hour that is over: what is asked for ends now."""
 
+PROBLEM = {"problem": "25cd21aac86c", "problem_title": "E in a.f"}
 FOUND = {"level": "INFO", "status_code": 200}
 
 EVENTS: list[dict[str, Any]] = [  # as the built-in pipeline makes them; "age" and "from": see ``document``
@@ -29,7 +30,7 @@ EVENTS: list[dict[str, Any]] = [  # as the built-in pipeline makes them; "age" a
     {"age": 1 * HOUR, "search_word": "서울 맛집", "request_path": "/search?q=b", "from": "US", **FOUND},
     {"age": 1 * HOUR, "search_word": "python", "request_path": "/search?q=c", "from": "US", **FOUND},
     {"age": 1 * HOUR, "level": "WARNING", "request_path": "/favicon.ico", "status_code": 404, "from": "DE"},
-    {"age": 2 * HOUR, "level": "ERROR", "status_code": 500, "stack_trace": "Traceback: ..."},
+    {"age": 2 * HOUR, "level": "ERROR", "status_code": 500, "stack_trace": "Traceback: ...", **PROBLEM},
     {"age": 2 * HOUR, "level": "CRITICAL"},
     {"age": 40 * 24 * HOUR, "search_word": "old", "request_path": "/search?q=d", **FOUND},
 ]
@@ -45,6 +46,7 @@ CHARTS: dict[str, Any] = {  # title -> values and counts, nested where the aggre
     "Top paths": {"/search?q=a": 2, "/favicon.ico": 1, "/search?q=b": 1, "/search?q=c": 1, "/search?q=d": 1},
     "Status codes": {200: 5, 404: 1, 500: 1},
     "Top search words by country": {"KR": {"서울 맛집": 2}, "US": {"python": 1, "서울 맛집": 1}},
+    "Top problems": {"E in a.f": {"25cd21aac86c": 1}},
     "Visitors by country": {"KR": 2, "US": 2, "DE": 1},
 }
 
@@ -52,6 +54,7 @@ SEARCHES = {  # title -> number of events
     "Search words of the last 30 days": 4,
     "Search words of the chosen time": 5,
     "Warnings and above": 3,
+    "Problems": 1,
     "What happened then": 8,
     "Events by level": 8,
     "Visitors": 5,

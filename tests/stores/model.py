@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingestd.event.fields import parse_path
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.query import (
     DECODED_FIELDS,
     And,
@@ -65,12 +66,12 @@ def _holds(condition: Equal | Like | Range, value: Any) -> bool:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
     if isinstance(condition, Equal):
-        if condition.field == "level":
+        if condition.field in LEVEL_FIELDS:
             return text in {condition.value, condition.value.upper(), condition.value.lower(), condition.value.title()}
         wanted = as_number(condition.value)
         return text == condition.value or (number is not None and wanted is not None and number == wanted)
     if isinstance(condition, Like):
-        flags = re.IGNORECASE if condition.field == "level" else 0
+        flags = re.IGNORECASE if condition.field in LEVEL_FIELDS else 0
         return _regex(condition.pattern, flags).fullmatch(text) is not None
     low, high = condition.low, condition.high
     if condition.field == "@timestamp":

@@ -34,8 +34,9 @@ from ingestd.stores.aggregation import (
     with_end,
 )
 from ingestd.stores.base import LogStore
+from ingestd.stores.known_fields import PATH_FIELDS
 from ingestd.stores.misspelt import misspelt
-from ingestd.stores.query import PATH_FIELDS, Query
+from ingestd.stores.query import Query
 from ingestd.stores.zoned_histogram import zoned_interval
 from ingestd.units import DURATION
 

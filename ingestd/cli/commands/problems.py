@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import click
 
-from ingestd.analytics.problem_marks import MarkError, load_marks, mark_problem
-from ingestd.analytics.problems import Problem, list_problems
+from ingestd.analytics.problem_marks import MarkError, UnknownProblemError, check_mark, load_marks, mark_problem
+from ingestd.analytics.problems import Problem, is_stored, list_problems
 from ingestd.cli.common.errors import os_errors
-from ingestd.cli.common.options import json_option, limit_option, settings_options, store_options
+from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.owner import caller, recorded
 from ingestd.cli.common.queries import time_options
-from ingestd.cli.common.stores import opened_store
+from ingestd.cli.common.stores import opened_store, store_errors
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.cli.common.times import local_time, now, zone_name
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
+from ingestd.stores.open import open_store
 from ingestd.stores.query import Query
 
 _STATES = ("open", "resolved", "muted", "all")
@@ -83,10 +85,13 @@ def _command(action: str, text: str) -> Callable[..., None]:
     @problems.command(action, help=text)
     @click.argument("problem")
     @click.option("--note", default="", help="Why.")
-    @settings_options("data_dir")
+    @store_options
     def command(settings: Settings, problem: str, note: str) -> None:
-        with os_errors("the data folder"), recorded(settings, f"problems.{action}", problem) as record:
+        with store_errors(), recorded(settings, f"problems.{action}", problem) as record:
             try:
+                check_mark(problem, action, note)
+                if not _is_known(settings, problem):
+                    raise UnknownProblemError(problem)
                 at = from_datetime(now())
                 mark = mark_problem(settings.data_dir, problem, action, at=at, by=caller(), note=note)
             except MarkError as error:
@@ -95,6 +100,14 @@ def _command(action: str, text: str) -> Callable[..., None]:
         click.echo(f"{problem} is {mark.state}")
 
     return command
+
+
+def _is_known(settings: Settings, problem: str) -> bool:
+    """Return whether a problem was marked before, so that its events may have been deleted, or is stored."""
+    if problem in load_marks(settings.data_dir):
+        return True
+    with closing(open_store(settings.store or settings.elasticsearch, settings.data_dir)) as store:
+        return is_stored(store, problem)
 
 
 _command("resolve", "Mark a PROBLEM, by its id, as resolved; if it is seen again it is shown as regressed.")

@@ -15,7 +15,8 @@ from ingestd.cli.common.tables import csv_text, value_text
 from ingestd.cli.common.terminal import write, write_table
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
-from ingestd.stores.query import PATH_FIELDS, Query
+from ingestd.stores.known_fields import PATH_FIELDS
+from ingestd.stores.query import Query
 
 
 @click.command()

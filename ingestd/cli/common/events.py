@@ -15,9 +15,12 @@ from ingestd.display import readable_message
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
+from ingestd.stores.known_fields import LEVEL_FIELDS, TRACE_FIELDS, text_getter
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.open import LOCAL, is_builtin
 from ingestd.stores.query import Query
+
+_level, _trace = text_getter(LEVEL_FIELDS), text_getter(TRACE_FIELDS)
 
 _TIME_CELLS = len("2026-11-22 10:00:00.000")
 _LEVEL_CELLS = len("CRITICAL")
@@ -74,13 +77,13 @@ def _event_lines(document: bytes, zone: datetime.tzinfo | None, cells: int | Non
     if isinstance(word := event.get("search_word"), str):
         text = f"[{tables.printable(word)}] {text}"
     time = tables.fit(tables.printable(local_time(event.get("@timestamp"), zone=zone)), _TIME_CELLS)
-    name = str(event.get("level", ""))
+    name = _level(event) or str(event.get("level", ""))
     level = tables.pad(tables.fit(tables.printable(name), _LEVEL_CELLS), _LEVEL_CELLS)
     if cells is not None:
         text = tables.fit(text, max(cells - _TIME_CELLS - _LEVEL_CELLS - 2 * len(tables.GAP), 8))
     if colours and (colour := colour_of(name)):
         level = click.style(level, fg=colour)
     yield tables.GAP.join([tables.pad(time, _TIME_CELLS), level, text]).rstrip()
-    if isinstance(trace := event.get("stack_trace"), str):
+    if trace := _trace(event):
         for part in trace.rstrip().splitlines():
             yield "    " + tables.printable(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ingestd.event.fields import FieldError
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.lucene import times
 from ingestd.stores.lucene.lexer import Bounds, QueryToken
 from ingestd.stores.lucene.parser import QueryNode
@@ -131,20 +132,20 @@ class _Builder:
             raise self._error(node, "range_of_text", field=field)
         if bounds.low is None and bounds.high is None:
             return Exists(field)
-        if field == "level":
-            return self._levels(node, bounds)
+        if field in LEVEL_FIELDS:
+            return self._levels(node, field, bounds)
         if field == "@timestamp":
             return self._time(node, bounds)
         return Range(field, bounds.low, bounds.high, bounds.low_inclusive, bounds.high_inclusive)
 
-    def _levels(self, node: QueryNode, bounds: Bounds) -> Condition:
+    def _levels(self, node: QueryNode, field: str, bounds: Bounds) -> Condition:
         """Return the levels between two, by severity."""
         for bound in (bounds.low, bounds.high):
             if bound is not None and bound.upper() not in LEVELS:
                 raise self._error(node, "unknown_level", text=bound, levels=", ".join(LEVELS))
         low = 0 if bounds.low is None else LEVELS[bounds.low.upper()] + (not bounds.low_inclusive)
         high = 99 if bounds.high is None else LEVELS[bounds.high.upper()] - (not bounds.high_inclusive)
-        return Or(tuple(Equal("level", name) for name, severity in LEVELS.items() if low <= severity <= high))
+        return Or(tuple(Equal(field, name) for name, severity in LEVELS.items() if low <= severity <= high))
 
     def _time(self, node: QueryNode, bounds: Bounds) -> Condition:
         try:

@@ -32,8 +32,9 @@ from ingestd.stores.base import (
     StoreError,
     take_missing,
 )
+from ingestd.stores.known_fields import PATH_FIELDS
 from ingestd.stores.misspelt import misspelt, not_searched
-from ingestd.stores.query import PATH_FIELDS, Query, QueryError, check_field, names_index
+from ingestd.stores.query import Query, QueryError, check_field, names_index
 from ingestd.web.params import ParameterError
 from ingestd.web.protocol import Arguments, QueryProcessConfig, QueryResponse, error_response
 
@@ -82,6 +83,7 @@ class QueryCalls:
             "trace": self._trace,
             "alert_preview": self._alert_preview,
             "problems": self._problems,
+            "problem_known": self._problem_known,
         }
 
     def interrupt(self) -> None:
@@ -295,6 +297,14 @@ class QueryCalls:
         wanted = arguments["problem"]
         found = list_problems(self._opened, query, marks, problem=wanted, limit=number, now=arguments["now"])
         return dumps({"problems": [problem.document() for problem in found]})
+
+    def _problem_known(self, arguments: Arguments) -> bytes:
+        """Return whether a problem was marked before, so that its events may have been deleted, or is stored."""
+        from ingestd.analytics.problem_marks import load_marks  # noqa: PLC0415 -- most queries do not need it
+        from ingestd.analytics.problems import is_stored  # noqa: PLC0415
+
+        wanted = arguments["problem"]
+        return dumps({"known": wanted in load_marks(self._data_dir) or is_stored(self._opened, wanted)})
 
     def _trace(self, arguments: Arguments) -> bytes:
         if not self._configs:

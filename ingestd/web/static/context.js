@@ -1,12 +1,13 @@
 /** What happened around an event: on the same host, whatever is searched for, with the event marked. */
 
 import { ask } from "./api.js";
-import { condition, joined } from "./query.js";
-import { update } from "./state.js";
+import { HOST_FIELDS } from "./known_fields.js";
+import { compose, condition, joined } from "./query.js";
+import { current, update } from "./state.js";
 import { iso } from "./time.js";
 import { valueAt } from "./values.js";
 
-const HOSTS = ["host.name", "host.hostname", "host.ip", "host", "hostname"];
+const HOSTS = [...HOST_FIELDS, "host.ip"];
 const HOUR_MS = 3600000,
   BAR_S = 10,
   EACH_SIDE = 30;
@@ -44,9 +45,11 @@ export async function showContext(hit) {
   } catch {
     // The events may still be found.
   }
+  // What was searched for stays marked.
+  const sought = current().around ? current().sought : compose({ ...current(), level: "" }).text;
   update({
     ...{ from: iso(new Date(since)), to: iso(new Date(until)), range: "", live: false },
-    ...{ q: "", filters, level: "", sort: "", around: hit.id ? nameOf(hit) : "" },
+    ...{ q: "", filters, level: "", sort: "", around: hit.id ? nameOf(hit) : "", sought },
   });
 }
 

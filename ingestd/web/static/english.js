@@ -586,7 +586,7 @@ export const en = {
   "problems.badge.resolved": "resolved",
   "problems.badge.muted": "muted",
   "problems.back": "← All problems",
-  "problems.unseen": "Not seen in this period. Choose a longer one.",
+  "problems.unseen": "Not seen in this period with what is searched for. Choose a longer period, or search for less.",
   "problems.count": "Events",
   "problems.first": "First seen",
   "problems.last": "Last seen",

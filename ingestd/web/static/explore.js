@@ -9,6 +9,7 @@ import { createFields, summarize } from "./fields.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { LEVEL_FIELDS, PATH_FIELDS } from "./known_fields.js";
 import { failure, failureText } from "./notices.js";
 import { addPanelButton, createPanel } from "./panels.js";
 import { shortcutsButton } from "./shortcuts.js";
@@ -19,7 +20,7 @@ import { inputText, iso, rangeName, zoneSeconds } from "./time.js";
 import { showRange } from "./timepicker.js";
 import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
-import { PATHS, VISITS } from "./query.js";
+import { VISITS } from "./query.js";
 
 const PAGE = 100,
   LIVE_ROWS = 1000,
@@ -45,13 +46,13 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   );
   const histogram = createHistogram({
     onRange: showRange,
-    onPick: (level) => addFilter("level", level),
+    onPick: (level) => addFilter(levelField, level),
     tools: h("div", { class: "table-tools" }, compare, addPanelButton({ fields: knownFields })),
   });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words", more: [VISITS] });
   const paths = createTop({
     title: t("top.paths"),
-    fields: PATHS,
+    fields: PATH_FIELDS,
     kind: "paths",
     paths: true,
     more: [VISITS],
@@ -62,7 +63,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     kind: "status",
     more: [VISITS],
   });
-  const levels = createTop({ title: t("top.levels"), fields: ["level"], kind: "levels" });
+  const levels = createTop({ title: t("top.levels"), fields: LEVEL_FIELDS, kind: "levels" });
   const panels = h("div", { class: "panels" });
   const table = createTable();
   const fields = createFields();
@@ -81,6 +82,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     listed = null, // the question whose events are shown
     seen = new Set(),
     hints = [],
+    levelField = LEVEL_FIELDS[0],
     shown = null;
   table.extra(
     tail.element,
@@ -131,7 +133,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   async function compareHistogram({ seconds }, { q, sinceDate, untilDate }, signal) {
     const shiftMs = Math.max(1, Math.round((untilDate - sinceDate) / (seconds * 1000))) * seconds * 1000;
     const [since, until] = [sinceDate, untilDate].map((date) => iso(new Date(date.getTime() - shiftMs)));
-    const params = { q, since, until, seconds, offset: zoneSeconds(sinceDate), field: "level" };
+    const params = { q, since, until, seconds, offset: zoneSeconds(sinceDate), field: levelField };
     try {
       histogram.compare(await ask("histogram", params, signal), shiftMs);
     } catch (error) {
@@ -151,14 +153,21 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     if (listed === question) row()?.scrollIntoView({ block: "center" });
   }
 
+  /** Return the histogram by the field that has the levels of these events. */
+  async function byLevel(params, signal) {
+    const first = await ask("histogram", { ...params, field: levelField }, signal);
+    if (!first.total || hasLevels(first)) return first;
+    const other = LEVEL_FIELDS.find((field) => field !== levelField);
+    const second = await ask("histogram", { ...params, field: other }, signal);
+    if (!hasLevels(second)) return first;
+    levelField = other;
+    return second;
+  }
+
   async function loadHistogram({ q, since, until, sinceDate, untilDate, state }, signal) {
     histogram.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await ask(
-        "histogram",
-        { q, since, until, offset: zoneSeconds(sinceDate), field: "level" },
-        signal,
-      );
+      const answer = await byLevel({ q, since, until, offset: zoneSeconds(sinceDate) }, signal);
       histogram.show(answer, sinceDate, untilDate);
       showLevels(answer);
       if (state.compare) await compareHistogram(answer, { q, sinceDate, untilDate }, signal);
@@ -181,7 +190,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       for (const [level, count] of Object.entries(counts)) if (level) sums.set(level, (sums.get(level) ?? 0) + count);
     }
     const values = [...sums].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
-    levels.show({ field: "level", values: values.slice(0, 7) });
+    levels.show({ field: levelField, values: values.slice(0, 7) });
   }
 
   async function loadEvents(question, signal) {
@@ -297,6 +306,9 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   return { element, load, redraw, stop: tail.stop };
 }
+
+/** Whether a histogram by level has any; events without one count under "". */
+const hasLevels = ({ buckets }) => buckets.some(({ counts }) => Object.keys(counts).some(Boolean));
 
 // Not every event has an id.
 const key = (hit) => `${hit.index}/${hit.id || JSON.stringify(hit.event)}`;

@@ -579,7 +579,7 @@ export const ko = {
   "problems.badge.resolved": "해결됨",
   "problems.badge.muted": "숨김",
   "problems.back": "← 모든 문제",
-  "problems.unseen": "이 기간에 발생하지 않았습니다. 더 긴 기간을 선택하세요.",
+  "problems.unseen": "이 기간과 검색 조건에서는 발생하지 않았습니다. 기간을 늘리거나 검색 조건을 줄이세요.",
   "problems.count": "이벤트",
   "problems.first": "처음 발생",
   "problems.last": "마지막 발생",

@@ -1,5 +1,8 @@
 /** Log levels: their order, names and classes. */
 
+import { LEVEL_FIELDS } from "./known_fields.js";
+import { valueAt } from "./values.js";
+
 /** From least to most severe; bars are stacked in this order from the bottom. */
 export const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 export const OTHER = "OTHER";
@@ -17,7 +20,7 @@ export function levelName(level) {
 export const levelClass = (level) => `lv-${levelName(level).toLowerCase()}`;
 
 /** Return the level of an event: python-logstash's `level`, else ECS's `log.level`. */
-export const levelOf = (event) => event.level ?? event.log?.level ?? event["log.level"] ?? "";
+export const levelOf = (event) => LEVEL_FIELDS.map((field) => valueAt(event, field)).find((level) => level !== null && level !== undefined) ?? "";
 
 /** Return counts by level: `{INFO: 3, OTHER: 1}` of `{INFO: 3, "": 1}`. */
 export function gather(counts) {

@@ -11,9 +11,10 @@ const SEPARATOR = "[^\\p{L}\\p{N}]+";
  * Return `(text, path) => nodes`: the text of a field with its matches in `mark` elements.
  *
  * Words without a field are marked everywhere, others in their field only; what is excluded, and ranges, are not.
+ * `sought`: another query, whose matches are marked, too.
  */
-export function marker({ q, filters = [] }) {
-  const terms = termsOf(q);
+export function marker({ q, filters = [], sought = "" }) {
+  const terms = [...termsOf(q), ...termsOf(sought)];
   for (const { field, value, not } of filters) if (!not) terms.push({ field, pattern: literal(String(value)) });
   const byPath = new Map();
   return (text, path = "") => {

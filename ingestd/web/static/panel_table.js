@@ -4,8 +4,9 @@ import { ask } from "./api.js";
 import { HERE, h, named } from "./dom.js";
 import { figure, number, percent } from "./format.js";
 import { t } from "./i18n.js";
+import { PATH_FIELDS } from "./known_fields.js";
 import { createPanelCard } from "./panel.js";
-import { PATHS, VISITS, condition, joined } from "./query.js";
+import { VISITS, condition, joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const ROWS = 10,
@@ -65,7 +66,7 @@ async function errorsOf(question, by, values, signal) {
 export function groupsOf(by, values) {
   const groups = [];
   for (const value of values) {
-    const text = condition({ field: by, value, path: PATHS.includes(by) });
+    const text = condition({ field: by, value, path: PATH_FIELDS.includes(by) });
     if (text.length > LONGEST) continue;
     const last = groups.at(-1);
     if (last && last.length + text.length <= LONGEST) {
@@ -78,7 +79,7 @@ export function groupsOf(by, values) {
 }
 
 async function buckets({ q, since, until }, more, { metric, by, n }, signal) {
-  const params = { q: joined(q, more), since, until, metric, by, n, paths: PATHS.includes(by) ? 1 : null };
+  const params = { q: joined(q, more), since, until, metric, by, n, paths: PATH_FIELDS.includes(by) ? 1 : null };
   return (await ask("aggregate", params, signal)).buckets;
 }
 
@@ -102,7 +103,7 @@ function row(by, value, cells) {
       type: "button",
       class: "panel-pick",
       title: String(value),
-      on: { click: () => addFilter(by, value, { path: PATHS.includes(by) }) },
+      on: { click: () => addFilter(by, value, { path: PATH_FIELDS.includes(by) }) },
     },
     named(t("top.in", { field: by, value: HERE }), String(value)),
   );

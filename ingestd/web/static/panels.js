@@ -6,6 +6,7 @@
  */
 
 import { h, popup } from "./dom.js";
+import { PATH_FIELDS } from "./known_fields.js";
 import { createHistogramPanel } from "./panel_histogram.js";
 import { createNumber } from "./panel_number.js";
 import { createErrors, createPercentiles } from "./panel_table.js";
@@ -54,7 +55,7 @@ function add(text) {
 }
 
 function form(fields, close) {
-  const path = fields.includes("request_path") || !fields.includes("url.path") ? "request_path" : "url.path";
+  const path = PATH_FIELDS.find((name) => fields.includes(name)) ?? PATH_FIELDS[0];
   const ready = [
     ["panel.ready.duration", panelText("percentiles", "duration_ms", path)],
     ["panel.ready.errors", panelText("errors", path)],

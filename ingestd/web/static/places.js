@@ -2,6 +2,7 @@
 
 import { ask, getJson } from "./api.js";
 import { language } from "./i18n.js";
+import { ADDRESS_FIELDS } from "./known_fields.js";
 import { condition, joined, VISITS } from "./query.js";
 
 /** Fields of Logstash's geoip filter, legacy and ECS; an event has those of one of them. */
@@ -11,15 +12,13 @@ const LAYOUTS = [
   ["client.geo.country_iso_code", "client.geo.region_name", "client.geo.city_name"],
   ["source.geo.country_iso_code", "source.geo.region_name", "source.geo.city_name"],
 ].map(([country, region, city]) => ({ country, region, city }));
-/** Fields with the address of a visitor. */
-const ADDRESSES = ["client_ip", "geoip.ip", "clientip", "client.ip", "source.ip", "client.address", "source.address"];
 const MOST = 250,
   FEW = 50;
 /** Maps of the provinces of a country. */
 const PROVINCES = { KR: "korea.json" };
 
 let layout = LAYOUTS[0],
-  address = ADDRESSES[0];
+  address = ADDRESS_FIELDS[0];
 const maps = new Map();
 
 /** Return a map in `static/`, loaded once. */
@@ -61,7 +60,7 @@ export async function parts(code, region, question, signal) {
 async function countBy(field, question, more, n, signal) {
   const found = await counts([address], { by: field, n }, question, more, signal);
   if (!found.length || found.some(({ visitors }) => visitors > 0)) return found;
-  return counts(ADDRESSES, { by: field, n }, question, more, signal);
+  return counts(ADDRESS_FIELDS, { by: field, n }, question, more, signal);
 }
 
 /** Return places with the distinct addresses in that one of the fields `names` that has any. */
@@ -94,7 +93,7 @@ export const around = (code, region) => [`_exists_:${region ? layout.region : la
 
 /** Return whether any event of a question has the address of a visitor. */
 export async function hasAddresses(question, signal) {
-  return (await counts(ADDRESSES, {}, question, [VISITS], signal)).some(({ visitors }) => visitors > 0);
+  return (await counts(ADDRESS_FIELDS, {}, question, [VISITS], signal)).some(({ visitors }) => visitors > 0);
 }
 
 /** Return a name as those in `also` of the map of provinces are written: `plain_name` of tools/provinces.py. */

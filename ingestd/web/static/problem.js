@@ -2,11 +2,14 @@
 
 import { ask, order } from "./api.js";
 import { h, put } from "./dom.js";
-import { number, plain } from "./format.js";
+import { number, plain, readableMessage } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { ADDRESS_FIELDS, HOST_FIELDS } from "./known_fields.js";
+import { levelOf } from "./levels.js";
+import { marker } from "./marks.js";
 import { sparkline } from "./sparkline.js";
-import { stackBlock, stackOf } from "./stack.js";
+import { exceptionOf, stackBlock, stackOf } from "./stack.js";
 import { DEFAULTS, current, format, update } from "./state.js";
 import { inputText, preciseText } from "./time.js";
 import { valueAt } from "./values.js";
@@ -14,7 +17,7 @@ import { valueAt } from "./values.js";
 const EVENTS = 10,
   BEFORE = 10;
 /** What an event has in common with those before it: the visitor, or else the host. */
-const SAME = ["client_ip", "host", "host.name"];
+const SAME = [...ADDRESS_FIELDS, ...HOST_FIELDS];
 const ACTIONS = { open: ["resolve", "mute"], resolved: ["reopen"], muted: ["reopen"] };
 
 /** Return `{element, load(id, question, signal), leave()}`; `onChange()` is called when something was decided. */
@@ -31,7 +34,8 @@ export function createProblem({ onChange }) {
       ask("search", { q: condition, until, limit: EVENTS }, signal),
     ]);
     const before = hits.length ? await earlier(hits[0].event, signal) : null;
-    put(element, back(), about(id, problems[0], onChange), trace(hits), events(hits, condition), came(before));
+    const mark = marker(current());
+    put(element, back(), about(id, problems[0], onChange), trace(hits, mark), events(hits, condition, mark), came(before, mark));
   }
 
   return { element, load, leave: () => (shown = "") };
@@ -119,10 +123,10 @@ function decide(id, state, onChange) {
   return h("div", { class: "problem-decide" }, h("label", {}, h("span", { class: "small muted" }, t("problems.write")), note), buttons, wrong);
 }
 
-function trace(hits) {
+function trace(hits, mark) {
   const stack = hits.map(({ event }) => stackOf(event)).find(Boolean);
   if (!stack) return null;
-  return h("section", { class: "card", "aria-label": t("record.stack") }, h("div", { class: "card-head" }, h("h2", {}, t("record.stack"))), h("div", { class: "card-text" }, stackBlock(stack)));
+  return h("section", { class: "card", "aria-label": t("record.stack") }, h("div", { class: "card-head" }, h("h2", {}, t("record.stack"))), h("div", { class: "card-text" }, stackBlock(stack, mark)));
 }
 
 /** Return the state that shows a query in the logs, in the same period. */
@@ -131,17 +135,17 @@ function inLogs(q) {
   return { ...DEFAULTS, range, from, to, zone, q };
 }
 
-function events(hits, condition) {
+function events(hits, condition, mark) {
   const all = inLogs(condition);
   return h(
     "section",
     { class: "card", "aria-label": t("problems.latest") },
     h("div", { class: "card-head" }, h("h2", {}, t("problems.latest")), logs(all, t("problems.all"))),
-    lines(hits),
+    lines(hits, mark),
   );
 }
 
-function came(before) {
+function came(before, mark) {
   if (!before) return null;
   const q = `${before.field}:${JSON.stringify(String(before.value))}`;
   const title = t("problems.before", { value: plain(before.value) });
@@ -149,7 +153,7 @@ function came(before) {
     "section",
     { class: "card", "aria-label": title },
     h("div", { class: "card-head" }, h("h2", {}, title), logs(inLogs(q), t("problems.logs"))),
-    lines(before.hits),
+    lines(before.hits, mark),
   );
 }
 
@@ -162,18 +166,21 @@ function logs(state, text) {
   return h("a", { class: "ghost small", href: `#${format(state)}`, on: { click: open } }, icon("list", 14), text);
 }
 
-function lines(hits) {
+const firstLine = (event) => readableMessage(plain(event.message), event).trim().split("\n")[0].slice(0, 300);
+
+function lines(hits, mark) {
   if (!hits.length) return h("p", { class: "card-text muted" }, t("problems.nothing"));
   return h(
     "ol",
     { class: "problem-events" },
     hits.map(({ event }) => {
       const time = new Date(event["@timestamp"]);
+      const stack = stackOf(event);
       return h(
         "li",
         {},
         h("time", { class: "mono muted", datetime: event["@timestamp"] }, `${inputText(time).split(" ")[0]} ${preciseText(time)}`),
-        h("span", { class: "mono problem-message" }, [event.level, plain(event.message).split("\n")[0].slice(0, 300)].filter(Boolean).join(" ")),
+        h("span", { class: "mono problem-message" }, mark(plain(levelOf(event)).toUpperCase(), "level"), " ", mark(firstLine(event), "message"), stack ? h("span", { class: "has-stack" }, mark(exceptionOf(stack).slice(0, 160))) : null),
       );
     }),
   );

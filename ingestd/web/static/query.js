@@ -1,5 +1,7 @@
 /** Builds the query text for the server from the page's state, in Lucene syntax. */
 
+import { LEVEL_FIELDS, PATH_FIELDS } from "./known_fields.js";
+
 /** Return a field name for a query, with special characters escaped. */
 export const fieldText = (name) => name.replace(/[\s:()[\]{}"\\^~*?+!&|/]/g, "\\$&");
 
@@ -10,7 +12,7 @@ function valueText(value) {
 }
 
 /** Fields with paths, which may have queries behind them. */
-export const PATHS = ["request_path", "url.path"];
+export const PATHS = PATH_FIELDS;
 
 /** Return a path for the query box, with any query or none. */
 export const pathValue = (path) => `(${valueText(path)} OR ${fieldText(path).replaceAll("\\/", "/")}\\?*)`;
@@ -44,7 +46,7 @@ export function condition({ field, value, not, path }) {
  */
 export function compose(state, more = []) {
   const conditions = [...state.filters.map(condition), ...more];
-  if (state.level) conditions.unshift(`level:>=${state.level}`);
+  if (state.level) conditions.unshift(`(${LEVEL_FIELDS.map((field) => `${field}:>=${state.level}`).join(" OR ")})`);
   const own = state.q.trim();
   if (!own) return { text: conditions.join(" AND "), shift: 0 };
   if (!conditions.length) return { text: own, shift: -leading(state.q) };

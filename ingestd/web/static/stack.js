@@ -14,10 +14,17 @@ const FRAME = /^\s*(?:[|+\s-]*)File "([^"]+)", line \d+/;
 /** Return the stack trace of an event, also one in its message, or "". */
 export function stackOf(event) {
   const found = STACKS.map((path) => valueAt(event, path)).find((value) => typeof value === "string" && value.trim());
-  if (found) return found.replace(/\s+$/, "");
+  if (found) return withCause(found.replace(/\s+$/, ""), event);
   const message = typeof event.message === "string" ? event.message : "";
   const start = message.indexOf(IN_MESSAGE);
   return start < 0 ? "" : message.slice(start).replace(/\s+$/, "");
+}
+
+/** Return a trace with its last line, which ecs-logging has in two other fields. */
+function withCause(stack, event) {
+  const [type, message] = ["error.type", "error.message"].map((path) => valueAt(event, path));
+  const known = typeof type !== "string" || typeof message !== "string" || `\n${stack}`.includes(`\n${type}: `);
+  return known || !FRAME.test(stack.split("\n")[0]) ? stack : `${stack}\n${type}: ${message}`;
 }
 
 /**

@@ -15,6 +15,7 @@
  * sort     a field, or "-" and a field: the order of the shown events; "": newest first
  * widths   {field: px} of columns
  * around   the event whose surroundings are shown, see context.js
+ * sought   query whose matches are marked there, besides those of q and filters
  * charts   fields whose most frequent values are shown, besides the default ones
  * traces   stack traces below their rows
  * every    seconds between automatic refreshes; 0: never
@@ -42,6 +43,7 @@ export const DEFAULTS = Object.freeze({
   sort: "",
   widths: {},
   around: "",
+  sought: "",
   charts: [],
   traces: false,
   every: 0,
@@ -82,6 +84,7 @@ export function parse(hash) {
     sort: text("sort"),
     widths: parseWidths(params.getAll("w")),
     around: text("around"),
+    sought: text("sought"),
     charts: (params.get("charts") ?? "").split(",").filter(Boolean),
     traces: params.has("traces"),
     every: Math.max(0, Number(params.get("every")) || 0),
@@ -137,7 +140,7 @@ export function format(state) {
   for (const { field, value, not, path } of state.filters) {
     params.append("f", `${encodeURIComponent(field)}${not ? "!" : ""}${path ? "~" : ""}=${JSON.stringify(value)}`);
   }
-  for (const name of ["level", "sort", "around", "zone", "country", "region", "problem", "word", "find"]) {
+  for (const name of ["level", "sort", "around", "sought", "zone", "country", "region", "problem", "word", "find"]) {
     if (state[name]) params.set(name, state[name]);
   }
   if (state.mark !== DEFAULTS.mark) params.set("mark", state.mark);
@@ -164,7 +167,7 @@ const ASKED = ["tab", "q", "range", "from", "filters", "level"];
 
 /** Change some of the state; `replace`: without a new history entry. */
 export function update(change, { replace = false } = {}) {
-  const next = { ...now, ...(ASKED.some((name) => name in change) ? { around: "" } : {}), ...change };
+  const next = { ...now, ...(ASKED.some((name) => name in change) ? { around: "", sought: "" } : {}), ...change };
   const hash = format(next);
   if (hash !== location.hash.slice(1))
     history[replace ? "replaceState" : "pushState"](null, "", hash ? `#${hash}` : location.pathname);

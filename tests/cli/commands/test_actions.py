@@ -36,6 +36,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
     writer = LocalWriter(store_root(folder), "w0")
     writer.append("logstash-2019.05.15", [b'{"message":"x"}'], ["1"])
+    writer.append("errors", [b'{"problem":"3f9c2ab01d77"}'], ["2"])
     writer.close()
     letters = DeadLetterWriter(dead_letters_folder(folder), 1 << 20, time.time)
     for stage in ("filter", "framing"):

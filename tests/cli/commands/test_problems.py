@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ingestd.analytics.problem_marks import load_marks, mark_problem
 from ingestd.cli.main import main
 from ingestd.stores.local import LocalWriter, store_root
 from tests.cli.reading import run
@@ -63,6 +64,21 @@ def test_resolve_mute_and_reopen(data_dir: Path) -> None:
     assert row["mark"]["note"] == "fixed"
     run("problems", "reopen", "bbb", data_dir=data_dir)
     assert [problem[2] for problem in listed(data_dir, *PERIOD)] == ["open", "muted"]
+
+
+@pytest.mark.parametrize("action", ["resolve", "mute", "reopen"])
+def test_a_problem_that_nobody_knows(data_dir: Path, action: str) -> None:
+    for name in ("nosuch", "\udcff"):
+        result = run("problems", action, name, data_dir=data_dir)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "there is no problem" in result.stderr
+    assert load_marks(data_dir) == {}
+
+
+def test_a_problem_whose_events_were_deleted_can_be_reopened(data_dir: Path) -> None:
+    mark_problem(data_dir, "old", "mute", at="2026-01-01T00:00:00.000Z", by="kim", note="a bot")
+    result = run("problems", "reopen", "old", data_dir=data_dir)
+    assert (result.exit_code, result.stdout) == (0, "old is open\n")
 
 
 def test_what_cannot_be_done(data_dir: Path) -> None:

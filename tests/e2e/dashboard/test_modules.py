@@ -63,9 +63,9 @@ QUERIES = [  # id, state, query text, characters before the user's own
     ("nothing", {}, "", 0),
     ("own", {"q": "a OR b"}, "a OR b", 0),
     ("blanks", {"q": "  a"}, "a", -2),
-    ("level", {"level": "WARNING"}, "level:>=WARNING", 0),
+    ("level", {"level": "WARNING"}, "(level:>=WARNING OR log.level:>=WARNING)", 0),
     ("all", {"q": "a OR b", "level": "ERROR", "filters": [{"field": "w", "value": "x y"}]},
-     '(a OR b) AND level:>=ERROR AND w:"x y"', 1),
+     '(a OR b) AND (level:>=ERROR OR log.level:>=ERROR) AND w:"x y"', 1),
     ("not", {"filters": [{"field": "w", "value": "x", "not": True}]}, 'NOT w:"x"', 0),
     ("number", {"filters": [{"field": "status_code", "value": 404}]}, "status_code:404", 0),
     ("quotes", {"filters": [{"field": "w", "value": 'a"b\\'}]}, 'w:"a\\"b\\\\"', 0),
@@ -76,6 +76,7 @@ MARKS = [  # id, state, path and text of a field, what is marked in it
     ("one", {"q": "서울"}, "message", "GET /search?q=서울 맛집", ["서울"]),
     ("within_a_word", {"q": "ell"}, "message", "Hello", ["ell"]),
     ("case", {"q": "TimeOut"}, "message", "timeout, Timeout", ["timeout", "Timeout"]),
+    ("sought_before", {"q": "", "sought": '(timeout) AND w:"x"'}, "message", "a timeout of x", ["timeout"]),
     ("phrase", {"q": '"not found" OR timeout'}, "message", "Not  Found: /x, timeout", ["Not  Found", "timeout"]),
     ("field_is_elsewhere", {"q": "level:ERROR AND cart"}, "message", "ERROR in cart", ["cart"]),
     ("field", {"q": 'search_word:"서울 맛집"'}, "search_word", "서울 맛집", ["서울 맛집"]),
@@ -249,6 +250,11 @@ class TestModules:
         )
         for name, _, folded, exception in STACKS:
             assert (name, found[name]) == (name, [folded, exception, True])
+        read = """async (events) => events.map((await import("./static/stack.js")).stackOf)"""
+        error = {"type": "E", "message": "7", "stack_trace": OWN}
+        dotted = {f"error.{name}": value for name, value in error.items()}
+        events = [{"error": error}, dotted, {"error": error | {"stack_trace": f"{OWN}E: 8"}}]
+        assert modules.evaluate(read, events) == [f"{OWN}E: 7", f"{OWN}E: 7", f"{OWN}E: 8"]
 
     def test_the_address_brings_every_state_back(self, modules: Page) -> None:
         state = {
@@ -257,7 +263,7 @@ class TestModules:
             "charts": ["d", "~number~p95~a%2Cb"], "traces": True, "every": 30, "live": True, "country": "KR",
             "zone": "utc", "compare": True, "sort": "-a", "widths": {"a=b": 120}, "around": "logstash-2026.11.22/x",
             "word": "a=b&c", "find": "서울 #", "mark": "muted", "problem": "1f",
-            "region": "Seoul", "requests": True, "particular": True,
+            "region": "Seoul", "requests": True, "particular": True, "sought": "a b",
         }  # fmt: skip
         found = modules.evaluate(
             """async (state) => {

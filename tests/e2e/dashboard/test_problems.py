@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,9 +18,9 @@ from tests.e2e.dashboard.conftest import Open
 CHECKOUT = "ConnectionError in orders.views.checkout"
 PERIOD = "from=2026-11-13T00:00:00.000Z&to=2026-11-20T00:00:00.000Z"
 TALL, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
-LANGUAGES = {  # language: open, resolve, resolved, came back
-    "en-US": ("Open 2", "Resolve", "resolved", "came back"),
-    "ko-KR": ("미해결 2", "해결", "해결됨", "다시 발생"),
+LANGUAGES = {  # language: open, resolved, muted, came back
+    "en-US": ("Open 2", "resolved", "muted", "came back"),
+    "ko-KR": ("미해결 2", "해결됨", "숨김", "다시 발생"),
 }
 VIEWS = [
     pytest.param(locale, viewport, id=f"{locale[:2]}-{viewport['width']}")
@@ -72,6 +73,25 @@ def test_the_incident_stands_first(daemon: Daemon, visit: Open, locale: str, vie
     expect(page.page.locator(".problem .frames").first).to_be_visible()
     assert no_sideways_scroll(page)
     page.shot("problem", full=True)
+    decide_in_turn(page, locale, note=f"note of {locale} {viewport['width']}")
+
+
+def decide_in_turn(page: Dashboard, locale: str, note: str) -> None:
+    """Mute, reopen and resolve the problem that is shown, each with a note that is there after a reload; reopen it."""
+    _, resolved, muted, _ = LANGUAGES[locale]
+    shown = page.page.locator(".problem [data-mark]:not([data-mark='new'])")
+    for action, badge in (("mute", muted), ("reopen", ""), ("resolve", resolved)):
+        page.page.locator(".problem-decide input").fill(f"{action}: {note}")
+        page.page.locator(f".problem-decide [data-action='{action}']").click()
+        expect(page.page.locator(".problem-facts")).to_contain_text(f"{action}: {note}")
+        page.page.reload()
+        page.settled()
+        expect(page.page.locator(".problem-facts")).to_contain_text(f"{action}: {note}")
+        expect(shown).to_have_text([badge] if badge else [])
+        assert no_sideways_scroll(page)
+    page.shot("resolved", full=True)
+    page.page.locator("[data-action='reopen']").click()
+    expect(page.page.locator("[data-action='resolve']")).to_be_visible()
 
 
 def test_a_problem_is_resolved_and_came_back(daemon: Daemon, visit: Open) -> None:
@@ -94,20 +114,76 @@ def test_a_problem_is_resolved_and_came_back(daemon: Daemon, visit: Open) -> Non
     (again,) = [event for event in incident.events() if "/items/700/" in str(event) and "stack_trace" in event]
     daemon.send([again | {"@timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")}])
     daemon.wait_for_delivery(len(errors()) + 1)
-    page.open(f"tab=problems&{PERIOD}")
-    expect(lines(page)).to_have_count(2)
-    expect(page.page.locator("[data-mark='regressed']")).to_be_visible()
+    for locale, viewport in (("en-US", TALL), ("ko-KR", PHONE)):
+        page = visit(daemon.url, f"tab=problems&{PERIOD}", locale=locale, viewport=viewport)
+        expect(lines(page)).to_have_count(2)
+        expect(page.page.locator("[data-mark='regressed']")).to_have_text(LANGUAGES[locale][3])
+        page.shot(f"regressed-{locale}")
+    actions = [(action["action"], action["by"], action["text"]) for action in daemon_actions(daemon)]
+    assert ("problems.resolve", "page", "note=the item is gone") in actions
+
+
+def daemon_actions(daemon: Daemon) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(daemon.get("/api/action_log"))["actions"]
+    return found
+
+
+def test_an_unknown_problem(daemon: Daemon, visit: Open) -> None:
+    """It was typed, or its events were deleted meanwhile: the page says so, and the API that there is none."""
+    page = visit(daemon.url, f"tab=problems&problem=nosuch&{PERIOD}")
+    expect(page.page.locator(".problem")).to_contain_text("Not seen in this period")
+    order = """async () => {
+        const { order } = await import("./static/api.js");
+        return order("problems/nosuch/mute", {}).then(() => null, (error) => [error.status, error.message]);
+    }"""
+    status, message = page.page.evaluate(order)
+    assert (status, "there is no problem 'nosuch'" in message) == (404, True)
 
 
 def test_what_came_before_and_the_way_into_logs(daemon: Daemon, visit: Open) -> None:
-    page = visit(daemon.url, f"tab=problems&{PERIOD}")
+    """What was searched for is marked in the trace, in the latest events and in those before."""
+    page = visit(daemon.url, f"tab=problems&q=order+OR+%22connection+refused%22+OR+cart&{PERIOD}")
     lines(page).filter(has_text=CHECKOUT).locator(".problem-title").click()
     page.settled()
     before = page.page.get_by_role("region", name="Before the latest event")
-    expect(before.locator("li").first).to_be_visible()
+    expect(before.locator("li mark").first).to_have_text("cart")
+    latest = page.page.get_by_role("region", name="Latest events")
+    expect(latest.locator("li mark").first).to_have_text("order")
+    expect(page.page.locator(".problem .stack mark").last).to_have_text("order")
     page.page.get_by_role("link", name="All in Logs").click()
     page.settled()
     assert page.total == incident.FAILURES
+
+
+def test_what_happened_around_a_match_has_it_marked(daemon: Daemon, visit: Open) -> None:
+    page = visit(daemon.url, f"q=cart&{PERIOD}")
+    page.rows.first.locator(".open").click()
+    page.page.get_by_role("button", name="What happened around it").click()
+    page.settled()
+    expect(page.page.locator("tr.row.centre mark")).to_have_text("cart")
+    assert page.rows.count() > 1
+    page.open(page.state)
+    expect(page.page.locator("tr.row.centre mark")).to_have_text("cart")
+    page.ask("checkout")
+    assert "sought" not in page.state
+
+
+def test_only_the_most_frequent_problems_are_listed(daemon: Daemon, visit: Open) -> None:
+    """Of a day with 201 problems; the last test, as it adds events."""
+    day = "2026-10-01T05:00:00.000Z"
+    many = [{"@timestamp": day, "level": "ERROR", "message": "x", "problem": f"p{number}"} for number in range(201)]
+    before = int(daemon.metric("ingestd_delivered_events_total"))
+    daemon.send([*many, many[7]])
+    daemon.wait_for_delivery(before + 202)
+    period = "since=2026-10-01T00:00:00Z&until=2026-10-02T00:00:00Z"
+    found = json.loads(daemon.get(f"/api/problems?n=200&{period}"))["problems"]
+    assert (len(found), found[0]["problem"], found[0]["count"]) == (200, "p7", 2)
+    page = visit(daemon.url, "tab=problems&from=2026-10-01T00:00:00.000Z&to=2026-10-02T00:00:00.000Z")
+    expect(lines(page)).to_have_count(200)
+    note = page.page.locator(".problems > p")
+    expect(note).to_contain_text("Only the 200 most frequent problems of this period are listed")
+    page.open(f"tab=problems&{PERIOD}")
+    expect(note).to_be_hidden()
 
 
 def test_a_period_without_problems(daemon: Daemon, visit: Open) -> None:

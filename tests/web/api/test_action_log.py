@@ -10,13 +10,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from ingestd.action_log import ActionLog
+from ingestd.analytics.problem_marks import mark_problem
 from ingestd.web.api.action_log import ActionRecorder
 from ingestd.web.api.problems import problem_routes
+from tests.web.api.test_problems import asker
 
 
 async def _post(data_dir: Path, body: bytes) -> int:
     app = web.Application(middlewares=[ActionRecorder(data_dir, "", lambda _: ("page", "192.0.2.1")).middleware()])
-    app.add_routes(problem_routes(data_dir))
+    mark_problem(data_dir, "a\nb", "resolve", at="2026-01-01T00:00:00.000Z", by="kim", note="")
+    app.add_routes(problem_routes(data_dir, asker(data_dir)))
     async with TestClient(TestServer(app)) as client, client.post("/api/problems/a%0Ab/mute", data=body) as answer:
         return answer.status
 

@@ -14,6 +14,7 @@ from typing import Any
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.query import keyword_words
 from ingestd.stores.elastic.query.mapping import FieldMapping, Fields, FieldType
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.query import (
     DECODED_FIELDS,
     INDEX_FIELD,
@@ -208,7 +209,7 @@ def _value(condition: Condition, mapping: FieldMapping) -> Clause:
 
 def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
     value = condition.value
-    if condition.field == "level" and mapping.type is FieldType.KEYWORD:
+    if condition.field in LEVEL_FIELDS and mapping.type is FieldType.KEYWORD:
         return {"terms": {mapping.name: list(level_spellings(value))}}
     match mapping.type:
         case FieldType.KEYWORD:
@@ -231,7 +232,7 @@ def _equal(condition: Equal, mapping: FieldMapping) -> Clause:
 def _like(condition: Like, mapping: FieldMapping) -> Clause:
     match mapping.type:
         case FieldType.KEYWORD:
-            ignore_case = {"case_insensitive": True} if condition.field == "level" else {}
+            ignore_case = {"case_insensitive": True} if condition.field in LEVEL_FIELDS else {}
             return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern)} | ignore_case}}
         case FieldType.TEXT:
             return {"wildcard": {mapping.name: {"value": _pattern(condition.pattern), "case_insensitive": True}}}

@@ -56,6 +56,7 @@ from ingestd.stores.elastic.query.scope import COPIES, read_copies, scope_of
 from ingestd.stores.elastic.query.terms import NO_SCRIPTS, cuts_paths, terms_source
 from ingestd.stores.elastic.server_state import SearchServer, server_state
 from ingestd.stores.index_names import day_of
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.query import INDEX_FIELD, Query
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class ElasticStore:
             for bucket in self._buckets(indices, mapping, body):
                 counts = totals.setdefault(bucket["key"], defaultdict(int))
                 for value, count in bucket_counts(bucket, mapping):
-                    counts[value.upper() if field == "level" else value] += count
+                    counts[value.upper() if field in LEVEL_FIELDS else value] += count
         return [
             Bucket(from_epoch_clamped(key // 1000), dict(sorted(counts.items())))
             for key, counts in sorted(totals.items())

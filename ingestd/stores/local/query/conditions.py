@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingestd.stores import words
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.local.duckdb.sql import (
     PLAIN,
     equals_any,
@@ -116,7 +117,8 @@ def _alternatives(parts: Sequence[Condition], columns: SourceColumns) -> list[st
 
 
 def _equal(field: str, values: Sequence[str], columns: SourceColumns) -> str:
-    accepted = [spelling for value in values for spelling in (level_spellings(value) if field == "level" else [value])]
+    spell = level_spellings if field in LEVEL_FIELDS else lambda value: (value,)
+    accepted = [spelling for value in values for spelling in spell(value)]
     numbers = {value: number for value in values if (number := as_number(value)) is not None}
     scalars = [*numbers, *(value for value in values if value in {"true", "false"})]
     doubles = [repr(float(number)) for number in numbers.values() if abs(number) < _EXACT_INT]
@@ -149,7 +151,7 @@ def _has_one_spelling(number: str) -> bool:
 def _like(field: str, pattern: Sequence[str | Gap], columns: SourceColumns) -> str:
     gaps = {Gap.ONE: "_", Gap.MANY: "%"}
     sql = "".join(gaps[part] if isinstance(part, Gap) else _like_escaped(part) for part in pattern)
-    if field == "level":
+    if field in LEVEL_FIELDS:
         return of_value(
             field, ValueTest(*2 * [lambda operand: f"lower({operand}) LIKE lower({literal(sql)})"]), columns
         )

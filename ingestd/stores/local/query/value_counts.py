@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingestd.stores.known_fields import LEVEL_FIELDS
 from ingestd.stores.local.duckdb.sql import array_elements, extract_one, field_paths
 from ingestd.stores.local.query.columns import NEVER, FieldColumn, SourceColumns
 from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup, events
@@ -168,4 +169,4 @@ def label(field: str, value: str | None) -> str:
     if value is None or value == "null" or value[0] in "[{":
         return ""
     text = str(json.loads(value)) if value[0] == '"' else value
-    return text.upper() if field == "level" else text
+    return text.upper() if field in LEVEL_FIELDS else text

@@ -1,0 +1,36 @@
+"""Fields that say the same under several names: Django's handler has its own, the Elastic Common Schema others.
+
+``web/static/known_fields.js`` has the same names for the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ingestd.event.fields import Event
+from ingestd.stores.export.columns import getter
+
+LEVEL_FIELDS = ("level", "log.level")
+"""The level of a record."""
+
+PATH_FIELDS = ("request_path", "url.path")
+"""The path of a request, with or without its query string."""
+
+HOST_FIELDS = ("host.name", "host.hostname", "host", "hostname")
+"""The machine that a record is from. ``host`` is not the first: an object exists if one of its fields does."""
+
+ADDRESS_FIELDS = ("client_ip", "geoip.ip", "clientip", "client.ip", "source.ip", "client.address", "source.address")
+"""The address of a visitor."""
+
+TRACE_FIELDS = ("stack_trace", "error.stack_trace")
+"""The trace of an exception."""
+
+
+def text_getter(fields: Sequence[str]) -> Callable[[Event], str]:
+    """Return a function from an event to the first text that one of some fields has, empty if none has any."""
+    getters = [getter(field) for field in fields]
+
+    def get(event: Event) -> str:
+        return next((value for read in getters if isinstance(value := read(event), str) and value), "")
+
+    return get
