@@ -16,6 +16,7 @@ from ingestd.plugins.filters.problem import Options, build
 from ingestd.plugins.registry import BuildContext
 from ingestd.stores.base import LogStore
 from ingestd.stores.local import LocalStore, LocalWriter
+from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query
 from tests.e2e import incident
 
@@ -104,6 +105,7 @@ def test_the_elastic_common_schema(tmp_path: Path) -> None:
     writer.close()
     store = LocalStore(tmp_path)
     (found,) = problems(store)
+    assert [store.count(Query(condition=parse(text))) for text in ("log.level:>=ERROR", "log.level:Error")] == [2, 2]
     store.close()
     assert (found.title, found.count, found.levels) == ("KeyError in a.f: <n>", 3, ("ERROR",))
     assert (found.paths, sorted(found.hosts)) == (("/checkout/", "/cart/"), ["web1", "web2", "web3"])

@@ -119,6 +119,10 @@ CASES: dict[str, tuple[str, Condition | None]] = {
     "threshold_lower": ("level:>=error", levels("ERROR", "CRITICAL", "FATAL")),
     "above": ("level:>ERROR", levels("CRITICAL", "FATAL")),
     "level_range": ("level:[INFO TO WARN]", levels("INFO", "WARNING", "WARN")),
+    "level_of_ecs": (
+        "log.level:>=error",
+        Or(tuple(Equal("log.level", name) for name in ("ERROR", "CRITICAL", "FATAL"))),
+    ),
     "level_below": ("level:{* TO INFO}", levels("DEBUG")),
     # Wildcards.
     "like": ("path:/api/*", Like("path", ("/api/", Gap.MANY))),

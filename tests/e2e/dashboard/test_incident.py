@@ -50,6 +50,20 @@ ITEM = {
 }
 
 
+ECS = {
+    "@timestamp": "2026-10-05T10:00:00.000Z",
+    "log": {"level": "error"},
+    "host": {"name": "web9"},
+    "url": {"path": "/pay/"},
+    "client": {"ip": "203.0.113.9"},
+    "message": "no answer from the bank",
+}
+"""An error in the Elastic Common Schema; it keeps its names."""
+
+ECS_DAY = {"since": "2026-10-05T00:00:00Z", "until": "2026-10-06T00:00:00Z"}
+ECS_DETAILS = {"levels": ["ERROR"], "paths": ["/pay/"], "hosts": ["web9"], "visitors": 1}
+
+
 def check_words(daemon: Daemon, *store: str) -> None:
     """Make sure that the command and the API agree about the words of the last days."""
     command = ("words", *LAST_DAYS, "--json", *store)
@@ -81,7 +95,11 @@ def check_problems(daemon: Daemon, *store: str) -> None:
     assert sum(first.pop("sparkline")) == incident.FAILURES
     assert first == CHECKOUT
     assert {name: second[name] for name in ITEM} == ITEM
-    ingestd(daemon.data_dir, "problems", "resolve", first["problem"], "--note", "redis is back")
+    (common,) = json.loads(daemon.get(f"/api/problems?{urlencode(ECS_DAY)}"))["problems"]
+    assert {name: common[name] for name in ECS_DETAILS} == ECS_DETAILS
+    found = json.loads(daemon.get(f"/api/top?field=log.level&q=log.level:%3E=ERROR&{urlencode(ECS_DAY)}"))["values"]
+    assert found == [{"value": "error", "count": 1}]
+    ingestd(daemon.data_dir, "problems", "resolve", first["problem"], "--note", "redis is back", *store)
     first, second = json.loads(ingestd(daemon.data_dir, *command))
     assert (first["state"], first["mark"]["note"], second["state"]) == ("resolved", "redis is back", "open")
 
@@ -107,7 +125,7 @@ def check_all(daemon: Daemon, *store: str) -> None:
 
 @pytest.fixture(scope="module")
 def events() -> list[dict[str, Any]]:
-    return incident.events()
+    return [ECS, *incident.events()]
 
 
 def test_the_built_in_store(tmp_path: Path, events: list[dict[str, Any]]) -> None:
