@@ -83,7 +83,7 @@ def test_a_problem_whose_events_were_deleted_can_be_reopened(tmp_path: Path) -> 
 
 
 def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    status, answer = post(tmp_path / "file", "aaa/resolve")
+    (tmp_path / ".problems.json.lock").mkdir()
+    status, answer = post(tmp_path, "aaa/resolve")
     assert status == 503
     assert "the data folder cannot be written" in answer
