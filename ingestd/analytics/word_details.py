@@ -22,8 +22,7 @@ from ingestd.analytics.words import (
 from ingestd.event.jsontext import loads
 from ingestd.event.timestamp import from_epoch_clamped, to_epoch_ns
 from ingestd.stores.base import LogStore, TopValue
-from ingestd.stores.export.columns import getter
-from ingestd.stores.known_fields import ADDRESS_FIELDS, PATH_FIELDS
+from ingestd.stores.known_fields import ADDRESS_FIELDS, PATH_FIELDS, text_getter
 from ingestd.stores.query import Equal, Exists, Or, Query
 
 _PLACES = ("geoip.{}", "geoip.geo.{}", "client.geo.{}", "source.geo.{}")
@@ -156,11 +155,11 @@ def _near(
 
 def _searches(store: LogStore, query: Query, field: str, limit: int) -> Iterator[tuple[str, int, str]]:
     """Yield the address, the time in nanoseconds since 1970 and the word of the newest searches with an address."""
-    address_of = getter(field)
+    address_of = text_getter((field,))
     for hit in store.search(also(query, Exists(field)), limit):
         event: dict[str, Any] = loads(hit.document)
         address, words, time = address_of(event), event.get(WORD), event.get("@timestamp")
-        if isinstance(address, str) and isinstance(time, str):
+        if address and isinstance(time, str):
             for word in words if isinstance(words, list) else [words]:
                 if word is not None and word != "":
                     yield address, to_epoch_ns(time), value_text(word)

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ingestd.event.fields import Event
-from ingestd.stores.export.columns import getter
 
 LEVEL_FIELDS = ("level", "log.level")
 """The level of a record."""
@@ -27,10 +27,21 @@ TRACE_FIELDS = ("stack_trace", "error.stack_trace")
 
 
 def text_getter(fields: Sequence[str]) -> Callable[[Event], str]:
-    """Return a function from an event to the first text that one of some fields has, empty if none has any."""
-    getters = [getter(field) for field in fields]
+    """Return a function from an event to the first text that one of some fields has, empty if none has any.
+
+    ``a.b`` is the field of this name, else ``b`` in ``a``.
+    """
+    paths = [(field, field.split(".")) for field in fields]
 
     def get(event: Event) -> str:
-        return next((value for read in getters if isinstance(value := read(event), str) and value), "")
+        values = (event[field] if field in event else _nested(event, path) for field, path in paths)
+        return next((value for value in values if isinstance(value, str) and value), "")
 
     return get
+
+
+def _nested(event: Event, path: Sequence[str]) -> Any:
+    value: Any = event
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

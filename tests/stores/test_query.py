@@ -20,7 +20,7 @@ from ingestd.stores.words import MAX_WORD_CHARS, _ascii_segments, _segments, wor
 def test_level_at_least(level: str, names: set[str]) -> None:
     condition = level_at_least(level)
     assert isinstance(condition, Or)
-    assert set(condition.parts) == {Equal("level", name) for name in names}
+    assert set(condition.parts) == {Equal(field, name) for field in ("level", "log.level") for name in names}
 
 
 @pytest.mark.parametrize(
