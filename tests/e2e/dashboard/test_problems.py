@@ -157,14 +157,14 @@ def test_what_came_before_and_the_way_into_logs(daemon: Daemon, visit: Open) -> 
 
 
 def test_what_happened_around_a_match_has_it_marked(daemon: Daemon, visit: Open) -> None:
-    page = visit(daemon.url, f"q=cart&{PERIOD}")
+    page = visit(daemon.url, f"q=refused&{PERIOD}")
     page.rows.first.locator(".open").click()
     page.page.get_by_role("button", name="What happened around it").click()
     page.settled()
-    expect(page.page.locator("tr.row.centre mark")).to_have_text("cart")
+    expect(page.page.locator("tr.row.centre mark")).to_have_text("refused")
     assert page.rows.count() > 1
     page.open(page.state)
-    expect(page.page.locator("tr.row.centre mark")).to_have_text("cart")
+    expect(page.page.locator("tr.row.centre mark")).to_have_text("refused")
     page.ask("checkout")
     assert "sought" not in page.state
 
