@@ -34,7 +34,14 @@ LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in 
 SUBLAYERS = {
     "ingestd.protocols": [{"framing"}, {"http", "otlp", "records"}],
     "ingestd.grok": [{"errors"}, {"syntax"}, {"proof"}],
-    "ingestd.stores": [{"words", "query"}, {"lucene"}, {"*"}, {"elastic", "local"}, {"export", "open"}],
+    "ingestd.stores": [
+        {"known_fields"},
+        {"words", "query"},
+        {"lucene"},
+        {"*"},
+        {"elastic", "local"},
+        {"export", "open"},
+    ],
     "ingestd.stores.local": [{"index"}, {"duckdb"}, {"append_logs"}, {"sealing", "query"}, {"backup"}],
     "ingestd.supervisor": [{"notify", "state"}, {"connections"}, {"processes"}, {"control"}],
     "ingestd.web": [
