@@ -17,7 +17,7 @@ from aiohttp import web
 
 from ingestd.analytics.problem_marks import ACTIONS, MarkError, UnknownProblemError, check_mark, mark_problem
 from ingestd.logs import get_logger
-from ingestd.web.processes.protocol import Arguments, QueryResponse
+from ingestd.web.protocol import Arguments, QueryResponse
 from ingestd.web.responses import Handler, compressed, decoded, json_error, json_response, utc_now
 
 log = get_logger(__name__)

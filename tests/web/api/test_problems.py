@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from ingestd.analytics.problem_marks import load_marks, mark_problem
 from ingestd.stores.local import LocalStore, LocalWriter, store_root
 from ingestd.web.api.problems import Run, problem_routes
-from ingestd.web.processes.protocol import Arguments, QueryProcessConfig, QueryResponse
 from ingestd.web.processes.query_calls import QueryCalls
+from ingestd.web.protocol import Arguments, QueryProcessConfig, QueryResponse
 
 RECORDS = [
     b'{"@timestamp":"2026-11-22T10:00:00.000Z","problem":"aaa","problem_title":"E in a"}',
