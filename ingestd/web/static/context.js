@@ -1,13 +1,12 @@
 /** What happened around an event: on the same host, whatever is searched for, with the event marked. */
 
 import { ask } from "./api.js";
-import { HOST_FIELDS } from "./known_fields.js";
 import { compose, condition, joined } from "./query.js";
 import { current, update } from "./state.js";
 import { iso } from "./time.js";
 import { valueAt } from "./values.js";
 
-const HOSTS = [...HOST_FIELDS, "host.ip"];
+const HOSTS = ["host.name", "host.hostname", "host.ip", "host", "hostname"];
 const HOUR_MS = 3600000,
   BAR_S = 10,
   EACH_SIDE = 30;
