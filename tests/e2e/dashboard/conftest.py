@@ -19,6 +19,7 @@ from tests.conftest import FAILED
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.dashboard.browser import Contexts, Dashboard
 from tests.e2e.dashboard.history import ZONE, History, make
+from tests.e2e.dashboard.screens import OpenPage, Pages
 from tests.e2e.servers import REQUIRED, SearchServer
 from tests.waiting import today, wait_until
 
@@ -113,6 +114,13 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
     for dashboard, *_ in opened:
         assert dashboard.complaints == []
         assert dashboard.strangers == []
+
+
+@pytest.fixture
+def page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """A page of the module's `pages` on the screen that is the parameter: see `tests.e2e.dashboard.screens`."""
+    with pages.on(request.param, request.node) as page:
+        yield page
 
 
 @contextmanager
