@@ -69,7 +69,7 @@ export function createHistogram({
   const element = h(
     "section",
     { class: "card histogram", "aria-label": title },
-    h("div", { class: "card-head" }, h("h2", {}, title), total, per, tools, legend),
+    h("div", { class: "card-head" }, h("h2", {}, title), total, tools, per, legend),
     body,
     h("p", { class: "sr-only", id: keysId }, t("chart.keys")),
   );

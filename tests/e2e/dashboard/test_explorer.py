@@ -1,4 +1,7 @@
-"""The explorer's tools: keys, downloads, completion, views, panels, in both languages, on a desktop and a phone."""
+"""The explorer's tools: keys, downloads, completion, views, panels, zones, columns, rows.
+
+Each is tested on every screen, or in both languages if it does not depend on the width.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,20 @@ import datetime as dt
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.e2e.dashboard.browser import Dashboard
-from tests.e2e.dashboard.conftest import Open, Site
+from tests.e2e.dashboard.browser import Contexts
+from tests.e2e.dashboard.conftest import Site
 from tests.e2e.dashboard.history import FAILED_MS, HOSTS, SLOW_MS, ZONE
+from tests.e2e.dashboard.screens import OpenPage, Pages, bars, in_both_languages, on_every_screen, tips_are_beside
 
-pytestmark = pytest.mark.sampled(usual=2)  # one of the two screens, another each time
-
-SCREENS: list[dict[str, Any]] = [
-    {"locale": "en-US", "viewport": {"width": 1440, "height": 1000}},
-    {"locale": "ko-KR", "viewport": {"width": 390, "height": 844}},
-]
+ELSEWHERE = ZoneInfo("America/New_York")
 
 
 @pytest.fixture(scope="module")
@@ -32,463 +31,456 @@ def site(local_site: Site) -> Site:
     return local_site
 
 
-@pytest.fixture(params=SCREENS, ids=["desktop-en", "phone-ko"])
-def screen(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Options of a browser context: a screen and a language."""
-    options: dict[str, Any] = request.param
-    return options
+@pytest.fixture(scope="module")
+def pages(contexts: Contexts, site: Site) -> Iterator[Pages]:
+    pages = Pages(contexts, site.url, "explorer")
+    yield pages
+    pages.close()
 
 
-class TestShortcuts:
-    def test_j_and_k_move_and_enter_unfolds(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=30d", **screen)
-        keyboard, focused = page.page.keyboard, page.page.locator("tr.row:has(.open:focus)")
-        ids = page.rows.evaluate_all("rows => rows.map(row => row.dataset.id)")
-        for key, expected in [("j", 0), ("j", 1), ("j", 2), ("k", 1), ("k", 0), ("k", 0)]:
-            keyboard.press(key)
-            expect(focused).to_have_attribute("data-id", ids[expected])
-        keyboard.press("Enter")
-        expect(page.page.locator("tr.detail")).to_have_count(1)
-        keyboard.press("j")
-        expect(focused).to_have_attribute("data-id", ids[1])
-        keyboard.press("k")
-        keyboard.press("Escape")
-        expect(page.page.locator("tr.detail")).to_have_count(0)
-        expect(focused).to_have_attribute("data-id", ids[0])
-
-    def test_keys_of_a_korean_keyboard(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d", locale="ko-KR")
-        event = "new KeyboardEvent('keydown', { key: 'ㅓ', code: 'KeyJ', bubbles: true })"
-        page.page.evaluate(f"document.body.dispatchEvent({event})")
-        expect(page.page.locator("tr.row .open:focus")).to_have_count(1)
-
-    def test_the_list_of_keys(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "", **screen)
-        keyboard, box = page.page.keyboard, page.page.get_by_role("combobox")
-        keyboard.press("/")
-        expect(box).to_be_focused()
-        keyboard.press("?")
-        expect(box).to_have_value("?")  # in a box a key is text
-        box.fill("")
-        keyboard.press("Escape")
-        keyboard.press("Escape")
-        expect(box).not_to_be_focused()
-        keyboard.press("?")
-        dialog = page.page.get_by_role("dialog")
-        expect(dialog.locator("kbd")).to_have_text(["/", "j", "k", "Enter", "Esc", "?"])
-        page.shot("keys")
-        dialog.get_by_role("switch").uncheck()
-        keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
-        keyboard.press("/")
-        expect(box).not_to_be_focused()
+def in_window(part: Locator) -> bool:
+    """Return whether all of a part's width can be seen."""
+    box, width = part.bounding_box(), part.page.viewport_size
+    assert box is not None
+    assert width is not None
+    return box["x"] >= 0 and box["x"] + box["width"] <= width["width"]
 
 
-class TestDownload:
-    def test_what_is_shown(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=30d&q=level:ERROR&cols=status_code", **screen)
-        korean = screen["locale"] == "ko-KR"
-        button = page.page.get_by_role("button", name="다운로드" if korean else "Download", exact=True)
-        failures = [sent for sent in reversed(site.history.sent) if sent.level == "ERROR"]
+@on_every_screen
+def test_keys(page: OpenPage) -> None:
+    page.go("range=30d")
+    keyboard, focused = page.page.keyboard, page.page.locator("tr.row:has(.open:focus)")
+    detail, dialog, box = (
+        page.page.locator("tr.detail"),
+        page.page.get_by_role("dialog"),
+        page.page.get_by_role("combobox"),
+    )
+    ids = page.rows.evaluate_all("rows => rows.map(row => row.dataset.id)")
+    for key, expected in [("j", 0), ("j", 1), ("j", 2), ("k", 1), ("k", 0), ("k", 0)]:
+        keyboard.press(key)
+        expect(focused).to_have_attribute("data-id", ids[expected])
+    keyboard.press("Enter")
+    expect(detail).to_have_count(1)
+    page.shot("keys-event")
+    keyboard.press("j")
+    expect(focused).to_have_attribute("data-id", ids[1])
+    keyboard.press("k")
+    keyboard.press("Escape")
+    expect(detail).to_have_count(0)
+    of_hangul = "new KeyboardEvent('keydown', { key: 'ㅓ', code: 'KeyJ', bubbles: true })"
+    page.page.evaluate(f"document.body.dispatchEvent({of_hangul})")
+    expect(focused).to_have_attribute("data-id", ids[1])
+    keyboard.press("/")
+    expect(box).to_be_focused()
+    keyboard.press("?")
+    expect(box).to_have_value("?")  # in a box a key is text
+    box.fill("")
+    keyboard.press("Escape")
+    keyboard.press("Escape")
+    expect(box).not_to_be_focused()
+    keyboard.press("?")
+    names = ["search", "next", "previous", "open", "close", "help"]
+    expect(dialog.locator("kbd")).to_have_text(["/", "j", "k", "Enter", "Esc", "?"])
+    expect(dialog.locator("dd")).to_have_text([page.text(f"keys.{name}") for name in names])
+    page.shot("keys")
+    dialog.get_by_role("switch").uncheck()
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    keyboard.press("/")
+    expect(box).not_to_be_focused()
 
-        def download(form: str, *, whole: bool = False) -> bytes:
-            button.click()
-            choices = page.page.get_by_role("dialog")
-            if whole:
-                choices.get_by_role("switch").uncheck()
-            page.shot(f"menu-{form}")
-            with page.page.expect_download() as waiting:
-                choices.locator(f"[data-format={form}]").click()
-            assert waiting.value.suggested_filename.endswith(f".{form}")
-            return Path(waiting.value.path()).read_bytes()
 
-        excel = download("csv").decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(excel, newline="")))
-        assert rows[0] == ["'@timestamp", "level", "status_code", "message"]
-        assert [row[1:] for row in rows[1:]] == [["ERROR", "500", sent.message] for sent in failures]
-        events = [json.loads(line) for line in download("ndjson", whole=True).splitlines()]
-        assert [event["stack_trace"] for event in events] == [sent.more["stack_trace"] for sent in failures]
-        assert download("parquet", whole=True).startswith(b"PAR1")
+@in_both_languages
+def test_download_of_what_is_shown(page: OpenPage, site: Site) -> None:
+    page.go("range=30d&q=level:ERROR&cols=status_code")
+    failures = [sent for sent in reversed(site.history.sent) if sent.level == "ERROR"]
+    choices = page.page.get_by_role("dialog", name=page.text("download.title"))
 
+    def download(form: str, *, whole: bool = False) -> bytes:
+        page.button("download.title").click()
+        if whole:
+            choices.get_by_role("switch").uncheck()
+        choice = choices.locator(f"[data-format={form}]")
+        expect(choice).to_have_text(page.text(f"download.{form}"))
+        assert in_window(choices)
+        page.shot(f"download-{form}")
+        with page.page.expect_download() as waiting:
+            choice.click()
+        assert waiting.value.suggested_filename.endswith(f".{form}")
+        return Path(waiting.value.path()).read_bytes()
 
-CONTEXTS = [  # id, text, the cursor at |; what is completed
-    ("field", "sta|", ["sta", 0, ""]),
-    ("negated", "-sta|", ["sta", 1, ""]),
-    ("after_operator", "a AND sta|", ["sta", 6, "AND"]),
-    ("operator", "level:ERROR |", ["", 12, "level:ERROR"]),
-    ("bracket", "(le|", ["le", 1, ""]),
-    ("value", "level:ER|", ["level", "ER", 6]),
-    ("value_after_or", "a OR search_word:서|", ["search_word", "서", 17]),
-    ("quoted", 'search_word:"서울 맛|', ["search_word", '"서울 맛', 12]),
-    ("compared", "status_code:>=4|", ["status_code", "4", 14]),
-    ("escaped_field", r"my\ field:x|", ["my field", "x", 10]),
-    ("nested_field", "geoip.country_code2:|", ["geoip.country_code2", "", 20]),
-    ("range", "status_code:[400 TO 4|", None),
-    ("phrase", '"not fou|', None),
-    ("within_a_word", "le|vel", None),
-]
+    rows = list(csv.reader(io.StringIO(download("csv").decode("utf-8-sig"), newline="")))
+    assert rows[0] == ["'@timestamp", "level", "status_code", "message"]
+    assert [row[1:] for row in rows[1:]] == [["ERROR", "500", sent.message] for sent in failures]
+    events = [json.loads(line) for line in download("ndjson", whole=True).splitlines()]
+    assert [event["stack_trace"] for event in events] == [sent.more["stack_trace"] for sent in failures]
+    assert download("parquet", whole=True).startswith(b"PAR1")
 
 
-class TestCompletion:
-    def test_what_stands_before_the_cursor(self, site: Site, visit: Open) -> None:
-        found = visit(site.url).page.evaluate(
-            """async (cases) => {
-                const { contextAt } = await import("./static/completion.js");
-                return Object.fromEntries(Object.entries(cases).map(([name, text]) => {
-                    const found = contextAt(text.replace("|", ""), text.indexOf("|"));
-                    const values = found && ("field" in found
-                        ? [found.field, found.value, found.start] : [found.word, found.start, found.after]);
-                    return [name, values];
-                }));
-            }""",
-            {name: text for name, text, _ in CONTEXTS},
-        )
-        assert found == {name: expected for name, _, expected in CONTEXTS}
+@on_every_screen
+def test_completion_of_fields_values_and_operators(page: OpenPage, site: Site) -> None:
+    page.go("range=30d")
+    box, options = page.page.get_by_role("combobox"), page.page.get_by_role("option")
+    texts, kinds = options.locator(".option-text"), options.locator(".option-kind")
+    box.fill("")
+    box.press_sequentially("WOR")
+    expect(texts.first).to_have_text("search_word")
+    expect(kinds.first).to_have_text(page.text("search.field"))
+    page.shot("completion-fields")
+    box.press("ArrowDown")
+    expect(box).to_have_attribute("aria-activedescendant", "option-0")
+    box.press("Enter")
+    expect(box).to_have_value("search_word:")
+    expect(texts).to_contain_text(["서울 맛집", "부산 여행"])
+    box.press_sequentially("제")
+    expect(texts).to_have_text(["제주 렌터카"])
+    expect(kinds).to_have_text(["5"])
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(box).to_have_value('search_word:"제주 렌터카" ')
+    expect(texts).to_have_text(["AND", "OR", "NOT"])
+    expect(kinds.first).to_have_text(page.text("search.operator"))
+    page.shot("completion-operators")
+    options.nth(1).click()
+    expect(box).to_have_value('search_word:"제주 렌터카" OR ')
+    box.press_sequentially("level:err")
+    expect(texts).to_have_text(["ERROR"])
+    page.shot("completion-values")
+    assert page.fits
+    options.first.click()
+    expect(box).to_have_value('search_word:"제주 렌터카" OR level:ERROR ')
+    box.press("Enter")
+    page.settled()
+    expected = [sent for sent in site.history.sent if sent.word == "제주 렌터카" or sent.level == "ERROR"]
+    assert page.total == len(expected)
+    expect(options).to_have_count(0)
 
-    def test_field_value_operator(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=30d", **screen)
-        box, options = page.page.get_by_role("combobox"), page.page.get_by_role("option")
-        box.press_sequentially("WOR")
-        expect(options.locator(".option-text").first).to_have_text("search_word")
-        page.shot("fields")
-        box.press("ArrowDown")
-        expect(box).to_have_attribute("aria-activedescendant", "option-0")
-        box.press("Enter")
-        expect(box).to_have_value("search_word:")
-        expect(options.locator(".option-text")).to_contain_text(["서울 맛집", "부산 여행"])
-        box.press_sequentially("제")
-        expect(options.locator(".option-text")).to_have_text(["제주 렌터카"])
-        expect(options.locator(".option-kind")).to_have_text(["5"])
-        box.press("ArrowDown")
-        box.press("Enter")
-        expect(box).to_have_value('search_word:"제주 렌터카" ')
-        expect(options.locator(".option-text")).to_have_text(["AND", "OR", "NOT"])
-        options.nth(1).click()
-        expect(box).to_have_value('search_word:"제주 렌터카" OR ')
-        box.press_sequentially("level:err")
-        expect(options.locator(".option-text")).to_have_text(["ERROR"])
-        page.shot("values")
-        options.first.click()
-        expect(box).to_have_value('search_word:"제주 렌터카" OR level:ERROR ')
-        box.press("Enter")
+
+@in_both_languages
+def test_completion_of_a_path_and_of_an_unfinished_syllable(page: OpenPage, site: Site) -> None:
+    page.go("range=30d")
+    box, options = page.page.get_by_role("combobox"), page.page.get_by_role("option")
+    keyboard = page.page.context.new_cdp_session(page.page)
+    box.fill("")
+    box.press_sequentially("request_path:/se")
+    expect(options.locator(".option-text")).to_have_text(["/search"])
+    options.first.click()
+    expect(box).to_have_value(r'request_path:("/search" OR /search\?*) ')
+    box.press("Enter")
+    assert page.settled().total == sum(bool(sent.word) for sent in site.history.sent)
+    box.fill("")
+    box.press_sequentially("search_word:")
+    expect(options.first).to_contain_text("서울 맛집")
+    for text in ("ㅂ", "부"):
+        keyboard.send("Input.imeSetComposition", {"text": text, "selectionStart": 1, "selectionEnd": 1})
+        expect(box).to_have_value(f"search_word:{text}")
+    expect(options.locator(".option-text")).to_have_text(["부산 여행"])
+    key = "new KeyboardEvent('keydown', { key: 'ArrowDown', isComposing: true, bubbles: true })"
+    box.evaluate(f"box => box.dispatchEvent({key})")
+    expect(box).not_to_have_attribute("aria-activedescendant", "option-0")
+    options.first.click()
+    expect(box).to_have_value('search_word:"부산 여행" ')
+    expect(box).to_be_focused()
+    keyboard.detach()
+    box.fill("")
+    box.press("Enter")
+
+
+@on_every_screen
+def test_panels_of_any_field(page: OpenPage, site: Site) -> None:
+    page.go("range=30d&compare=1")
+    failures = sum(sent.level == "ERROR" for sent in site.history.sent)
+    form, sections = page.page.locator(".panel-form"), page.page.locator(".panels > section")
+    ready = page.page.get_by_role("dialog", name=page.text("panel.add"))
+
+    def add(kind: str, metric: str = "", **values: str) -> None:
+        page.button("panel.add").click()
+        form.locator("[name=kind]").select_option(label=page.text(f"panel.{kind}"))
+        if metric:
+            form.locator("[name=metric]").select_option(label=page.text(f"metric.{metric}"))
+        for name, value in values.items():
+            form.locator(f"[name={name}]").fill(value)
+        page.shot(f"panel-form-{kind}")
+        assert in_window(ready)
+        form.get_by_role("button", name=page.text("panel.submit")).click()
         page.settled()
-        expected = [sent for sent in site.history.sent if sent.word == "제주 렌터카" or sent.level == "ERROR"]
-        assert page.total == len(expected)
-        expect(options).to_have_count(0)
 
-    def test_an_unfinished_syllable_is_left_alone(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d", locale="ko-KR")
-        box, options = page.page.get_by_role("combobox"), page.page.get_by_role("option")
-        keyboard = page.page.context.new_cdp_session(page.page)
+    add("number", "max", field="duration_ms")
+    number = page.region("panel.of", metric=page.text("metric.max"), field="duration_ms")
+    expect(number.locator(".number-value")).to_have_text(re.compile(rf"^{FAILED_MS:,}"))
+    add("percentiles", field="status_code", by="level")
+    rows = page.region("panel.by.title", field="status_code", by="level").locator("tbody tr")
+    expect(rows.filter(has_text="ERROR")).to_contain_text(f"{failures}500500500")
+    add("histogram", field="search_word")
+    jeju = page.region("panel.over.time", field="search_word").locator(".legend-item", has_text="jeju")
+    expect(jeju).to_have_count(1)
+    add("top", field="status_code")
+    expect(page.region("top.field", field="status_code").locator(".top-value")).to_contain_text(["404", "500"])
+    page.settled()
+    page.shot("panels", full=True)
+    assert page.fits
+    found = sections.count()
+    page.reload()
+    expect(sections).to_have_count(found)
+    number.get_by_role("button").click()
+    expect(sections).to_have_count(found - 1)
+    jeju.click()
+    assert page.settled().total == sum(sent.word == "jeju" for sent in site.history.sent)
+    page.go("charts=~number,~nonsense~a,~histogram~%2525")  # an address that was cut
+    expect(sections).to_have_count(5)
 
-        def compose(text: str) -> None:
-            keyboard.send("Input.imeSetComposition", {"text": text, "selectionStart": 1, "selectionEnd": 1})
 
-        box.press_sequentially("search_word:")
-        expect(options.first).to_contain_text("서울 맛집")
-        for text in ("ㅂ", "부"):
-            compose(text)
-            expect(box).to_have_value(f"search_word:{text}")
-        expect(options.locator(".option-text")).to_have_text(["부산 여행"])
-        key = "new KeyboardEvent('keydown', { key: 'ArrowDown', isComposing: true, bubbles: true })"
-        box.evaluate(f"box => box.dispatchEvent({key})")
-        expect(box).not_to_have_attribute("aria-activedescendant", "option-0")
-        options.first.click()
-        expect(box).to_have_value('search_word:"부산 여행" ')
-        expect(box).to_be_focused()
-
-
-class TestPanels:
-    def test_of_any_field(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=30d", **screen)
-        korean = screen["locale"] == "ko-KR"
-        failures = sum(sent.level == "ERROR" for sent in site.history.sent)
-
-        def add(kind: str, **values: str) -> Dashboard:
-            page.page.get_by_role("button", name="패널 추가" if korean else "Add panel").click()
-            form = page.page.locator(".panel-form")
-            form.locator("[name=kind]").select_option(kind)
-            if "metric" in values:
-                form.locator("[name=metric]").select_option(values.pop("metric"))
-            for name, value in values.items():
-                form.locator(f"[name={name}]").fill(value)
-            page.shot(f"form-{kind}")
-            form.get_by_role("button").click()
-            return page.settled()
-
-        add("number", metric="max", field="status_code")
-        expect(page.page.locator(".number-value")).to_have_text("500")
-        add("percentiles", field="status_code", by="level")
-        rows = page.page.locator(".panel-table tbody tr")
-        expect(rows.locator("th", has_text="ERROR").locator("xpath=..")).to_contain_text(f"{failures}500500500")
-        add("histogram", field="search_word")
-        legend = page.page.locator(".panel.histogram .legend-item")
-        expect(legend.filter(has_text="jeju")).to_have_count(1)
-        add("top", field="status_code")
-        page.shot("panels", full=True)
-        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = page.page.locator(".panels > section").count()
-        page.page.reload()
+@on_every_screen
+def test_panels_of_paths(page: OpenPage, site: Site) -> None:
+    """How long requests take; how many there are, how often, and the share of those that fail."""
+    page.go("range=30d")
+    searches = sum(bool(sent.word) for sent in site.history.sent)
+    failures = sum(sent.level == "ERROR" for sent in site.history.sent)
+    ready = page.page.get_by_role("dialog", name=page.text("panel.add"))
+    for name in ("duration", "errors"):
+        page.button("panel.add").click()
+        ready.get_by_role("button", name=page.text(f"panel.ready.{name}")).click()
         page.settled()
-        expect(page.page.locator(".panels > section")).to_have_count(found)
-        expect(page.page.locator(".number-value")).to_have_text("500")
-        close = page.page.locator(".panel.number").get_by_role("button")
-        close.click()
-        page.settled()
-        expect(page.page.locator(".panels > section")).to_have_count(found - 1)
-        legend.filter(has_text="jeju").click()
-        assert page.settled().total == sum(sent.word == "jeju" for sent in site.history.sent)
-
-    def test_of_paths(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        """How long requests take; how many there are, how often, and the share of those that fail."""
-        page = visit(site.url, "range=30d", **screen)
-        searches = sum(bool(sent.word) for sent in site.history.sent)
-        failures = sum(sent.level == "ERROR" for sent in site.history.sent)
-        for number in (0, 1):
-            page.page.locator(".histogram .table-tools [aria-haspopup]").click()
-            page.page.locator(".choices > .choice").nth(number).click()
-            page.settled()
-        durations, errors = (page.page.locator(".panel-table").nth(number).locator("tbody tr") for number in (0, 1))
-        expect(durations.locator("th")).to_contain_text(["/search", "/checkout"])
-        expect(durations.nth(0).locator("td")).to_have_text([str(searches), "40", "250", str(SLOW_MS)])
-        expect(durations.nth(1).locator("td")).to_have_text([str(failures), *[f"{FAILED_MS:,}"] * 3])
-        for number, count, wrong, share in [(0, searches, 0, "0%"), (1, failures, failures, "100%")]:
-            cells = errors.nth(number).locator("td")
-            expect(cells).to_have_text([str(count), re.compile(r"^0\.\d+$"), str(wrong), share])
-            assert float(cells.nth(1).inner_text()) == pytest.approx(count / (30 * 24 * 60), rel=0.1)
-        page.shot("paths")
-        errors.nth(1).get_by_role("button").click()
-        page.settled()
-        expect(errors).to_have_count(1)
-        expect(durations).to_have_count(1)
-        assert page.total == failures
-
-    def test_an_address_that_was_cut(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "charts=~number,~nonsense~a,~histogram~%2525")
-        expect(page.page.locator(".panels > section")).to_have_count(5)
+    durations = page.region("panel.by.title", field="duration_ms", by="request_path").locator("tbody tr")
+    table = page.region("panel.errors.by", by="request_path")
+    errors = table.locator("tbody tr")
+    expect(durations.locator("th")).to_contain_text(["/search", "/checkout"])
+    expect(durations.nth(0).locator("td")).to_have_text([str(searches), "40", "250", str(SLOW_MS)])
+    expect(durations.nth(1).locator("td")).to_have_text([str(failures), *[f"{FAILED_MS:,}"] * 3])
+    expect(table.locator("thead th").last).to_have_text(page.text("panel.share"))
+    for number, count, wrong, share in [(0, searches, 0, "0%"), (1, failures, failures, "100%")]:
+        cells = errors.nth(number).locator("td")
+        expect(cells).to_have_text([str(count), re.compile(r"^0\.\d+$"), str(wrong), share])
+        assert float(cells.nth(1).inner_text()) == pytest.approx(count / (30 * 24 * 60), rel=0.1)
+    page.shot("paths")
+    assert page.fits
+    errors.nth(1).get_by_role("button").click()
+    page.settled()
+    expect(errors).to_have_count(1)
+    expect(durations).to_have_count(1)
+    assert page.total == failures
 
 
-class TestCompare:
-    def test_the_period_before(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=7d", **screen)
-        korean = screen["locale"] == "ko-KR"
-        page.page.get_by_role("button", name="비교" if korean else "Compare").click()
-        line = page.page.locator(".histogram .per")
-        expect(line).to_contain_text("직전 기간" if korean else "in the period before")
-        page.settled()
-        expect(page.page.locator("path.before")).to_have_count(1)
-        page.shot("compare")
-        stage = page.page.locator(".stage")
-        stage.focus()
-        seen = 0
-        for _ in range(int(stage.get_attribute("aria-valuemax") or 0) + 1):
-            stage.press("ArrowRight")
-            last = (stage.get_attribute("aria-valuetext") or "").rpartition(";")[2]
-            seen += int("".join(filter(str.isdigit, last)))
-        shown = line.inner_text().partition("·")[0]
-        assert seen == int("".join(filter(str.isdigit, shown)))
-        sent = site.history.between(site.history.now - dt.timedelta(days=14), site.history.now - dt.timedelta(days=7))
-        assert abs(seen - len(sent)) <= 1  # an event at the edge
-        assert "compare=1" in page.state
+@on_every_screen
+def test_the_period_before(page: OpenPage, site: Site) -> None:
+    page.go("range=7d")
+    page.button("chart.compare").click()
+    line, stage = page.page.locator(".histogram .per"), page.page.locator(".stage")
+    expect(page.page.locator("path.before")).to_have_count(1)
+    page.settled()
+    earlier = [bar.rpartition(";")[2] for bar in bars(stage)]
+    seen = sum(int("".join(filter(str.isdigit, text))) for text in earlier)
+    assert line.inner_text().partition(" · ")[0] == page.text("chart.before", n=seen)
+    sent = site.history.between(site.history.now - dt.timedelta(days=14), site.history.now - dt.timedelta(days=7))
+    assert abs(seen - len(sent)) <= 1  # an event at the edge
+    assert "compare=1" in page.state
+    assert tips_are_beside(page.region("chart.title"))
+    page.shot("compare")
 
 
-class TestZones:
-    def test_of_what_is_shown_and_typed(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        since, until = (time.astimezone(dt.UTC) for time in site.history.incident)
-        page = visit(site.url, "range=7d", **screen)
-        korean = screen["locale"] == "ko-KR"
-        button = page.page.get_by_role("button", name="기간:" if korean else "Time range:")
-        button.click()
-        page.page.locator("[data-zone=utc]").click()
-        expect(button).to_contain_text("UTC")
-        page.settled()
-        button.click()
-        page.page.locator("[name=from]").fill(f"{since:%Y-%m-%d %H:%M}")
-        page.page.locator("[name=to]").fill(f"{until:%H:%M}")
-        page.page.locator("[name=to]").press("Enter")
-        page.settled()
-        expected = site.history.between(*site.history.incident)
-        times = [sent.time.astimezone(dt.UTC).strftime("%H:%M:%S.000") for sent in reversed(expected)]
-        expect(page.rows.locator("time")).to_have_text(times)
-        page.shot("utc")
-        page.page.goto(f"{site.url}/#range=7d")  # the choice is remembered
-        page.page.reload()
-        page.settled()
-        expect(button).to_contain_text("UTC")
-
-    def test_that_of_the_site(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=7d")
-        chosen = page.page.evaluate("fetch('api/status').then(answer => answer.json())")["site_zone"]
-        assert ZoneInfo(chosen)
-        page.page.route(
-            re.compile("/api/status"), lambda route: route.fulfill(json={"health": {}, "site_zone": "America/New_York"})
-        )
-        page.page.goto("about:blank")
-        page.open("range=7d&zone=site")
-        expect(page.page.locator(".range-name")).to_have_text("Last 7 days · America/New_York")
-        newest = site.history.sent[-1].time.astimezone(ZoneInfo("America/New_York"))
-        expect(page.rows.locator("time").first).to_have_text(newest.strftime("%H:%M:%S.%f")[:-3])
-        page.page.unroute_all(behavior="ignoreErrors")
+@in_both_languages
+def test_zones(page: OpenPage, site: Site) -> None:
+    since, until = (time.astimezone(dt.UTC) for time in site.history.incident)
+    page.go("range=7d")
+    button, picker = page.page.locator(".button.range"), page.page.locator(".range-panel")
+    button.click()
+    picker.locator("[data-zone=utc]").click()
+    expect(button).to_have_text(f"{page.text('range.7d')} · UTC")
+    button.click()
+    picker.locator("[name=from]").fill(f"{since:%Y-%m-%d %H:%M}")
+    picker.locator("[name=to]").fill(f"{until:%H:%M}")
+    picker.locator("[name=to]").press("Enter")
+    expected = site.history.between(*site.history.incident)
+    times = [sent.time.astimezone(dt.UTC).strftime("%H:%M:%S.000") for sent in reversed(expected)]
+    expect(page.rows.locator("time")).to_have_text(times)
+    page.shot("utc")
+    status = re.compile("/api/status")
+    answer = {"health": {}, "site_zone": ELSEWHERE.key}
+    page.page.route(status, lambda route: route.fulfill(json=answer))
+    page.go("range=7d")
+    page.reload()  # the choice is remembered
+    expect(button).to_contain_text("UTC")
+    page.go("range=7d&zone=site")
+    expect(button).to_have_text(f"{page.text('range.7d')} · {ELSEWHERE.key}")
+    newest = site.history.sent[-1].time.astimezone(ELSEWHERE)
+    expect(page.rows.locator("time").first).to_have_text(newest.strftime("%H:%M:%S.%f")[:-3])
+    button.click()
+    zones = ["zone.browser", "zone.utc", "zone.site"]
+    expect(picker.locator("[data-zone]")).to_have_text([page.text(zone) for zone in zones])
+    page.shot("zones")
+    page.page.keyboard.press("Escape")
+    page.page.unroute(status)
 
 
-class TestViews:
-    def test_saved_shared_deleted(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        state = "range=7d&level=ERROR&cols=status_code&charts=%7Enumber%7Emax%7Estatus_code"
-        page = visit(site.url, state, **screen)
-        korean = screen["locale"] == "ko-KR"
-        name = f"장애 <b>{screen['locale']}</b>"
-        menu = page.page.locator("[data-views]")
-        menu.click()
-        form = page.page.locator(".view-form")
-        form.locator("[name=name]").fill(name)
-        page.shot("save")
-        form.get_by_role("button").click()
-        view = page.page.locator(f'[data-view="{name}"]')
-        expect(view).to_have_attribute("aria-current", "true")
-        saved = page.state
-        other = visit(site.url, "", **screen)  # the views are those of everyone
-        shared = other.page.locator(f'[data-view="{name}"]')
-        expect(shared).not_to_have_attribute("aria-current", "true")
-        assert (shared.get_attribute("href") or "").removeprefix("#") == saved
-        shared.click()
-        other.settled()
-        assert other.state == saved
-        expect(other.page.locator(".number-value")).to_have_text("500")
-        assert set(other.levels) == {"ERROR"}
-        menu.click()
-        page.page.get_by_role("button", name=f"{'보기 삭제' if korean else 'Delete the view'}: {name}").click()
-        expect(view).to_have_count(0)
-        page.page.reload()
-        expect(page.settled().page.locator("[data-quick]")).to_have_count(4)
-        expect(view).to_have_count(0)
-
-    def test_what_cannot_be_saved_is_said(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "q=" + "a" * 8000, wait=False)
-        page.page.locator("[data-views]").click()
-        form = page.page.locator(".view-form")
-        form.locator("[name=name]").fill("long")
-        form.get_by_role("button").click()
-        expect(form.get_by_role("alert")).to_contain_text("at most 8,000 are allowed")
+@on_every_screen
+def test_views_are_saved_shared_and_deleted(page: OpenPage) -> None:
+    page.go("range=7d&level=ERROR&cols=status_code&charts=%7Enumber%7Emax%7Estatus_code")
+    name = f"장애 <b>{page.screen}</b>"
+    menu, form = page.page.locator("[data-views]"), page.page.locator(".view-form")
+    view = page.page.locator(f'[data-view="{name}"]')
+    menu.click()
+    form.locator("[name=name]").fill(name)
+    form.get_by_role("button", name=page.text("views.save")).click()
+    expect(view).to_have_attribute("aria-current", "true")
+    saved = page.state
+    page.page.evaluate("localStorage.clear()")
+    page.go("range=30d").reload()  # the views are those of everyone
+    expect(view).not_to_have_attribute("aria-current", "true")
+    assert (view.get_attribute("href") or "").removeprefix("#") == saved
+    view.click()
+    page.settled()
+    assert page.state == saved
+    expect(page.page.locator(".number-value")).to_have_text("500")
+    assert set(page.levels) == {"ERROR"}
+    menu.click()
+    share = page.page.get_by_role("button", name=f"{page.text('views.copy')}: {name}")
+    expect(share).to_be_visible()
+    page.shot("views")
+    assert in_window(page.page.locator(".view-menu"))
+    page.page.get_by_role("button", name=f"{page.text('views.delete')}: {name}").click()
+    expect(view).to_have_count(0)
+    page.go("q=" + "a" * 8000)
+    form.locator("[name=name]").fill("long")
+    form.get_by_role("button", name=page.text("views.save")).click()
+    expect(form.get_by_role("alert")).not_to_be_empty()
+    page.page.keyboard.press("Escape")
+    page.go("range=30d").reload()
+    expect(page.page.locator("[data-quick]")).to_have_count(4)
+    expect(view).to_have_count(0)
 
 
-HOSTS_OF_EVENTS = [
-    ({"host": "web-1"}, ["host", "web-1"]),
-    ({"host": {"name": "web-2", "ip": ["10.0.0.1"]}}, ["host.name", "web-2"]),
-    ({"host.name": "web-3"}, ["host.name", "web-3"]),
-    ({"host": {"ip": "10.0.0.1"}, "hostname": "x"}, ["host.ip", "10.0.0.1"]),
-    ({"host": {}, "message": "x"}, None),
-]
-RANGES = [  # events at second: how many, of 10 seconds each; the seconds around second 0 that are shown
-    ("few", {0: 1}, [-3600, 3600]),
-    ("many", {-20: 20, -10: 20, 0: 5, 10: 40, 20: 9}, [-20, 20]),
-    ("at_once", {0: 100}, [0, 10]),
-]
+@on_every_screen
+def test_what_happened_around_an_event(page: OpenPage, site: Site) -> None:
+    """Whatever is searched for."""
+    since, until = (quote(time.astimezone(dt.UTC).isoformat()) for time in site.history.incident)
+    page.go(f"from={since}&to={until}&level=ERROR&q=checkout")
+    expect(page.rows).to_have_count(3)
+    failure = page.rows.nth(1).get_attribute("data-id")
+    page.rows.nth(1).locator(".open").click()
+    page.button("record.around").click()
+    centre = page.page.locator("tr.row.centre")
+    expect(centre).to_have_attribute("data-id", failure or "")
+    expect(centre).to_be_in_viewport()
+    page.settled()
+    # All that its host has of that hour, on both sides: whatever it is, and nothing of another host.
+    minutes = dt.timedelta(minutes=70)
+    near = site.history.between(site.history.incident[0] - minutes, site.history.incident[1] + minutes)
+    of_host = [sent for sent in reversed(near) if sent.host == HOSTS[0]]
+    assert {"INFO", "ERROR"} == {sent.level for sent in of_host}
+    assert page.total == len(of_host) < len(near)
+    expect(page.rows.locator("time")).to_have_text([clock(sent.time) for sent in of_host])
+    expect(page.page.locator(".chip")).to_have_count(1)
+    expect(page.page.locator(".chip-text")).to_contain_text(f"host: {HOSTS[0]}")
+    expect(page.page.get_by_role("combobox")).to_have_value("")
+    page.shot("context")
+    assert page.fits
+    page.reload()
+    expect(centre).to_have_attribute("data-id", failure or "")
+    page.page.go_back()
+    expect(page.rows).to_have_count(3)
+    expect(centre).to_have_count(0)
 
 
-class TestContext:
-    def test_hosts_and_ranges(self, site: Site, visit: Open) -> None:
-        hosts, ranges = visit(site.url).page.evaluate(
-            """async ([events, cases]) => {
-                const { hostOf, rangeAround } = await import("./static/context.js");
-                const base = Date.parse("2026-11-22T10:00:00Z");
-                const buckets = (counts) => Object.entries(counts)
-                    .map(([second, events]) => ({ time: base + 1000 * second, counts: { INFO: events } }))
-                    .sort((a, b) => a.time - b.time)
-                    .map(({ time, counts }) => ({ time: new Date(time).toISOString(), counts }));
-                return [
-                    events.map(hostOf).map((found) => found && [found.field, found.value]),
-                    cases.map((counts) => rangeAround(buckets(counts), base).map((time) => (time - base) / 1000)),
-                ];
-            }""",
-            [[event for event, _ in HOSTS_OF_EVENTS], [counts for _, counts, _ in RANGES]],
-        )
-        assert hosts == [host for _, host in HOSTS_OF_EVENTS]
-        assert ranges == [expected for _, _, expected in RANGES]
+@on_every_screen
+def test_columns_are_sorted_within_what_is_shown(page: OpenPage) -> None:
+    page.go("range=30d&cols=status_code")
+    codes, sorting = page.page.locator("td.cell-value"), page.page.locator("[data-sorting]")
 
-    def test_of_an_event_whatever_is_searched_for(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        since, until = (quote(time.astimezone(dt.UTC).isoformat()) for time in site.history.incident)
-        page = visit(site.url, f"from={since}&to={until}&level=ERROR&q=checkout", **screen)
-        row = page.rows.nth(1)
-        failure = row.get_attribute("data-id")
-        row.locator(".open").click()
-        page.page.locator(".record-bar .button.small").first.click()
-        centre = page.page.locator("tr.row.centre")
-        expect(centre).to_have_attribute("data-id", failure or "")
-        expect(centre).to_be_in_viewport()
-        page.settled()
-        # All that its host has of that hour, on both sides: whatever it is, and nothing of another host.
-        minutes = dt.timedelta(minutes=70)
-        near = site.history.between(site.history.incident[0] - minutes, site.history.incident[1] + minutes)
-        of_host = [sent for sent in reversed(near) if sent.host == HOSTS[0]]
-        assert {"INFO", "ERROR"} == {sent.level for sent in of_host}
-        assert page.total == len(of_host) < len(near)
-        expect(page.rows.locator("time")).to_have_text(
-            [f"{sent.time.astimezone(ZONE):%H:%M:%S}.000" for sent in of_host]
-        )
-        expect(page.page.locator(".chip")).to_have_count(1)
-        expect(page.page.locator(".chip-text")).to_contain_text(f"host: {HOSTS[0]}")
-        expect(page.page.get_by_role("combobox")).to_have_value("")
-        page.shot("context")
-        page.page.reload()
-        page.settled()
-        expect(centre).to_have_attribute("data-id", failure or "")
-        page.page.go_back()
-        page.settled()
-        expect(page.rows).to_have_count(3)
-        expect(centre).to_have_count(0)
+    def order(sort: str) -> None:
+        sorting.click()
+        page.page.locator(f"[data-sort='{sort}']").click()
+
+    for sort, first in [("status_code", "200"), ("-status_code", "500")]:
+        order(sort)
+        expect(codes.locator(".message").first).to_contain_text(first)
+        shown = [text.strip() for text in codes.all_text_contents()]
+        filled = [int(code) for code in shown if code]
+        assert filled == sorted(filled, reverse=sort.startswith("-"))
+        assert shown == [*map(str, filled), *[""] * (len(shown) - len(filled))]
+    expect(page.page.locator(".sort")).to_contain_text(page.text("sort.within", n=100))
+    expect(page.page.locator("tr.day")).to_have_count(0)
+    page.shot("sorted")
+    assert page.fits
+    order("")
+    expect(sorting).to_have_text(page.text("table.newest"))
+    expect(page.page.locator("tr.day").first).to_be_visible()
+    expect(page.page.locator("td.cell-message").first).to_be_visible()  # the message stays
 
 
-class TestColumns:
-    def test_sorted_within_what_is_shown(self, site: Site, visit: Open, screen: dict[str, Any]) -> None:
-        page = visit(site.url, "range=30d&cols=status_code", **screen)
-        korean = screen["locale"] == "ko-KR"
+@on_every_screen
+def test_columns_are_moved_sized_and_named(page: OpenPage) -> None:
+    page.go("range=30d&cols=status_code,search_word&q=" + quote("search_word:jeju"))
+    if page.screen.is_phone:  # there a row is a card
+        name = "cell => getComputedStyle(cell, '::before').content"
+        assert page.rows.first.locator("td.cell-value").last.evaluate(name) == '"search_word"'
+        page.shot("columns")
+        return
+    names = page.page.locator("th .sort-by")
+    page.button("column.left", field="search_word").click()
+    expect(names).to_have_text(["search_word", "status_code"])
+    head = page.page.get_by_role("columnheader").filter(has_text="status_code")
+    head.get_by_role("button", name="status_code", exact=True).click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    edge = page.page.get_by_role("separator", name=page.text("column.size", field="status_code"))
+    edge.focus()
+    before = head.bounding_box()
+    for _ in range(5):
+        edge.press("ArrowRight")
+    assert "w=status_code" in page.state
+    after = head.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["width"] == pytest.approx(before["width"] + 100, abs=5)
+    expect(edge).to_be_focused()
+    page.page.mouse.move(after["x"] + after["width"] - 6, after["y"] + 8)
+    page.page.mouse.down()
+    page.page.mouse.move(after["x"] + after["width"] + 44, after["y"] + 8, steps=4)
+    page.page.mouse.up()
+    expect(edge).to_have_attribute("aria-valuenow", re.compile(str(round(after["width"] + 50))[:2]))
+    page.shot("columns")
+    state = page.state
+    page.reload()
+    assert page.state == state
+    expect(names).to_have_text(["search_word", "status_code ↑"])
 
-        def order(sort: str) -> None:
-            page.page.locator("[data-sorting]").click()
-            page.page.locator(f"[data-sort='{sort}']").click()
 
-        codes = page.page.locator("td.cell-value")
-        for sort, ends in [("status_code", ["200", ""]), ("-status_code", ["500", ""])]:
-            order(sort)
-            expect(codes.first).to_have_text(ends[0])
-            shown = codes.all_inner_texts()
-            filled = [int(code) for code in shown if code]
-            assert filled == sorted(filled, reverse=sort.startswith("-"))
-            assert shown == [*map(str, filled), *[""] * (len(shown) - len(filled))]
-        note = "표시된 100건 안에서" if korean else "within the 100 events shown"
-        expect(page.page.locator(".sort")).to_contain_text(note)
-        expect(page.page.locator("tr.day")).to_have_count(0)
-        page.shot("sorted")
-        order("")
-        expect(page.page.locator("tr.day").first).to_be_visible()
-        expect(page.page.locator("td.cell-message").first).to_be_visible()  # the message stays
+@on_every_screen
+def test_a_row_has_its_exception_and_unfolds_to_the_site_s_own_frames(page: OpenPage, site: Site) -> None:
+    page.go("range=30d&q=NoneType%20OR%20level:ERROR")
+    failures = [sent for sent in reversed(site.history.sent) if sent.level == "ERROR"]
+    row = page.rows.first
+    expect(row.locator(".has-stack")).to_contain_text("TypeError: unsupported operand")
+    expect(row.locator(".badge")).to_have_text("ERROR")
+    expect(page.rows.locator("time")).to_have_text([clock(sent.time) for sent in failures])
+    row.locator(".open").click()
+    record = page.page.locator(".record")
+    stack = record.get_by_role("group", name=page.text("record.stack"))
+    expect(stack).to_contain_text("line 88, in checkout")
+    expect(stack.get_by_text("base.py")).to_be_hidden()
+    frames = stack.get_by_role("button", name=page.text("record.frames", n=2))
+    frames.click()
+    expect(stack.get_by_text("base.py")).to_be_visible()
+    expect(frames).to_have_attribute("aria-expanded", "true")
+    expect(stack.locator("mark").first).to_have_text("NoneType")
+    value = record.locator(".field", has_text="@timestamp").locator(".field-text")
+    assert value.inner_text().split()[1:] == [clock(failures[0].time), "+09:00"]
+    assert re.fullmatch(r"[\dT:.-]+Z", value.get_attribute("title") or "")
+    page.shot("row")
+    assert page.fits
 
-    def test_moved_sized_and_sorted_by_their_heads(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&cols=status_code,search_word")
-        names = page.page.locator("th .sort-by")
-        page.page.get_by_role("button", name="Move search_word to the left").click()
-        expect(names).to_have_text(["search_word", "status_code"])
-        head = page.page.get_by_role("columnheader").filter(has_text="status_code")
-        head.get_by_role("button", name="status_code", exact=True).click()
-        expect(head).to_have_attribute("aria-sort", "ascending")
-        edge = page.page.get_by_role("separator", name="Width of the column status_code")
-        edge.focus()
-        before = head.bounding_box()
-        for _ in range(5):
-            edge.press("ArrowRight")
-        assert "w=status_code" in page.state
-        after = head.bounding_box()
-        assert before is not None
-        assert after is not None
-        assert after["width"] == pytest.approx(before["width"] + 100, abs=5)
-        expect(edge).to_be_focused()
-        page.page.mouse.move(after["x"] + after["width"] - 6, after["y"] + 8)
-        page.page.mouse.down()
-        page.page.mouse.move(after["x"] + after["width"] + 44, after["y"] + 8, steps=4)
-        page.page.mouse.up()
-        expect(edge).to_have_attribute("aria-valuenow", re.compile(str(round(after["width"] + 50))[:2]))
-        page.shot("sized")
-        state = page.state
-        page.page.reload()
-        assert page.settled().state == state
-        expect(names).to_have_text(["search_word", "status_code ↑"])
+
+@in_both_languages
+def test_matches_are_marked_in_columns_and_fields_and_paths_are_readable(page: OpenPage) -> None:
+    page.go("range=30d&cols=search_word&q=" + quote('search_word:"제주 렌터카" AND search'))
+    expect(page.page.locator("td.cell-value mark").first).to_have_text("제주 렌터카")
+    expect(page.rows.first.locator("td.cell-message")).to_contain_text("/search?q=제주+렌터카")
+    page.rows.first.locator(".open").click()
+    fields = page.page.locator(".record .field")
+    expect(fields.filter(has_text="search_word").locator("mark").first).to_have_text("제주 렌터카")
+    expect(fields.filter(has_text="message").locator("mark").first).to_have_text("search")
+    page.shot("marks")
+
+
+def clock(time: dt.datetime) -> str:
+    """Return a time as the page shows it where the browser is."""
+    return time.astimezone(ZONE).strftime("%H:%M:%S.%f")[:-3]

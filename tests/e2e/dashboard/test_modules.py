@@ -121,6 +121,35 @@ FILTERS = [
     {"field": "request_path", "value": "/a b", "not": True, "path": True},
 ]
 
+CONTEXTS = [  # id, text, the cursor at |; what is completed
+    ("field", "sta|", ["sta", 0, ""]),
+    ("negated", "-sta|", ["sta", 1, ""]),
+    ("after_operator", "a AND sta|", ["sta", 6, "AND"]),
+    ("operator", "level:ERROR |", ["", 12, "level:ERROR"]),
+    ("bracket", "(le|", ["le", 1, ""]),
+    ("value", "level:ER|", ["level", "ER", 6]),
+    ("value_after_or", "a OR search_word:서|", ["search_word", "서", 17]),
+    ("quoted", 'search_word:"서울 맛|', ["search_word", '"서울 맛', 12]),
+    ("compared", "status_code:>=4|", ["status_code", "4", 14]),
+    ("escaped_field", r"my\ field:x|", ["my field", "x", 10]),
+    ("nested_field", "geoip.country_code2:|", ["geoip.country_code2", "", 20]),
+    ("range", "status_code:[400 TO 4|", None),
+    ("phrase", '"not fou|', None),
+    ("within_a_word", "le|vel", None),
+]
+HOSTS = [
+    ({"host": "web-1"}, ["host", "web-1"]),
+    ({"host": {"name": "web-2", "ip": ["10.0.0.1"]}}, ["host.name", "web-2"]),
+    ({"host.name": "web-3"}, ["host.name", "web-3"]),
+    ({"host": {"ip": "10.0.0.1"}, "hostname": "x"}, ["host.ip", "10.0.0.1"]),
+    ({"host": {}, "message": "x"}, None),
+]
+AROUND = [  # events at second: how many, of 10 seconds each; the seconds around second 0 that are shown
+    ("few", {0: 1}, [-3600, 3600]),
+    ("many", {-20: 20, -10: 20, 0: 5, 10: 40, 20: 9}, [-20, 20]),
+    ("at_once", {0: 100}, [0, 10]),
+]
+
 
 @pytest.fixture(scope="module")
 def site(local_site: Site) -> Site:
@@ -285,3 +314,37 @@ class TestModules:
             }"""
         )
         assert english == korean
+
+    def test_what_stands_before_the_cursor(self, modules: Page) -> None:
+        found = modules.evaluate(
+            """async (cases) => {
+                const { contextAt } = await import("./static/completion.js");
+                return Object.fromEntries(Object.entries(cases).map(([name, text]) => {
+                    const found = contextAt(text.replace("|", ""), text.indexOf("|"));
+                    const values = found && ("field" in found
+                        ? [found.field, found.value, found.start] : [found.word, found.start, found.after]);
+                    return [name, values];
+                }));
+            }""",
+            {name: text for name, text, _ in CONTEXTS},
+        )
+        assert found == {name: expected for name, _, expected in CONTEXTS}
+
+    def test_hosts_and_ranges_of_what_happened_around(self, modules: Page) -> None:
+        hosts, ranges = modules.evaluate(
+            """async ([events, cases]) => {
+                const { hostOf, rangeAround } = await import("./static/context.js");
+                const base = Date.parse("2026-11-22T10:00:00Z");
+                const buckets = (counts) => Object.entries(counts)
+                    .map(([second, events]) => ({ time: base + 1000 * second, counts: { INFO: events } }))
+                    .sort((a, b) => a.time - b.time)
+                    .map(({ time, counts }) => ({ time: new Date(time).toISOString(), counts }));
+                return [
+                    events.map(hostOf).map((found) => found && [found.field, found.value]),
+                    cases.map((counts) => rangeAround(buckets(counts), base).map((time) => (time - base) / 1000)),
+                ];
+            }""",
+            [[event for event, _ in HOSTS], [counts for _, counts, _ in AROUND]],
+        )
+        assert hosts == [host for _, host in HOSTS]
+        assert ranges == [expected for _, _, expected in AROUND]
