@@ -51,10 +51,11 @@ def free_port() -> int:
 def environment(data_dir: Path) -> dict[str, str]:
     """Return an environment for a daemon or command that finds its data in ``data_dir``, and takes events of any day.
 
-    There are no other settings: the events of the tests have fixed days.
+    Nor is any of them too old to be kept. There are no other settings: the events of the tests have fixed days.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INGESTD_")}
-    return kept | {"INGESTD_DATA_DIR": str(data_dir), "INGESTD_LATE": "accept", "INGESTD_FUTURE": "accept"}
+    any_day = {"INGESTD_LATE": "accept", "INGESTD_FUTURE": "accept", "INGESTD_RETENTION_MAX_AGE": "0"}
+    return kept | any_day | {"INGESTD_DATA_DIR": str(data_dir)}
 
 
 def command(environ: Mapping[str, str], *arguments: str) -> Result:

@@ -108,6 +108,7 @@ def main() -> None:
     """Be the template, until the tests have ended; in what is forked from it, be ``python -m ingestd``."""
     for name in _MODULES:
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the tests, which end this process
     gc.collect()
     gc.freeze()
     request, files = _serve()
@@ -143,6 +144,7 @@ def _exit_code(pid: int, ended: dict[int, int]) -> int | None:
 
 
 def _become(request: dict[str, Any], files: Sequence[int]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)

@@ -49,7 +49,8 @@ class Site:
     def __init__(self, folder: Path, s3: S3, gate: S3Gate, bucket: str) -> None:
         today()
         self.data, self.s3, self.gate, self.bucket = folder / "data", s3, gate, bucket
-        self._environ = environment(self.data) | {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        self._environ = environment(self.data) | keys | {"INGESTD_RETENTION_MAX_AGE": "30d"}
         self._processes: list[subprocess.Popen[str]] = []
         for age in AGES:
             self.put(age, "w0", EVENTS)

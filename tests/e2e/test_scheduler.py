@@ -79,7 +79,7 @@ def test_a_run_on_a_server_with_nothing_to_do_needs_little_memory(tmp_path: Path
 
 
 def test_it_backs_up_yesterday_and_deletes_what_is_old(data: Path, tmp_path: Path) -> None:
-    with Daemon(tmp_path, workers="1") as daemon:
+    with Daemon(tmp_path, workers="1", retention_max_age="30d") as daemon:
         daemon.wait_for_metric("ingestd_backed_up_indices_total", 2)
         daemon.wait_for_metric("ingestd_deleted_indices_total", 1)
         assert indices(data) == [name(1), name(0)]
@@ -109,7 +109,7 @@ def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> N
     repository = tmp_path / "repository"
     repository.rmdir()
     repository.write_text("a file where the folder was")
-    with Daemon(tmp_path, workers="1") as daemon:
+    with Daemon(tmp_path, workers="1", retention_max_age="30d") as daemon:
         daemon.wait_for_metric("ingestd_failed_indices_total", 1)
         wait_until(lambda: json.loads(daemon.get("/health"))["degraded"], "the daemon to be degraded")
         health = json.loads(daemon.get("/health"))  # 200: it takes in events
@@ -120,7 +120,8 @@ def test_what_fails_makes_it_degraded_but_ready(data: Path, tmp_path: Path) -> N
         daemon.send([{"message": "all the same"}])
         daemon.wait_for_delivery(1)
     assert indices(data) == [name(40), name(1), name(0)]  # nothing goes that is not backed up
-    with Daemon(tmp_path, workers="1", schedule_cron="off") as daemon:  # who does it by cron is not told of the daemon
+    # Who does it by cron is not told of the daemon.
+    with Daemon(tmp_path, workers="1", retention_max_age="30d", schedule_cron="off") as daemon:
         assert json.loads(daemon.get("/health"))["degraded"] is False
 
 

@@ -155,13 +155,17 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   /** Return the histogram by the field that has the levels of these events. */
   async function byLevel(params, signal) {
-    const first = await ask("histogram", { ...params, field: levelField }, signal);
-    if (!first.total || hasLevels(first)) return first;
-    const other = LEVEL_FIELDS.find((field) => field !== levelField);
-    const second = await ask("histogram", { ...params, field: other }, signal);
-    if (!hasLevels(second)) return first;
-    levelField = other;
-    return second;
+    let first = null;
+    for (const field of LEVEL_FIELDS) {
+      const found = await ask("histogram", { ...params, field }, signal);
+      first ??= found;
+      if (!found.total || hasLevels(found)) {
+        levelField = field;
+        return found;
+      }
+    }
+    [levelField] = LEVEL_FIELDS;
+    return first;
   }
 
   async function loadHistogram({ q, since, until, sinceDate, untilDate, state }, signal) {

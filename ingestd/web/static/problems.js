@@ -14,7 +14,10 @@ const STATES = ["open", "resolved", "muted"];
 /** Problems of the period that are listed, the most frequent. */
 const MOST = 200;
 
-/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything again. */
+/**
+ * Return `{element, load(question, signal), stop()}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything
+ * again.
+ */
 export function createProblems({ onFault, onRetry }) {
   const notice = h("div", { hidden: true });
   const list = h("ol", { class: "problem-list" });
@@ -73,7 +76,7 @@ export function createProblems({ onFault, onRetry }) {
     put(list, shown.length ? shown.map(line) : h("li", { class: "card-text muted" }, t(`problems.none.${chosen}`)));
   }
 
-  return { element, load };
+  return { element, load, stop: single.leave };
 }
 
 function line(problem) {

@@ -16,7 +16,10 @@ const SHOWN = 50,
   DOWNLOADED = 1000,
   TYPING_MS = 300;
 
-/** Return `{element, load(question, signal)}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything again. */
+/**
+ * Return `{element, load(question, signal), stop()}`; `onFault(error)`: the query is invalid; `onRetry()`: load everything
+ * again.
+ */
 export function createWords({ onFault, onRetry }) {
   const overview = createOverview();
   const word = createWord();
@@ -38,7 +41,7 @@ export function createWords({ onFault, onRetry }) {
     }
   }
 
-  return { element, load };
+  return { element, load, stop: word.leave };
 }
 
 function createOverview() {

@@ -88,6 +88,14 @@ class Dashboard:
         self.page.wait_for_selector("main[aria-busy='false']")
         return self
 
+    def still(self) -> Dashboard:
+        """Wait for the banner of the doctor, which comes late and moves what is below, before pointing at a place."""
+        self.page.wait_for_function(
+            "performance.getEntriesByType('resource').some(e => e.name.includes('/api/doctor') && e.responseEnd)"
+        )
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return self
+
     def resize(self, width: int, height: int = 1000) -> None:
         """Change the size of the window; what is drawn for it is drawn again."""
         self.page.set_viewport_size({"width": width, "height": height})

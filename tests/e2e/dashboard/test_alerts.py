@@ -36,10 +36,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def notified(daemon: Daemon) -> list[tuple[str, str]]:
-    """Return what the channel was notified of."""
+    """Return what the channel was notified of about the alert ``errors``."""
     file = daemon.data_dir.parent / "ran"
     lines = file.read_text().splitlines() if file.exists() else []
-    return [(found["state"], found["alert"]) for found in map(json.loads, lines)]
+    return [(found["state"], found["alert"]) for found in map(json.loads, lines) if found["alert"] == "errors"]
 
 
 def test_from_a_query_to_a_notification(daemon: Daemon, visit: Open) -> None:

@@ -49,7 +49,7 @@ def events() -> list[dict[str, Any]]:
 def running(folder: Path) -> Iterator[Daemon]:
     """Run a daemon with three days of events and nowhere to back them up."""
     today(minutes=15)
-    with Daemon(folder, schedule_cron="0 0 1 1 *") as daemon:
+    with Daemon(folder, schedule_cron="0 0 1 1 *", retention_max_age="30d") as daemon:
         daemon.send(events())
         daemon.wait_for_delivery(DAYS * EVENTS)
         wait_until(State.path_in(daemon.data_dir).exists, "the run that is due at the first start")

@@ -385,7 +385,7 @@ class TestRows:
     @pytest.mark.parametrize("width", [1440, 390])
     def test_the_tip_does_not_cover_its_bar(self, site: Site, visit: Open, width: int) -> None:
         page = visit(site.url, "range=30d", viewport={"width": width, "height": 1000}, again=True)
-        stage = page.page.locator(".stage").bounding_box()
+        stage = page.still().page.locator(".stage").bounding_box()
         assert stage is not None
         for part in (0.2, 0.5, 0.98):
             page.page.mouse.move(stage["x"] + part * stage["width"], stage["y"] + 60)

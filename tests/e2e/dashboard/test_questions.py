@@ -69,7 +69,7 @@ class Questions:
         since, until = site.history.incident
         page = visit(site.url, "range=7d", again=True)
         # Mark the bars around the incident with the mouse: the label of the bar says which that is.
-        stage = page.page.get_by_role("slider", name="Events over time")
+        stage = page.still().page.get_by_role("slider", name="Events over time")
         box = stage.bounding_box()
         assert box is not None
         plot = box["width"] - 48

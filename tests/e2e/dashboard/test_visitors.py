@@ -181,6 +181,7 @@ class Map(Places):
         told = [tip(page, "country", code) for code in ("KR", "PL")]
         closer.click()
         assert seen()[2] == whole[2] / 2
+        page.still()
         box = world.bounding_box()
         assert box is not None
         before = seen()[0]
