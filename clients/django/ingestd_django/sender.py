@@ -302,6 +302,8 @@ class Sender:
             if isinstance(source, Spool):
                 with contextlib.suppress(OSError):  # on a full disk they may be sent again by a later process
                     source.acknowledge(documents)
+                    if source is self._spool and source.is_mostly_sent(self._limits.spool_bytes):
+                        self._spool = source.moved()
             elif source is self._memory:
                 for document in documents:
                     self._memory.popleft()

@@ -20,6 +20,7 @@ except ImportError:  # Windows: what a process has left stays there
 _CAN_LOCK = fcntl is not None
 _HEAD_BYTES = 21
 _SUFFIX = ".spool"
+_LITTLE_BYTES, _LARGE_BYTES = 1 << 20, 8 << 20
 
 
 class Spool:
@@ -97,6 +98,32 @@ class Spool:
             self._write_head()
         else:
             self._discard()
+
+    def is_mostly_sent(self, max_bytes: int) -> bool:
+        """Return whether it is large for a file of at most ``max_bytes``, and little of it remains.
+
+        While records keep coming, there may be no moment at which it is empty.
+        """
+        return self.size >= min(_LARGE_BYTES, max_bytes // 2) and self.remaining <= min(_LITTLE_BYTES, max_bytes // 8)
+
+    def moved(self) -> Spool:
+        """Return a new file with what remains, and remove this one. A kill meanwhile leaves these records twice.
+
+        Raises:
+            OSError: There can be none; this one stays in use.
+        """
+        new = Spool.create(self._path.parent)
+        try:
+            records = os.pread(self._fd, self.remaining, self.acknowledged)
+            if len(records) < self.remaining:
+                raise OSError(f"{self._path} was cut by someone else")
+            new.append(records)
+        except OSError:
+            new.close()
+            raise
+        self.acknowledged = self.size
+        self.close()
+        return new
 
     def close(self) -> None:
         """Close the file, and remove it if it is empty: what remains is for the next process."""

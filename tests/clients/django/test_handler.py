@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -221,6 +223,30 @@ class TestOutages:
         server.start()
         server.wait_for(500 - dropped)
         assert "cannot be reached" in (err := capfd.readouterr().err) or "are lost" in err
+
+    def test_records_that_come_during_each_acknowledgement(
+        self, server: Server, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """As under mod_wsgi: what was sent leaves the file, though it is never empty."""
+        monkeypatch.setitem(sys.modules, "mod_wsgi", ModuleType("mod_wsgi"))
+        logger = make(memory_bytes=0, spool_bytes=8000)
+        sender, sizes = handler_of(logger)._sender, list[int]()
+        deliver, numbers = sender._deliver, iter(range(1, 100))
+
+        def deliver_and_log(documents: list[bytes]) -> None:
+            deliver(documents)
+            for number in islice(numbers, 1):
+                send(logger, number, number + 1)
+            sizes.extend(file.stat().st_size for file in (tmp_path / "spool").iterdir())
+
+        monkeypatch.setattr(sender, "_deliver", deliver_and_log)
+        sender._hurry.set()
+        send(logger, 0, 1)
+        wait_until(lambda: sender.dropped or len(server.messages()) == 100, "the records")
+        assert handler_of(logger).flush(300)
+        assert [event["message"] for event in server.events] == texts(0, 100)
+        assert max(sizes) <= 8000 < sum(len(str(event)) for event in server.events)
+        assert len(list((tmp_path / "spool").iterdir())) == 1
 
     def test_no_place_for_a_file(self, server: Server, make: Make, tmp_path: Path) -> None:
         (tmp_path / "spool").write_text("not a folder")
