@@ -21,6 +21,9 @@ from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertsState, Change, Deliver
 MAX_WAITING = 20
 """Notifications that wait for a channel that fails; further changes are held for a summary."""
 
+_REFUSED_FOR_NOW_S = 1800.0
+"""How long recipients that are refused for now are tried again, while later notifications wait."""
+
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 600.0
 
 
@@ -90,8 +93,14 @@ class Outbox:
         delivery.error = error
         delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
 
+    def is_tried_again(self, delivery: Delivery, again: Iterable[str], now: float) -> bool:
+        """Return whether it is sent again to those refused for now: not if the last notification missed them, too."""
+        delivery.refused_since = delivery.refused_since or now
+        missed = self.state.refused.get(delivery.channel, {})
+        return 0 <= now - delivery.refused_since < _REFUSED_FOR_NOW_S and any(each not in missed for each in again)
+
     def given_up(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
-        """Take out what some recipients got and the others are refused for good; the history says whom it missed."""
+        """Take out what some recipients got and the others are refused; the history says whom it missed."""
         self.sent(delivery)
         channel, missed = delivery.channel, delivery.notification.changes
         self.state.refused[channel] = dict(refused)

@@ -337,7 +337,9 @@ class Engine:
     def _note_refusal(self, name: str, delivery: Delivery, error: channels.PartlyTakenError) -> bool:
         """Note that some recipients were refused; those that may be tried again are. Returns whether it is done."""
         delivery.taken = error.taken
-        if error.again:
+        with self._lock:
+            again = self._outbox.is_tried_again(delivery, error.again, self.clock())
+        if again:
             self._note_failure(name, delivery, error)
             return False
         log.warning("some recipients did not get a notification", channel=name, error=error)

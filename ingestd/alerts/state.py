@@ -66,7 +66,8 @@ class Notification(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct):
     """A notification on its way to a channel: ``attempts`` that failed, the next one at ``next_at``.
 
-    ``taken``: the recipients that have got it; they do not get it again.
+    ``taken``: the recipients that have got it; they do not get it again. ``refused_since``: when the others were
+    refused first, 0: they were not.
     """
 
     channel: str
@@ -75,6 +76,7 @@ class Delivery(msgspec.Struct):
     next_at: float = 0
     error: str = ""
     taken: tuple[str, ...] = ()
+    refused_since: float = 0
 
 
 class RuleState(msgspec.Struct):

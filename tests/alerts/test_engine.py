@@ -243,6 +243,32 @@ def test_a_recipient_that_is_refused_is_told_and_the_others_get_nothing_twice(tm
     assert site.engine.problems() == [], "all of them got the next one"
 
 
+def test_a_recipient_that_is_refused_for_now_holds_up_the_others_for_half_an_hour_at_most(tmp_path: Path) -> None:
+    """That of an outage before does not count, and the next notification waits for the same address no more."""
+    later = PartlyTakenError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
+    site = Site(tmp_path, MAIL.format("ops@test") + ERRORS.removeprefix(CHANNEL))
+    site.broken.add("mail")
+    site.add(4)
+    site.step()
+    site.broken.clear()
+    site.refusals += [later] * 9
+    site.step(7200)  # the alert resolves: one more that waits
+    assert site.left_out == [()]
+    for left in (7, 6, 5):
+        site.step(599)
+        assert len(site.refusals) == left
+    assert state_document(tmp_path / "data").load().history[0].undelivered == ()
+    site.step(20)
+    assert len(site.refusals) == 3, "both, once each"
+    state = state_document(tmp_path / "data").load()
+    assert state.outbox == []
+    assert [change.undelivered for change in state.history] == [("mail did not reach gone@test (450 later)",)] * 2
+    site.refusals.clear()
+    site.add(4)
+    assert site.step() == ["firing errors"]
+    assert site.engine.problems() == []
+
+
 def test_a_store_that_hangs_is_waited_for_once_a_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One rule that hangs for a fault of its own does not keep the others from being evaluated."""
     rules = "".join(f"[alerts.rules.{name}]\nabove = 0\n" for name in "abc")
