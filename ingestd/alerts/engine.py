@@ -235,8 +235,8 @@ class Engine:
             state.known = known
             if state.error:
                 log.info("an alert is evaluated again", alert=rule.name)
-                state.watching_since = state.recovered = now
-            elif not 0 <= now - state.evaluated <= max(_PAUSE_INTERVALS * self.config.interval_s, 1):
+                state.recovered = now
+            if not 0 <= now - state.evaluated <= max(_PAUSE_INTERVALS * self.config.interval_s, 1):
                 state.watching_since = now
             state.evaluated = now
             self._take(rule, state, measured, now)

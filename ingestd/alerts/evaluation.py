@@ -27,7 +27,7 @@ _TITLES = 20
 _TITLE_CHARS = 200
 
 _CATCH_UP_S = 300.0
-"""How long events that have waited for the store take to arrive in it, at most, before an alert resolves."""
+"""How long events that have waited for the store take to arrive in it, at most, before an alert changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ def may_be_missing(rule: Rule, state: RuleState, now: float, lag_s: float) -> bo
     They wait in the journal while the store does not respond, and in their senders while the daemon rests.
     """
     history_s = rule.window_s * (2 if rule.type == "change" else 1) + lag_s
+    catching_up = 0 <= now - state.recovered < min(history_s, _CATCH_UP_S)
     if rule.above:
-        return state.firing and 0 <= now - state.recovered < min(history_s, _CATCH_UP_S)
-    return not state.firing and now - state.watching_since < history_s
+        return state.firing and catching_up
+    return not state.firing and (catching_up or now - state.watching_since < history_s)
 
 
 def _query(rule: Rule, since: float, until: float) -> Query:

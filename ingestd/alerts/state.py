@@ -92,7 +92,7 @@ class RuleState(msgspec.Struct):
         notified_at: When they were last.
         channels: Those that were.
         evaluated: When it was evaluated last.
-        watching_since: Since when it is, without a failure or a longer pause.
+        watching_since: Since when it is, without a pause or failures of more than three intervals.
         recovered: When the store last answered again after failures; 0: it never failed.
         known: Problems that are no longer new, by id: when they were first seen; 0: before the rule was.
     """

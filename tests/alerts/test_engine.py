@@ -115,6 +115,23 @@ CASES: dict[str, tuple[str, Steps]] = {  # settings of the rule, what happens be
         'above = 3\nwindow = "2m"',
         [(add(4), FIRES), (away(now=True), []), (None, []), (away(now=False), []), (add(4), []), (add(4), [])],
     ),
+    "a_failure_from_time_to_time_does_not_hide_a_silence": (
+        'type = "silence"\nwindow = "18m"',
+        [
+            (add(1), []),
+            *[*[(None, [])] * 8, (away(now=True), []), (away(now=False), [])] * 2,
+            *[(None, [])] * 4,
+            (None, FIRES),
+        ],
+    ),
+    "after_a_long_outage_it_watches_first": (
+        'type = "silence"\nwindow = "6m"',
+        [
+            *[(add(1), []), (away(now=True), []), *[(None, [])] * 3, (away(now=False), [])],
+            *[(None, [])] * 6,
+            (None, FIRES),
+        ],
+    ),
     "a_store_that_was_away_is_no_silence": (
         'type = "silence"\nwindow = "2m"',
         [
