@@ -90,7 +90,8 @@ class RunningPipeline:
                 sink.built.input.attach(sink)
         self._inputs: list[asyncio.Task[None]] = []
         self._receivers: list[asyncio.Task[None]] = []  # inputs that end after the outputs of other pipelines
-        self._stopping = False
+        self.stopping = False
+        """Whether the inputs were asked to end."""
         self.lost = False
         """Whether an input had to give up what it had received, as the stop could not wait for room."""
         self._behind = {delivery.name: asyncio.Event() for _, delivery in self._deliveries}
@@ -177,7 +178,7 @@ class RunningPipeline:
 
     async def _run_input(self, sink: PipelineSink) -> None:
         await sink.built.input.run(sink)
-        if not (self._stopping or sink.built.input.finite):
+        if not (self.stopping or sink.built.input.finite):
             raise TaskEndedError(f"the input {sink.built.step.plugin_id} returned")
 
     def socket_input(self, input_id: str) -> SocketInput | None:
@@ -207,7 +208,7 @@ class RunningPipeline:
 
     def stop_inputs(self, mode: StopMode) -> None:
         """Ask the inputs to end."""
-        self._stopping = True
+        self.stopping = True
         for sink in self._sinks.values():
             sink.built.input.stop(mode)
 

@@ -137,8 +137,8 @@ class PipelineSink:
             delivery.expect_more(seconds)
 
     def note_loss(self) -> None:
-        """Note that the input had to give up what it had received."""
-        self._running.lost = True
+        """Note that the input had to give up what it had received; what was before the stop is only in the log."""
+        self._running.lost |= self._running.stopping
 
     async def wait_until_resumed(self) -> None:
         """Return as soon as the input may read."""

@@ -137,7 +137,7 @@ class Sink(Protocol):
         """
 
     def note_loss(self) -> None:
-        """Note that the input had to give up what it had received, which it logs: the exit code of the stop says so."""
+        """Note that the input had to give up what it had received, which it logs; in a stop, the exit code says so."""
 
     async def wait_until_resumed(self) -> None:
         """Return as soon as the sink is not ``paused``."""

@@ -230,7 +230,7 @@ class Supervisor:
         is_worker, kept, closed = child.name in self._workers, 0, 0
         if is_worker:
             kept, closed = self._acceptor.close_unfinished(self._workers.number(child.name))
-            self._exit_code = self._exit_code or int(code == LOSS_EXIT_CODE)
+            self._exit_code |= self._state is SupervisorState.STOPPING and code == LOSS_EXIT_CODE
         match self._state:
             case SupervisorState.STOPPING if is_worker and self._workers.left_unread(
                 child, code, kept=self._notifier.present

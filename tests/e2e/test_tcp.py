@@ -538,6 +538,16 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
     assert logged["bytes"] == sum(len(line(number, text=text)) for number in lost)
 
 
+async def test_what_was_lost_before_is_not_the_stops() -> None:
+    async with serving() as server:
+        [sink] = server.running._sinks.values()
+        sink.note_loss()
+        await server.stop()
+        assert not server.running.lost
+        sink.note_loss()
+        assert server.running.lost
+
+
 async def test_one_that_costs_much_leaves_the_others_their_turn() -> None:
     """A chunk may hold 50,000 lines that are no JSON; an event of another client does not wait for all of them."""
     async with serving() as server:
