@@ -10,6 +10,7 @@ import datetime
 import os
 import pwd
 import shlex
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ import click
 from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_action_id
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
-from ingestd.supervisor.pidfile import pid_path, was_used
+from ingestd.supervisor.pidfile import pid_path
 
 if TYPE_CHECKING:
     import ctypes
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 _HINT = "ingestd.permission_hint"
 """Where the context of the command has what is to be said about a missing right."""
@@ -52,15 +55,24 @@ def act_as_owner(folder: Path) -> None:
     """
     try:
         place, status = folder, folder.stat()
-        if status.st_uid == 0 and was_used(folder):
-            place, status = pid_path(folder), pid_path(folder).stat()
     except OSError:  # not there yet
         return
+    if status.st_uid == 0 and status.st_mode & _OTHERS_WRITE and (file := _own_file(pid_path(folder))) is not None:
+        place, status = pid_path(folder), file
     if os.geteuid() == 0 and status.st_uid != 0:
         _become(status.st_uid, status.st_gid)
         _note(f"the command runs as {_user_name(status.st_uid)}, the owner of {place}")
     elif os.geteuid() != status.st_uid:
         _note(_advice(folder, status.st_uid))
+
+
+def _own_file(path: Path) -> os.stat_result | None:
+    """Return the status of a regular file; None for a link of either kind, which somebody else may have put there."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else None
 
 
 def _advice(folder: Path, owner: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,50 @@ def test_a_folder_of_root_in_which_the_daemon_writes(tmp_path: Path) -> None:
     assert command(shared, "import", str(file)).returncode == 0
     owners = {path.stat().st_uid for path in shared.iterdir() if path.name != ".lock"}
     assert owners == {OWNER}
+
+
+def _file(path: Path) -> None:
+    path.touch()
+    os.chown(path, OWNER, OWNER)
+
+
+def _link(path: Path) -> None:
+    _file(path.with_name("other"))
+    path.symlink_to("other")
+
+
+def _hard_link(path: Path) -> None:
+    _file(path.with_name("other"))
+    path.hardlink_to(path.with_name("other"))
+
+
+PID_FILES: list[tuple[str, int, Callable[[Path], None], int]] = [  # id, mode of root's folder, its pid file, runs as
+    ("of_the_daemon", 0o1777, _file, OWNER),
+    ("symbolic_link", 0o1777, _link, 0),
+    ("hard_link", 0o1777, _hard_link, 0),
+    ("folder", 0o1777, Path.mkdir, 0),
+    ("missing", 0o1777, lambda path: None, 0),
+    ("only_root_can_have_put_it_there", 0o755, _file, 0),
+]
+
+
+@pytest.mark.parametrize(("mode", "make", "user"), [row[1:] for row in PID_FILES], ids=[row[0] for row in PID_FILES])
+def test_whom_a_pid_file_names(mode: int, make: Callable[[Path], None], user: int, tmp_path: Path) -> None:
+    tmp_path.chmod(mode)
+    make(tmp_path / "ingestd.pid")
+    code = "import os, sys, pathlib; from ingestd.cli.common.owner import act_as_owner; "
+    code += "act_as_owner(pathlib.Path(sys.argv[1])); print(os.geteuid())"
+    assert int(subprocess.check_output([sys.executable, "-c", code, tmp_path])) == user
+
+
+def test_advice_about_a_folder_closed_to_the_user() -> None:
+    code = "import os, sys, click, pathlib; from ingestd.cli.common.owner import act_as_owner, with_hint; "
+    code += f"os.setuid({OWNER}); click.Context(click.Command('search')).__enter__(); "
+    code += "act_as_owner(pathlib.Path(sys.argv[1])); print(with_hint(PermissionError(), 'it is closed'))"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "ingestd.pid").touch()
+        said = subprocess.check_output([sys.executable, "-c", code, folder], text=True)
+    assert said.startswith(f"it is closed; {folder} belongs to the uid 0")
 
 
 def test_root_writes_where_the_owner_may(data_dir: Path, tmp_path: Path) -> None:
