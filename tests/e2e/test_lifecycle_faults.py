@@ -305,7 +305,7 @@ def test_a_stop_does_not_wait_for_an_upload(site: Site, tmp_path: Path, monkeypa
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     site.put(40, "w1", 100, 200_000)
     site.gate.bytes_per_second, sent = 4_000_000, site.gate.sent
-    with Daemon(tmp_path, workers="1") as daemon:
+    with Daemon(tmp_path, workers="1", retention_max_age="30d") as daemon:
         wait_until(lambda: site.gate.sent > sent + 1_000_000, "the upload")
         site.gate.bytes_per_second = 20_000  # from now on it takes a quarter of an hour
         began = time.monotonic()
@@ -313,7 +313,7 @@ def test_a_stop_does_not_wait_for_an_upload(site: Site, tmp_path: Path, monkeypa
         assert time.monotonic() - began < PROMPT_SECONDS
         assert daemon.problems() == []
     site.gate.allow()
-    with Daemon(tmp_path, workers="1") as daemon:
+    with Daemon(tmp_path, workers="1", retention_max_age="30d") as daemon:
         daemon.wait_for_metric("ingestd_deleted_indices_total", 2)
     assert sorted(site.content()) == [name(1)]
     assert sorted(site.backups()) == sorted(map(name, AGES))
@@ -326,7 +326,7 @@ def test_the_daemon_goes_on_when_its_work_is_killed_amid_an_upload(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     site.put(40, "w1", 100, 200_000)
     site.gate.bytes_per_second, sent = 1_000_000, site.gate.sent
-    with Daemon(tmp_path, workers="1") as daemon:
+    with Daemon(tmp_path, workers="1", retention_max_age="30d") as daemon:
         wait_until(lambda: site.gate.sent > sent + 1_000_000, "the upload")
         for pid in helpers_of(daemon):
             send_signal(pid)

@@ -90,9 +90,8 @@ class Dashboard:
 
     def still(self) -> Dashboard:
         """Wait for the banner of the doctor, which comes late and moves what is below, before pointing at a place."""
-        self.page.wait_for_function(
-            "performance.getEntriesByType('resource').some(e => e.name.includes('/api/doctor') && e.responseEnd)"
-        )
+        answered = "performance.getEntriesByType('resource').some(e => e.name.includes('/api/doctor') && e.responseEnd)"
+        wait_until(lambda: self.page.evaluate(answered), "the doctor")
         self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self
 
