@@ -50,14 +50,18 @@ def release_lock(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: float = 0) -> int:
+def lock_file(
+    path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: float = 0, for_all_writers: bool = True
+) -> int:
     """Lock a file, created with its folders if missing; return the descriptor, which holds the lock until closed.
+
+    A symbolic link is not followed. ``for_all_writers``: if root makes it, all who may create files there can open it.
 
     Raises:
         busy: Another process still holds the lock after ``timeout_s`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    fd = _open_lock(path, mode)
+    fd = _open_lock(path, mode, for_all_writers=for_all_writers)
     deadline = time.monotonic() + timeout_s
     while not try_lock(fd):
         if time.monotonic() >= deadline:
@@ -67,20 +71,31 @@ def lock_file(path: Path, busy: Exception, *, mode: int = 0o640, timeout_s: floa
     return fd
 
 
-def _open_lock(path: Path, mode: int) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+def _open_lock(path: Path, mode: int, *, for_all_writers: bool) -> int:
+    flags = os.O_RDWR | os.O_CREAT
     try:
-        fd = os.open(path, flags | os.O_EXCL, mode)
+        fd = _open_itself(path, flags | os.O_EXCL, mode)
     except FileExistsError:
-        return os.open(path, flags, mode)
+        return _open_itself(path, flags, mode)
     if os.geteuid() == 0:
-        _give_to_folder(fd, path.parent.stat())
+        _give_to_folder(fd, path.parent.stat(), for_all_writers=for_all_writers)
     return fd
 
 
-def _give_to_folder(fd: int, folder: os.stat_result) -> None:
-    """Let all who may create files in a folder open a lock that root has just made there."""
-    writers = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _open_itself(path: Path, flags: int, mode: int) -> int:
+    """Open a file and no symbolic link, with which another user could choose what is made or written."""
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            text = "it is a symbolic link, which is not followed: remove it"
+            raise OSError(errno.ELOOP, text, str(path)) from None
+        raise
+
+
+def _give_to_folder(fd: int, folder: os.stat_result, *, for_all_writers: bool) -> None:
+    """Give a lock that root has just made in a folder to the folder's owner; others who may write there can open it."""
+    writers = folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH) if for_all_writers else 0
     os.fchown(fd, folder.st_uid, folder.st_gid)
     os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | writers | writers << 1)
 
@@ -88,9 +103,9 @@ def _give_to_folder(fd: int, folder: os.stat_result) -> None:
 def overwrite(path: Path, content: bytes, size: int) -> None:
     """Write a file in place, padded with blanks to its usual ``size``, so that a full disk is in the way only once.
 
-    Not for what must survive a crash: use `write_atomic` for that.
+    A symbolic link is not followed. Not for what must survive a crash: use `write_atomic` for that.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fd = _open_itself(path, os.O_WRONLY | os.O_CREAT, 0o640)
     try:
         content = content.ljust(max(size, os.fstat(fd).st_size))
         if os.pwrite(fd, content, 0) < len(content):

@@ -13,6 +13,7 @@ import pytest
 from ingestd import files
 from ingestd.stores.backups import Repository
 from ingestd.stores.local.backup.backups import load_repositories, save_repositories
+from ingestd.supervisor import pidfile
 
 _KILLED = 9
 
@@ -85,6 +86,33 @@ def test_waiting_for_a_lock(held: tuple[Path, subprocess.Popen[bytes]]) -> None:
     assert time.monotonic() - start >= 0.2
     process.kill()
     os.close(files.lock_file(path, BusyError(), timeout_s=60))
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "dangling"])
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: files.lock_file(path, BusyError()), lambda path: files.overwrite(path, b"new", 3)],
+    ids=["lock", "overwrite"],
+)
+def test_a_link_is_not_followed(write: Callable[[Path], object], there: bool, tmp_path: Path) -> None:
+    """Root may write into a folder in which others can put links."""
+    path, target = tmp_path / "lock", tmp_path / "target"
+    path.symlink_to(target)
+    if there:
+        target.write_text("old")
+    with pytest.raises(OSError, match="it is a symbolic link, which is not followed: remove it"):
+        write(path)
+    assert target.read_text() == "old" if there else not target.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is needed")
+def test_others_cannot_write_the_pid_file_of_root(tmp_path: Path) -> None:
+    """Unlike other locks that root makes where they may write."""
+    tmp_path.chmod(0o1777)
+    for fd in (pidfile.claim(tmp_path), files.lock_file(tmp_path / "lock", BusyError())):
+        os.close(fd)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("ingestd.pid", "lock")}
+    assert modes == {"ingestd.pid": 0o644, "lock": 0o666}
 
 
 def test_shared_locks_go_together(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def claim(data_dir: Path) -> int:
     """
     path = pid_path(data_dir)
     try:
-        fd = lock_file(path, BlockingIOError(), mode=0o644, timeout_s=_WAIT_SECONDS)
+        fd = lock_file(path, BlockingIOError(), mode=0o644, timeout_s=_WAIT_SECONDS, for_all_writers=False)
     except BlockingIOError:
         pid = path.read_text("utf-8").strip() or "?"
         text = f"another ingestd (process {pid}) uses {data_dir}; stop it, or choose another --data-dir"
