@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from ingestd.alerts.channels import ChannelError, send
@@ -87,6 +88,14 @@ def try_channels(
         else:
             results[name] = ""
     return results
+
+
+def not_taken(results: Mapping[str, str]) -> str:
+    """Return which channels did not take a test and why, a sentence; empty: all took it. See `try_channels`."""
+    failed = [f"{channel}: {error}" for channel, error in results.items() if error]
+    if not failed:
+        return ""
+    return f"the test was not taken by {len(failed)} of {len(results)} channels: {'; '.join(failed)}"
 
 
 def _row(name: str, rule: Rule | str, state: RuleState | None, page: PageRules, now: float) -> dict[str, Any]:

@@ -51,6 +51,19 @@ def json_response(document: Any, status: int = 200) -> web.Response:
     return web.Response(status=status, body=dumps(document), content_type="application/json")
 
 
+class FailureResponse(web.Response):
+    """A response with status 200 that says that an action failed; ``failure``: why, for the action log."""
+
+    failure = ""
+
+
+def failure_response(document: Any, failure: str) -> FailureResponse:
+    """Return a `FailureResponse` for a document of JSON types."""
+    response = FailureResponse(body=dumps(document), content_type="application/json")
+    response.failure = failure
+    return response
+
+
 def decoded(body: bytes, kind: type[Content]) -> Content:
     """Return the JSON body of a request.
 

@@ -10,7 +10,7 @@ import click
 
 from ingestd.alerts.config import AlertsConfig, alerts_config
 from ingestd.alerts.messages import local_time
-from ingestd.alerts.overview import all_rules, channel_rows, history, overview, try_channels
+from ingestd.alerts.overview import all_rules, channel_rows, history, not_taken, overview, try_channels
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import AlertsState, PageRules, page_rules_document, state_document
 from ingestd.cli.common.errors import os_errors, show_error
@@ -96,10 +96,8 @@ def test(settings: Settings, name: str) -> None:
         raise click.ClickException("there is no channel: add a table [alerts.channels.NAME] to the settings")
     with recorded(settings, "alerts.test", name) as record:
         results = try_channels(config, name, channels, time.time(), config.zone)
-        failed = {channel: error for channel, error in results.items() if error}
-        if failed:
-            reasons = "; ".join(f"{channel}: {error}" for channel, error in failed.items())
-            raise click.ClickException(f"the test was not taken by {len(failed)} of {len(results)} channels: {reasons}")
+        if failure := not_taken(results):
+            raise click.ClickException(failure)
         record.text = f"the test was taken by {', '.join(results)}"
     click.echo(record.text)
 

@@ -20,7 +20,7 @@ from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_act
 from ingestd.event.timestamp import from_datetime
 from ingestd.logs import get_logger
 from ingestd.web import params
-from ingestd.web.responses import Handler, decoded, json_error, json_response
+from ingestd.web.responses import FailureResponse, Handler, decoded, json_error, json_response
 
 log = get_logger(__name__)
 
@@ -77,7 +77,9 @@ class ActionRecorder:
                 raise
             finally:
                 RECORDED.reset(token)
-            if response.status >= 400:
+            if isinstance(response, FailureResponse):
+                await self.end(action, FAILED, response.failure)
+            elif response.status >= 400:
                 await self.end(action, FAILED, _reason(response))
             elif response.status != _ACCEPTED:
                 await self.end(action, DONE)

@@ -15,13 +15,13 @@ import msgspec
 from aiohttp import web
 
 from ingestd.alerts.config import AlertsConfig
-from ingestd.alerts.overview import all_rules, channel_rows, history, overview, try_channels
+from ingestd.alerts.overview import all_rules, channel_rows, history, not_taken, overview, try_channels
 from ingestd.alerts.rules import Rule, make_rule
 from ingestd.alerts.state import page_rules_document, state_document
 from ingestd.settings import NAME, parse_rule, rule_document
 from ingestd.stores.query import QueryError
 from ingestd.web.protocol import error_response
-from ingestd.web.responses import Handler, decoded, json_error, json_response
+from ingestd.web.responses import Handler, decoded, failure_response, json_error, json_response
 
 _MAX_HISTORY = 100
 _MAX_RULES = 200
@@ -91,7 +91,7 @@ def _json_error(status: int, message: str, field: str, **details: Any) -> web.Re
 
 async def _answered(work: Awaitable[Mapping[str, Any]]) -> web.Response:
     try:
-        return json_response(await work)
+        document = await work
     except QueryError as error:
         details = {name: getattr(error, name) for name in ("column", "length", "hint", "kind", "values")}
         return _json_error(400, error.message, "query", **details)
@@ -103,6 +103,9 @@ async def _answered(work: Awaitable[Mapping[str, Any]]) -> web.Response:
         return _json_error(400, str(error), getattr(error, "key", ""))
     except OSError as error:
         return json_error(503, f"the data folder cannot be used: {error.strerror or error}")
+    if failure := not_taken(document.get("results", {})):
+        return failure_response(document, failure)
+    return json_response(document)
 
 
 def show(config: AlertsConfig, _name: str, _body: bytes) -> Mapping[str, Any]:

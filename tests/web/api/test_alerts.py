@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
+from ingestd.action_log import ActionLog
 from ingestd.alerts.state import page_rules_document
 from ingestd.event.jsontext import dumps
 from ingestd.stores.query import QueryError
-from ingestd.web.api.alerts import RefusedError, delete_rule, mute, save_rule, send_test, show
+from ingestd.web.api.action_log import ActionRecorder
+from ingestd.web.api.alerts import AlertsApi, RefusedError, delete_rule, mute, save_rule, send_test, show
 from tests.alerts.site import CHANNEL, config_of
 
 FILE = f"{CHANNEL}[alerts.rules.of-the-file]\nabove = 1\n"
@@ -65,3 +70,24 @@ def test_there_is_no_such_alert(change: Any, tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as error:
         change(config_of(tmp_path, FILE), "errors", b"")
     assert error.value.status == 404
+
+
+async def _test(folder: Path, text: str) -> tuple[int, str]:
+    app = web.Application(middlewares=[ActionRecorder(folder, "", lambda _: ("page", "192.0.2.1")).middleware()])
+    app.add_routes(AlertsApi(config_of(folder, text)).routes())
+    async with TestClient(TestServer(app)) as client, client.post("/api/alerts/errors/test") as answer:
+        return answer.status, await answer.text()
+
+
+@pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")  # aiohttp 3.14, we support 3.10
+@pytest.mark.parametrize(("program", "outcome"), [("true", "done"), ("false", "failed")])
+def test_the_action_log_has_what_became_of_a_test(program: str, outcome: str, tmp_path: Path) -> None:
+    channels = "".join(
+        f'[alerts.channels.{name}]\ntype = "command"\ncommand = ["/bin/{name}"]\n' for name in {"true", program}
+    )
+    status, body = asyncio.run(_test(tmp_path, f"{channels}[alerts.rules.errors]\nabove = 1\n"))
+    assert status == 200
+    assert '"true":""' in body, "the page shows what became of each"
+    (found,) = ActionLog(tmp_path).read(10)
+    assert (found.action, found.target, found.outcome) == ("alerts.test", "errors", outcome)
+    assert ("the test was not taken by 1 of 2 channels: false: " in found.text) == (outcome == "failed")
