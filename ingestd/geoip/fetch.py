@@ -75,7 +75,7 @@ def fetch(download: Download, to: Path, progress: Progress, etag: str = "", last
 
 
 def _request(url: str, download: Download, etag: str, last_modified: str) -> Request:
-    request = Request(url, headers={"User-Agent": "ingestd"})  # noqa: S310 -- is_remote() let only http(s) pass
+    request = Request(url, headers={"User-Agent": "ingestd"})  # noqa: S310 -- sources.download() lets only http(s) pass
     for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
         if value:
             request.add_header(name, value)

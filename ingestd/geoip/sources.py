@@ -19,6 +19,7 @@ _DBIP = "https://download.db-ip.com/free/dbip-{}-{:%Y-%m}.mmdb.gz"
 ACCOUNT, KEY = "MAXMIND_ACCOUNT_ID", "MAXMIND_LICENSE_KEY"
 """Environment variables, because every user of the machine can read command lines."""
 
+_SCHEME = "[a-z][a-z0-9+.-]*:"
 _ATTRIBUTIONS = (  # a part of the database's type or source, the line that its licence requires
     ("geolite2", "This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com."),
     ("dbip", "IP Geolocation by DB-IP, https://db-ip.com (CC BY 4.0)."),
@@ -40,15 +41,15 @@ class Download:
 
 def is_remote(source: str) -> bool:
     """Return whether ``source`` is downloaded, and so can be refreshed."""
-    return re.match(r"(https?|maxmind|dbip):", source) is not None
+    return re.match(rf"(https?|maxmind|dbip):|{_SCHEME}//", source, re.IGNORECASE) is not None
 
 
 def plain_source(source: str) -> str:
     """Return a source without what may be secret in it: the user, the password and the query of a URL."""
-    if not source.startswith(("http:", "https:")):
+    if not is_remote(source):
         return source
     found = re.sub(r"[?#].*", "", source, flags=re.DOTALL)
-    return re.sub(r"^(https?://)[^/]*@", r"\1", found)
+    return re.sub(rf"^({_SCHEME}/*)[^/]*@", r"\1", found, flags=re.IGNORECASE)
 
 
 def download(source: str, environ: Mapping[str, str], today: date) -> Download:
@@ -58,6 +59,7 @@ def download(source: str, environ: Mapping[str, str], today: date) -> Download:
         SourceError: It contains a secret, or one is missing in the environment.
     """
     scheme, _, name = source.partition(":")
+    scheme = scheme.lower()
     if scheme == "maxmind":
         account, key = environ.get(ACCOUNT), environ.get(KEY)
         if not account or not key:
@@ -71,6 +73,8 @@ def download(source: str, environ: Mapping[str, str], today: date) -> Download:
     if parts.username or parts.password or "license_key=" in parts.query:
         hint = "other users can read command lines; for MaxMind write maxmind:GeoLite2-City"
         raise SourceError(f"the URL contains a secret: {hint} and set {ACCOUNT} and {KEY} in the environment")
+    if scheme not in ("http", "https"):
+        raise SourceError(f"{plain_source(source)} cannot be downloaded: write https://, maxmind:, dbip: or a path")
     return Download((source,))
 
 

@@ -7,13 +7,14 @@ from datetime import date
 
 import pytest
 
-from ingestd.geoip.sources import SourceError, attribution, download, is_remote
+from ingestd.geoip.sources import SourceError, attribution, download, is_remote, plain_source
 
 TODAY = date(2026, 1, 1)
 MAXMIND = {"MAXMIND_ACCOUNT_ID": "42", "MAXMIND_LICENSE_KEY": "secret"}
 
 ADDRESSES = [  # id, source, addresses
     ("address", "https://example.com/x.mmdb", ("https://example.com/x.mmdb",)),
+    ("capitals", "HTTPS://example.com/x.mmdb", ("HTTPS://example.com/x.mmdb",)),
     (
         "maxmind",
         "maxmind:GeoLite2-City",
@@ -50,6 +51,9 @@ WRONG = [  # id, source, what the message holds
     ("no_key", "maxmind:GeoLite2-City", "MAXMIND_LICENSE_KEY in the environment"),
     ("password", "https://me:secret@example.com/x", "contains a secret"),
     ("key_in_the_address", "https://example.com/x?license_key=secret", "contains a secret"),
+    ("password_after_capitals", "HTTPS://me:secret@example.com/x", "contains a secret"),
+    ("password_after_a_misspelt_scheme", "htps://me:secret@example.com/x", "contains a secret"),
+    ("misspelt_scheme", "htps://example.com/x?key=secret", "htps://example.com/x cannot be downloaded: write https://"),
     ("no_name", "dbip:../x", "is not the name of a database"),
 ]
 
@@ -60,6 +64,22 @@ def test_wrong(source: str, message: str) -> None:
         download(source, {}, TODAY)
     assert "secret@" not in str(raised.value)
     assert "=secret" not in str(raised.value)
+
+
+PLAIN = [  # source, what of it is shown
+    ("https://me:secret@example.com/x?key=secret#secret", "https://example.com/x"),
+    ("HTTPS://me:secret@example.com/x", "HTTPS://example.com/x"),
+    ("htps://me:secret@example.com/x", "htps://example.com/x"),
+    ("https:/me:secret@example.com/x", "https:/example.com/x"),
+    ("https:me:secret@example.com/x", "https:example.com/x"),
+    ("/x/a@b?.mmdb", "/x/a@b?.mmdb"),
+    ("maxmind:GeoLite2-City", "maxmind:GeoLite2-City"),
+]
+
+
+@pytest.mark.parametrize(("source", "shown"), PLAIN, ids=[row[0].replace("secret", "s") for row in PLAIN])
+def test_what_is_shown_of_a_source_has_no_secret(source: str, shown: str) -> None:
+    assert plain_source(source) == shown
 
 
 LINES = [  # id, type, source, what the line names
