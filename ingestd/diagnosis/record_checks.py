@@ -27,7 +27,6 @@ MIN_VISITS = 50
 """Fewer visits from a single address may well be one person."""
 
 _SKEW_S = 120.0
-_MAX_BEHIND_S = 86_400.0
 _ZONE_STEP_S = 900.0  # offsets of time zones are multiples of 15 minutes
 _MIN_ZONE_S = 1800.0
 _ZONE_TOLERANCE_S = 90.0
@@ -153,10 +152,10 @@ def check_zone(facts: Facts) -> Iterator[Finding]:
 def _is_sent_later(differences: list[float]) -> bool:
     """Return whether records were sent later than they were made, as in a backfill: that tells nothing of a clock.
 
-    A wrong clock is off by the same time in all of them, and hardly by a day.
+    A wrong clock is off by the same time in all of them: one that was reset, by years.
     """
     first, median, third = statistics.quantiles(differences, n=4)
-    return median < -_SKEW_S and (third - first > _SKEW_S or median < -_MAX_BEHIND_S)
+    return median < -_SKEW_S and third - first > _SKEW_S
 
 
 def _differences(samples: tuple[Sample, ...]) -> dict[str, list[float]]:

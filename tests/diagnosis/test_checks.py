@@ -131,7 +131,16 @@ CASES = [  # id, facts, {code: status}
     ("seoul_as_utc", replace(NOTHING, samples=samples(9)), {"format.version": "ok", "clock.zone": "fix"}),
     ("india_as_utc", replace(NOTHING, samples=samples(5.5)), {"format.version": "ok", "clock.zone": "fix"}),
     ("clock_behind", replace(NOTHING, samples=samples(-0.2)), {"format.version": "ok", "clock.skew": "warning"}),
-    ("an_old_day", replace(NOTHING, samples=samples(-72)), {"format.version": "ok", "clock.old": "ok"}),
+    (
+        "a_clock_that_was_reset",
+        replace(NOTHING, samples=samples(-5 * 365 * 24)),
+        {"format.version": "ok", "clock.skew": "warning"},
+    ),
+    (
+        "an_old_day",
+        replace(NOTHING, samples=sum((samples(-72 + minutes / 60, count=1) for minutes in range(0, 60, 5)), ())),
+        {"format.version": "ok", "clock.old": "ok"},
+    ),
     (
         "a_backfill_of_hours",
         replace(NOTHING, samples=sum((samples(-hours, count=1) for hours in range(1, 9)), ())),
@@ -139,7 +148,7 @@ CASES = [  # id, facts, {code: status}
     ),
     (
         "a_backfill_beside_a_wrong_clock",
-        replace(NOTHING, samples=samples(-72) + samples(0.5, host="web2")),
+        replace(NOTHING, samples=samples(-72) + samples(-71) + samples(-70) + samples(0.5, host="web2")),
         {"format.version": "ok", "clock.old": "ok", "clock.zone": "fix"},
     ),
     ("a_minute_is_good", replace(NOTHING, samples=samples(1 / 60)), {"format.version": "ok", "clock.good": "ok"}),
