@@ -45,6 +45,11 @@ MAX_SEARCHES, MAX_NEAR = 1_000, 5_000
 MAX_SERIES = 200
 """Words that are counted over time at once: servers count at most 500 values in an interval."""
 
+_ADDRESS_OF = {field: text_getter((field,)) for field in ADDRESS_FIELDS}
+
+_Search = tuple[str, int, str]
+"""The address of a visitor, the time in nanoseconds since 1970, and the word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
@@ -129,9 +134,18 @@ def neighbours(store: LogStore, query: Query, word: str, limit: int = 10) -> Nei
     Visitors are addresses, in the first of `ADDRESS_FIELDS` that has any. The newest `MAX_SEARCHES` searches for the
     word are looked at, and of their visitors the newest `MAX_NEAR` searches in that time.
     """
-    for field in ADDRESS_FIELDS:
-        if at := _times(_searches(store, also(query, Equal(WORD, word)), field, MAX_SEARCHES), only=word):
-            return _near(store, query, word, field, at, limit)
+    searches: dict[str, list[_Search]] = {field: [] for field in ADDRESS_FIELDS}
+    has_address = Or(tuple(map(Exists, ADDRESS_FIELDS)))
+    number = 0
+    for hit in store.search(also(query, Equal(WORD, word), has_address), MAX_SEARCHES):
+        number += 1
+        event = loads(hit.document)
+        for field in ADDRESS_FIELDS:
+            searches[field].extend(_searches(event, field))
+    for field, found in searches.items():
+        if at := _times(found, only=word):
+            near = _near(store, query, word, field, at, limit)
+            return replace(near, sampled=near.sampled or number >= MAX_SEARCHES)
     return Neighbours()
 
 
@@ -143,26 +157,23 @@ def _near(
     near = Or(tuple(Equal(field, address) for address in at))
     since, until = (from_epoch_clamped(time // 1_000_000_000) for time in _around(min(times), max(times)))
     query = replace(also(query, near, Exists(WORD)), since=since, until=until)
-    others = list(_searches(store, query, field, MAX_NEAR))
+    others = [found for hit in store.search(query, MAX_NEAR) for found in _searches(loads(hit.document), field)]
     visitors: dict[str, set[str]] = {}
     for address, time, searched in others:
         if searched != word and _is_near(time, at.get(address, ())):
             visitors.setdefault(searched, set()).add(address)
     ranked = sorted(((len(found), other) for other, found in visitors.items()), key=lambda pair: (-pair[0], pair[1]))
-    sampled = len(times) >= MAX_SEARCHES or len(others) >= MAX_NEAR
-    return Neighbours(len(at), tuple((other, count) for count, other in ranked[:limit]), sampled)
+    ranked_words = tuple((other, count) for count, other in ranked[:limit])
+    return Neighbours(len(at), ranked_words, sampled=len(others) >= MAX_NEAR)
 
 
-def _searches(store: LogStore, query: Query, field: str, limit: int) -> Iterator[tuple[str, int, str]]:
-    """Yield the address, the time in nanoseconds since 1970 and the word of the newest searches with an address."""
-    address_of = text_getter((field,))
-    for hit in store.search(also(query, Exists(field)), limit):
-        event: dict[str, Any] = loads(hit.document)
-        address, words, time = address_of(event), event.get(WORD), event.get("@timestamp")
-        if address and isinstance(time, str):
-            for word in words if isinstance(words, list) else [words]:
-                if word is not None and word != "":
-                    yield address, to_epoch_ns(time), value_text(word)
+def _searches(event: dict[str, Any], field: str) -> Iterator[_Search]:
+    """Yield each word that an event is a search for, if a field has the address of the visitor."""
+    address, words, time = _ADDRESS_OF[field](event), event.get(WORD), event.get("@timestamp")
+    if address and isinstance(time, str):
+        for word in words if isinstance(words, list) else [words]:
+            if word is not None and word != "":
+                yield address, to_epoch_ns(time), value_text(word)
 
 
 def _around(first_ns: int, last_ns: int) -> tuple[int, int]:
@@ -175,7 +186,7 @@ def _is_near(time_ns: int, times: Sequence[int]) -> bool:
     return bisect_left(times, time_ns - width) < bisect_right(times, time_ns + width)
 
 
-def _times(searches: Iterable[tuple[str, int, str]], only: str) -> dict[str, list[int]]:
+def _times(searches: Iterable[_Search], only: str) -> dict[str, list[int]]:
     """Return when each visitor searched for a word, in order."""
     found: dict[str, list[int]] = {}
     for address, time, word in searches:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from ingestd.analytics import words as words_module
 from ingestd.analytics.periods import Period
 from ingestd.analytics.word_details import Neighbours, neighbours, word_details, word_series
 from ingestd.analytics.words import Unanswered, WordCount, WordReport, unanswered, words_report
-from ingestd.stores.base import LogStore
+from ingestd.stores.base import Hit, LogStore
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import Equal, Query
 from tests.e2e import incident
@@ -224,3 +224,27 @@ class TestNeighbours:
 
     def test_no_addresses(self, store_of: Fill) -> None:
         assert neighbours(store_of(searched("tent", 3)), NOON, "tent") == Neighbours()
+
+    def test_the_store_is_searched_once_for_all_fields_of_addresses(
+        self, store_of: Fill, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first field that has any counts; a word whose searches have none takes one search."""
+        events = [
+            *searched("tent", client={"ip": "192.0.2.1"}),
+            *(event | {"client.ip": "192.0.2.1"} for event in searched("stove")),
+            *searched("tent", source={"ip": "192.0.2.2"}),
+            *searched("lamp", source={"ip": "192.0.2.2"}),
+            *searched("down"),
+        ]
+        store, searches = store_of(events), list[Query]()
+        search = store.search
+
+        def noted(query: Query, *more: Any) -> Iterator[Hit]:
+            searches.append(query)
+            return search(query, *more)
+
+        monkeypatch.setattr(store, "search", noted)
+        assert neighbours(store, NOON, "down") == Neighbours()
+        assert len(searches) == 1
+        assert neighbours(store, NOON, "tent") == Neighbours(1, (("stove", 1),))
+        assert len(searches) == 3
