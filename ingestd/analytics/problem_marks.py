@@ -71,7 +71,7 @@ def mark_problem(data_dir: Path, problem: str, action: str, *, at: str, by: str,
     """Resolve, mute or reopen a problem, and return its mark; it is durable then.
 
     A problem that was marked before is known although retention has deleted its events: it may come back. Whether any
-    other is stored is up to the caller (`problems.is_stored`).
+    other is stored is up to the caller (`problems.is_known`).
 
     Raises:
         MarkError: See `check_mark`.

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from ingestd.analytics.problem_marks import Mark, State, valid_text
+from ingestd.analytics.problem_marks import Mark, State, load_marks, valid_text
 from ingestd.event.timestamp import from_datetime
 from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
 from ingestd.stores.base import LogStore, moment
@@ -125,9 +126,16 @@ def list_problems(
     ]
 
 
-def is_stored(store: LogStore, problem: str) -> bool:
-    """Return whether a store has any event of a problem."""
-    return store.count(Query(None, None, Equal(PROBLEM, valid_text(problem)))) > 0
+def is_known(data_dir: Path, store: LogStore, problem: str) -> bool:
+    """Return whether a problem was marked before, so that its events may have been deleted, or has an event in a store.
+
+    Raises:
+        OSError: The data folder cannot be read.
+    """
+    problem = valid_text(problem)
+    if problem in load_marks(data_dir):
+        return True
+    return any(True for _ in store.search(Query(None, None, Equal(PROBLEM, problem)), 1))
 
 
 def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], size: int) -> list[MetricBucket]:

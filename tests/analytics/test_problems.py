@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ingestd.analytics.problem_marks import MAX_MARKS, Mark, MarkError, load_marks, mark_problem, marks_document
-from ingestd.analytics.problems import BARS, Problem, list_problems
+from ingestd.analytics.problems import BARS, Problem, is_known, list_problems
 from ingestd.event.table import Table
 from ingestd.plugins.filters.problem import Options, build
 from ingestd.plugins.registry import BuildContext
@@ -136,6 +136,21 @@ def test_states(mark: Mark, state: str, regressed: bool) -> None:
     problem = Problem("a", "E", 1, seen, seen, (), (), (), 0, (), is_new=False, mark=mark)
     assert (problem.state, problem.is_regressed) == (state, regressed)
     assert (problem.document()["mark"] or {})["state"] == mark.state
+
+
+KNOWN = [  # id, problem, whether it is known
+    ("stored", CHECKOUT_ID, True),
+    ("marked", "gone", True),
+    ("other_bytes", "a\udcff", True),
+    ("unknown", "nosuch", False),
+]
+
+
+@pytest.mark.parametrize(("problem", "known"), [row[1:] for row in KNOWN], ids=[row[0] for row in KNOWN])
+def test_what_is_known(store: LogStore, problem: str, known: bool, tmp_path: Path) -> None:
+    for marked in ("gone", "a\udcff"):
+        mark_problem(tmp_path, marked, "mute", at=NOW, by="kim", note="")
+    assert is_known(tmp_path, store, problem) is known
 
 
 def test_marks_are_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ingestd.analytics.problem_marks import MarkError, UnknownProblemError, check_mark, load_marks, mark_problem
-from ingestd.analytics.problems import Problem, is_stored, list_problems
+from ingestd.analytics.problems import Problem, is_known, list_problems
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.owner import caller, recorded
@@ -103,11 +103,8 @@ def _command(action: str, text: str) -> Callable[..., None]:
 
 
 def _is_known(settings: Settings, problem: str) -> bool:
-    """Return whether a problem was marked before, so that its events may have been deleted, or is stored."""
-    if problem in load_marks(settings.data_dir):
-        return True
     with closing(open_store(settings.store or settings.elasticsearch, settings.data_dir)) as store:
-        return is_stored(store, problem)
+        return is_known(settings.data_dir, store, problem)
 
 
 _command("resolve", "Mark a PROBLEM, by its id, as resolved; if it is seen again it is shown as regressed.")

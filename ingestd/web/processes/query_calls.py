@@ -299,12 +299,9 @@ class QueryCalls:
         return dumps({"problems": [problem.document() for problem in found]})
 
     def _problem_known(self, arguments: Arguments) -> bytes:
-        """Return whether a problem was marked before, so that its events may have been deleted, or is stored."""
-        from ingestd.analytics.problem_marks import load_marks  # noqa: PLC0415 -- most queries do not need it
-        from ingestd.analytics.problems import is_stored  # noqa: PLC0415
+        from ingestd.analytics.problems import is_known  # noqa: PLC0415 -- most queries do not need it
 
-        wanted = arguments["problem"]
-        return dumps({"known": wanted in load_marks(self._data_dir) or is_stored(self._opened, wanted)})
+        return dumps({"known": is_known(self._data_dir, self._opened, arguments["problem"])})
 
     def _trace(self, arguments: Arguments) -> bytes:
         if not self._configs:
