@@ -50,7 +50,7 @@ class ChildProcess:
 
         ``parent``: where it gets a folder for its temporary files. Raises OSError. Cancelled, it leaves nothing.
         """
-        folder = _temporary_folder(parent) if parent is not None else None
+        folder = await _temporary_folder(parent) if parent is not None else None
         try:
             process = await asyncio.create_subprocess_exec(
                 *_command(module),
@@ -61,7 +61,7 @@ class ChildProcess:
             )
         except BaseException:
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                await _remove(folder)
             raise
         return cls(process, folder)
 
@@ -114,10 +114,25 @@ class ChildProcess:
             pass
         await self.wait()
         if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await _remove(self._folder)
 
 
-def _temporary_folder(parent: Path) -> str:
+async def _temporary_folder(parent: Path) -> str:
+    """Make a folder, on a thread: the disk may be slow. Raises OSError. Cancelled, it waits for it and removes it."""
+    making = asyncio.create_task(asyncio.to_thread(_make_folder, parent))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):
+            await _remove(await making)
+        raise
+
+
+async def _remove(folder: str) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _make_folder(parent: Path) -> str:
     parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     return tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent)
 
