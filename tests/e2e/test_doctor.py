@@ -38,14 +38,16 @@ def roomy(found: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_good_site(tmp_path: Path) -> None:
-    with Daemon(tmp_path) as daemon, served(tmp_path, "gunicorn", daemon.port) as site:
+    with Daemon(tmp_path, retention_max_age="30d") as daemon, served(tmp_path, "gunicorn", daemon.port) as site:
         for target in (TARGET, "/order", "/none"):
             site.get(target)
         daemon.wait_for_delivery(5)
         address = daemon.url.removeprefix("http://")
-        found = statuses(daemon.data_dir, "--http", address)
-        text = doctor(daemon.data_dir, "--http", address)
-        without_backups = statuses(daemon.data_dir, "--http", address, backup_repository="none")
+        found = statuses(daemon.data_dir, "--http", address, retention_max_age="30d")
+        text = doctor(daemon.data_dir, "--http", address, retention_max_age="30d")
+        without_backups = statuses(
+            daemon.data_dir, "--http", address, backup_repository="none", retention_max_age="30d"
+        )
     notes = {code for code, status in found.items() if status == "note"}
     assert (set(roomy(found).values()), notes) == ({"ok", "note"}, {"backup.later", "geoip.none"}), text
     assert without_backups["backup.off"] == "ok"
