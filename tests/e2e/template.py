@@ -8,7 +8,6 @@ is started for the first of them, and ends with the process that runs the tests.
 from __future__ import annotations
 
 import atexit
-import functools
 import gc
 import importlib
 import json
@@ -39,6 +38,7 @@ class Forked:
     def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], output: IO[bytes], log: IO[bytes]) -> None:
         self.args = [sys.executable, "-m", "ingestd", *arguments]
         self.returncode: int | None = None
+        self._template = _template()
         request = {
             "arguments": arguments,
             "environ": dict(environ),
@@ -46,12 +46,12 @@ class Forked:
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
         }
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123
-            self.pid: int = _template().ask(request, nothing.fileno(), output.fileno(), log.fileno())
+            self.pid: int = self._template.ask(request, nothing.fileno(), output.fileno(), log.fileno())
 
     def poll(self) -> int | None:
         """Return its exit code; None as long as it runs."""
         if self.returncode is None:
-            self.returncode = _template().ask({"ended": self.pid})
+            self.returncode = self._template.ask({"ended": self.pid})
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -99,9 +99,15 @@ class _Template:
         self._process.wait()
 
 
-@functools.cache
+_templates: dict[str, _Template] = {}
+
+
 def _template() -> _Template:
-    return _Template()
+    """Return the template that sees the mounts of this process: `tests.disks` enters another namespace."""
+    namespace = str(Path("/proc/self/ns/mnt").readlink())
+    if namespace not in _templates:
+        _templates[namespace] = _Template()
+    return _templates[namespace]
 
 
 def main() -> None:

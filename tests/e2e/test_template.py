@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import small_disk
 from tests.e2e.daemon import environment
 from tests.e2e.template import Forked
 from tests.waiting import WAIT_SECONDS
@@ -45,3 +46,12 @@ def test_a_kill(tmp_path: Path) -> None:
         process.wait(0.01)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(WAIT_SECONDS) == -signal.SIGKILL
+
+
+def test_disks_that_were_mounted_since(tmp_path: Path) -> None:
+    forked(tmp_path, "--version")[0].wait(WAIT_SECONDS)
+    with small_disk(tmp_path / "disk", "size=64k") as disk:
+        (disk / "my.conf").write_text(CONFIG.replace("COUNT", "2"))
+        process, output, log = forked(tmp_path, "run", "-f", str(disk / "my.conf"))
+        assert process.wait(WAIT_SECONDS) == 0, log.read_text()
+    assert output.read_text().count("안녕") == 2

@@ -457,7 +457,7 @@ class TestWeight:
 
     def test_every_module_is_preloaded(self, site: Site, visit: Open) -> None:
         """A module that is found only while another one loads costs a round trip."""
-        page = visit(site.url)
+        page = visit(site.url, cold=True)
         links = page.page.locator("link[rel=modulepreload]")
         preloaded = set(links.evaluate_all("links => links.map(link => link.href)"))
         loaded = {url for url in page.requests if url.endswith(".js")}
