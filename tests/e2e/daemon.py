@@ -54,7 +54,7 @@ def environment(data_dir: Path) -> dict[str, str]:
     Nor is any of them too old to be kept. There are no other settings: the events of the tests have fixed days.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INGESTD_")}
-    any_day = {"INGESTD_LATE": "accept", "INGESTD_FUTURE": "accept", "INGESTD_RETENTION_MAX_AGE": "0"}
+    any_day = {"INGESTD_LATE": "accept", "INGESTD_FUTURE": "accept", "INGESTD_RETENTION_MAX_AGE": "36500d"}
     return kept | any_day | {"INGESTD_DATA_DIR": str(data_dir)}
 
 
