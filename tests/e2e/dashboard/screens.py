@@ -16,6 +16,7 @@ from playwright.sync_api import Error, Locator, expect
 from tests.conftest import FAILED
 from tests.e2e.dashboard.browser import Contexts, Dashboard
 from tests.e2e.dashboard.history import ZONE
+from tests.random_cases import LONG
 
 HEIGHTS = {1440: 1000, 390: 844}
 LOCALES = {"en": "en-US", "ko": "ko-KR"}
@@ -67,9 +68,11 @@ class Screen:
 
 
 SCREENS = [Screen(width, language) for width in HEIGHTS for language in LOCALES]
-on_every_screen = pytest.mark.parametrize("page", SCREENS, ids=str, indirect=True)
 in_both_languages = pytest.mark.parametrize("page", [SCREENS[0], SCREENS[3]], ids=str, indirect=True)
 """For what does not depend on the width: each language has another one."""
+
+on_every_screen = pytest.mark.parametrize("page", SCREENS, ids=str, indirect=True) if LONG else in_both_languages
+"""`make test` has both widths and both languages, `make chaos` each width in each language."""
 
 
 class OpenPage(Dashboard):
