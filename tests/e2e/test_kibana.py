@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 NOW = (datetime.now(UTC) - HOUR).replace(microsecond=0, second=0, minute=30)
 """In the middle of an hour that is over: what is asked for ends now."""
 
-PROBLEM = {"problem": "25cd21aac86c", "problem_title": "E in a.f"}
+PROBLEM = {"problem": "25cd21aac86c", "problem_title": "E in a.f", "host": "web1", "request_path": "/pay"}
 FOUND = {"level": "INFO", "status_code": 200}
 
 EVENTS: list[dict[str, Any]] = [  # as the built-in pipeline makes them; "age" and "from": see ``document``
@@ -43,7 +43,7 @@ CHARTS: dict[str, Any] = {  # title -> values and counts, nested where the aggre
         960: {"INFO": 1},
     },
     "Top search words": {"서울 맛집": 3, "old": 1, "python": 1},
-    "Top paths": {"/search?q=a": 2, "/favicon.ico": 1, "/search?q=b": 1, "/search?q=c": 1, "/search?q=d": 1},
+    "Top paths": {"/search?q=a": 2, "/favicon.ico": 1, "/search?q=b": 1, "/search?q=c": 1, "/search?q=d": 1, "/pay": 1},
     "Status codes": {200: 5, 404: 1, 500: 1},
     "Top search words by country": {"KR": {"서울 맛집": 2}, "US": {"python": 1, "서울 맛집": 1}},
     "Top problems": {"E in a.f": {"25cd21aac86c": 1}},
