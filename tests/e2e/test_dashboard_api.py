@@ -161,7 +161,7 @@ def test_indices(daemon: Daemon) -> None:
         "day": DAY,
         "events": index["events"],
         "backup": None,
-        "delete_at": "2026-12-23",
+        "delete_at": "2126-10-30",  # tests keep days for 100 years
         "restored_from": None,
     }
     assert index["events"] >= 50
