@@ -79,6 +79,7 @@ class Sender:
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._closed = self._away = self._ended = self._ending = False
+        self._ends_unnoticed = _ends_unnoticed()
         self._failures = 0  # in a row
         self._pause, self._reported_at = _FIRST_PAUSE, -REPORT_SECONDS
         self._reports: deque[str] = deque()
@@ -90,7 +91,7 @@ class Sender:
         size = len(document)
         with self._changed:
             waited = self._waits()
-            to_file = self._closed or self._away or self._ending or self._spooled or _ends_unnoticed()
+            to_file = self._closed or self._away or self._ending or self._spooled or self._ends_unnoticed
             if to_file or self._memory_bytes + size > self._limits.memory_bytes:
                 self._write([document])
             else:
