@@ -37,7 +37,7 @@ def test_a_filter_that_is_twice_as_slow_is_noticed() -> None:
     pipeline = part.build()
     limit = MARGIN * ratio(pipeline, part)
     slow = dataclasses.replace(pipeline, run=twice_as_slow(pipeline.run))
-    assert ratio(slow, part, enough=limit) > limit
+    assert any(ratio(slow, part, tries=1) > limit for _ in range(_PATIENCE))
 
 
 def twice_as_slow(work: Callable[..., Any]) -> Callable[..., Any]:

@@ -173,7 +173,9 @@ def local_edges(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 def elastic_edges(search_server: SearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """The same on a real search server."""
     search_server.wipe()
-    with Daemon(tmp_path_factory.mktemp("edges"), "--elasticsearch", search_server.url) as daemon:
+    with Daemon(
+        tmp_path_factory.mktemp("edges"), "--elasticsearch", search_server.url, retention_max_age="0"
+    ) as daemon:
         send(daemon)
         wait_until(lambda: search_server.count("logstash-*") == len(STAMPS), "all events to be searchable")
         yield daemon
