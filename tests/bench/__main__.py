@@ -20,6 +20,7 @@ from ingestd.units import parse_size
 from tests.bench import page
 from tests.bench.beats import beats
 from tests.bench.cost import cases, connections, store, throughput, writes
+from tests.bench.dashboard import dashboard
 from tests.bench.guard import guard
 from tests.bench.latency import latency, neighbours
 from tests.bench.linearity import linearity
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Iterator[Result]]] = {
     "latency": latency,
     "memory": memory,
     "startup": startup,
+    "dashboard": dashboard,
     "linearity": linearity,
     "stages": stages,
     "guard": guard,

@@ -23,13 +23,14 @@ _TOWNS, _WHAT = (
 )
 _MORE = ["", *(f" {number}번" for number in range(1, 50))]
 WORDS = [f"{town} {what}{more}" for more, what, town in itertools.product(_MORE, _WHAT.split(), _TOWNS.split())]
+PROBLEMS = 50
 _COUNTRIES = ["KR"] * 90 + ["US", "JP", "CN", "VN", "DE", "GB", "FR", "SG", "TW", "TH"]
 
 
 def documents(count: int, day: datetime, seed: int) -> Iterator[tuple[list[bytes], list[str]]]:
     """Yield batches of at most 2,000 documents of one day, in order of time, with their ids."""
     chance = random.Random(seed)
-    shapes = [_shape(json.loads(line)) for line in make_lines(5000, seed)]
+    shapes = [_shape(json.loads(line), number) for number, line in enumerate(make_lines(5000, seed))]
     moments = sorted(_second(chance) for _ in range(count))
     ranks = [int(len(WORDS) ** chance.random()) - 1 for _ in range(4096)]  # as many of each power of ten: Zipf
     for begin in range(0, count, 2000):
@@ -48,7 +49,7 @@ def _second(chance: random.Random) -> float:
             return second
 
 
-def _shape(record: dict[str, object]) -> tuple[str, bool]:
+def _shape(record: dict[str, object], number: int) -> tuple[str, bool]:
     """Return a record as a template, and whether it is a search."""
     message = str(record["message"])
     if message.startswith("Not Found: /favicon-1"):
@@ -62,6 +63,9 @@ def _shape(record: dict[str, object]) -> tuple[str, bool]:
     elif (request := str(record.get("request", ""))).startswith("<WSGIRequest: "):
         method, path = request.removeprefix("<WSGIRequest: ").split(" ", 1)
         added |= {"method": method, "request_path": path.strip("'>"), "visit": False}
+    if "stack_trace" in record:
+        problem = number % PROBLEMS
+        added |= {"problem": f"{problem:012x}", "problem_title": f"Error in views.detail_{problem}"}
     text = json.dumps(record)[:-1] + ", " + json.dumps(added)[1:]
     if search:
         word = message.split("?q=")[1].partition("&")[0]

@@ -11,10 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sized
+from datetime import UTC
 from pathlib import Path
 
 import duckdb  # noqa: F401 -- a process that answers queries has loaded it
 
+from ingestd.analytics.problems import list_problems
+from ingestd.analytics.words import words_report
 from ingestd.stores.aggregation import Aggregation, Interval, Metric, Terms
 from ingestd.stores.local import LocalStore
 from ingestd.stores.query import And, Equal, Gap, Like, Not, Query, Range, Text, level_at_least
@@ -22,6 +25,9 @@ from tests.processes import peak_bytes
 
 WARNINGS = Query(condition=level_at_least("WARNING"))
 SEARCHES = Equal("search_word", "서울 맛집")
+LAST_DAYS = Query(since="2026-11-08T00:00:00Z", until="2026-11-23T00:00:00Z")
+"""Of thirty days of events."""
+
 PREFIX = Like("request_path", ("/items/12", Gap.MANY))
 
 
@@ -79,6 +85,8 @@ QUERIES: dict[str, Callable[[LocalStore], Sized]] = {
     "distinct words by days": lambda store: _aggregate(store, "distinct:search_word", seconds=86_400),
     "words by country": lambda store: _aggregate(store, "count", "geoip.country_code2 search_word"),
     "paths over time": lambda store: _aggregate(store, "count", "request_path", 86_400),
+    "words of the last 15 days, compared": lambda store: words_report(store, LAST_DAYS, zone=UTC).words,
+    "problems": lambda store: list_problems(store, Query(), {}, now=LAST_DAYS.until or ""),
     "SQL, average by level": lambda store: list(
         store.select("SELECT level, avg(bytes) FROM events GROUP BY level", Query())
     ),

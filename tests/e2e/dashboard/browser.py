@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ SHOTS = os.environ.get("INGESTD_TEST_SHOTS", "") == "1"
 
 WAIT_MS = WAIT_SECONDS * 1000
 Value = tuple[str, int]
+
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+
+
+def chromium_path() -> str | None:
+    """Return CHROMIUM, or the first browser in PATH, if there is one; those with windows take three times the CPU."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 class Dashboard:

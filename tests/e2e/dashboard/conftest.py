@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,15 +15,13 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.conftest import FAILED
 from tests.e2e.daemon import Daemon, free_port
-from tests.e2e.dashboard.browser import Contexts, Dashboard
+from tests.e2e.dashboard.browser import Contexts, Dashboard, chromium_path
 from tests.e2e.dashboard.history import ZONE, History, make
 from tests.e2e.dashboard.screens import OpenPage, Pages
 from tests.e2e.servers import REQUIRED, SearchServer
 from tests.waiting import today, wait_until
 
 Open = Callable[..., Dashboard]
-
-_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 
 USUAL_LOOKS: dict[str, Any] = {
     "viewport": {"width": 1440, "height": 1000},
@@ -58,8 +54,8 @@ def missing(what: str) -> None:
 # asynchronous tests in this package.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """A browser without windows: CHROMIUM, or the first one in PATH; the others take three times the CPU."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
+    """A browser without windows."""
+    path = chromium_path()
     if path is None:
         missing("chromium (Debian's package chromium-headless-shell or chromium, or its path in CHROMIUM)")
     with sync_playwright() as playwright:
