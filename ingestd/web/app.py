@@ -129,7 +129,7 @@ def _add_dashboard(
     app.add_routes([*api_routes(pool, status, config.prefix), tail.route(), exports.route(), recorder.route()])
     app.add_routes([*actions.routes(config.prefix), *alerts.routes(config.prefix)])
     if config.data_dir is not None:
-        app.add_routes(problem_routes(config.data_dir, pool.run, config.prefix))
+        app.add_routes(problem_routes(config.data_dir, pool.run, authentication.who, config.prefix))
         app.add_routes(view_routes(config.data_dir, config.prefix))
     app.on_shutdown.append(tail.stop)
     app.on_shutdown.append(exports.stop)

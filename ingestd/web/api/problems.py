@@ -17,6 +17,7 @@ from aiohttp import web
 
 from ingestd.analytics.problem_marks import ACTIONS, MarkError, UnknownProblemError, check_mark, mark_problem
 from ingestd.logs import get_logger
+from ingestd.web.api.action_log import Who
 from ingestd.web.protocol import Arguments, QueryResponse
 from ingestd.web.responses import Handler, compressed, decoded, json_error, json_response, utc_now
 
@@ -34,15 +35,15 @@ class _Known(msgspec.Struct):
     known: bool
 
 
-def problem_routes(data_dir: Path, run: Run, prefix: str = "") -> list[web.RouteDef]:
+def problem_routes(data_dir: Path, run: Run, who: Who, prefix: str = "") -> list[web.RouteDef]:
     """Return the routes; the marks are in ``data_dir``, ``run`` asks the store, all paths start with ``prefix``."""
     path = f"{prefix}/api/problems/{{problem}}"
-    return [web.post(f"{path}/{action}", _mark_handler(data_dir, run, action)) for action in ACTIONS]
+    return [web.post(f"{path}/{action}", _mark_handler(data_dir, run, who, action)) for action in ACTIONS]
 
 
-def _mark_handler(data_dir: Path, run: Run, action: str) -> Handler:
+def _mark_handler(data_dir: Path, run: Run, who: Who, action: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        problem, by = request.match_info["problem"], request.remote or ""
+        problem, (_, by) = request.match_info["problem"], who(request)
         try:
             body = decoded(await request.read() or b"{}", _Body)
             check_mark(problem, action, body.note)

@@ -16,10 +16,14 @@ from ingestd.web.api.problems import problem_routes
 from tests.web.api.test_problems import asker
 
 
+def who(_: web.Request) -> tuple[str, str]:
+    return "page", "192.0.2.1"
+
+
 async def _post(data_dir: Path, body: bytes) -> int:
-    app = web.Application(middlewares=[ActionRecorder(data_dir, "", lambda _: ("page", "192.0.2.1")).middleware()])
+    app = web.Application(middlewares=[ActionRecorder(data_dir, "", who).middleware()])
     mark_problem(data_dir, "a\nb", "resolve", at="2026-01-01T00:00:00.000Z", by="kim", note="")
-    app.add_routes(problem_routes(data_dir, asker(data_dir)))
+    app.add_routes(problem_routes(data_dir, asker(data_dir), who))
     async with TestClient(TestServer(app)) as client, client.post("/api/problems/a%0Ab/mute", data=body) as answer:
         return answer.status
 

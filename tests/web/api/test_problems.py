@@ -38,7 +38,7 @@ def asker(data_dir: Path) -> Run:
 
 async def _post(data_dir: Path, path: str, body: bytes) -> tuple[int, str]:
     app = web.Application()
-    app.add_routes(problem_routes(data_dir, asker(data_dir), "/logs"))
+    app.add_routes(problem_routes(data_dir, asker(data_dir), lambda _: ("page", "192.0.2.1"), "/logs"))
     async with TestClient(TestServer(app)) as client, client.post(f"/logs/api/problems/{path}", data=body) as answer:
         return answer.status, await answer.text()
 
@@ -51,7 +51,7 @@ def test_marks_are_kept_with_who_made_them(tmp_path: Path) -> None:
     assert post(tmp_path, "aaa/resolve", '{"note": "고침"}'.encode())[0] == 200
     assert post(tmp_path, "b%2Fb/mute")[0] == 200
     marks = {name: (mark.state, mark.note, mark.by) for name, mark in load_marks(tmp_path).items()}
-    assert marks == {"aaa": ("resolved", "고침", "127.0.0.1"), "b/b": ("muted", "", "127.0.0.1")}
+    assert marks == {"aaa": ("resolved", "고침", "192.0.2.1"), "b/b": ("muted", "", "192.0.2.1")}
     assert post(tmp_path, "aaa/reopen")[0] == 200
     assert load_marks(tmp_path)["aaa"].state == "open"
 
