@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -541,8 +542,10 @@ class TestDoctor:
 
 
 class TestAccess:
-    def test_sign_in_and_out_below_a_prefix(self, tmp_path: Path, visit: Open) -> None:
-        with Daemon(tmp_path, http_password="long and secret", http_prefix="/logs") as daemon:
+    def test_a_session_below_a_prefix(self, tmp_path: Path, visit: Open) -> None:
+        """It survives a reload of the page, one of the settings, a stop and a crash of the daemon, not a sign-out."""
+        at = "--http", f"127.0.0.1:{free_port()}"
+        with Daemon(tmp_path, *at, http_password="long and secret", http_prefix="/logs") as daemon:
             page = visit(f"{daemon.url.removesuffix('/logs')}/logs", wait=False)
             page.shot("sign-in")
             page.page.get_by_label("Password").fill("wrong")
@@ -550,8 +553,23 @@ class TestAccess:
             expect(page.page.get_by_role("alert")).to_have_text("The password is wrong.")
             page.page.get_by_label("Password").fill("long and secret")
             page.page.get_by_role("button", name="Sign in").click()
-            expect(page.settled().page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
+            heading = page.page.get_by_role("heading", name="Waiting for the first event")
+            expect(page.settled().page.get_by_role("button", name="Sign out")).to_be_visible()
+            page.page.reload()
+            expect(heading).to_be_visible()
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_for("every process runs the new config")
+            page.page.reload()
+            expect(heading).to_be_visible()
+            for end in (daemon.stop, daemon.kill_with_children):
+                end()
+                daemon.start()
+                daemon.wait_for("serving metrics and health")
+                page.page.reload()
+                expect(heading).to_be_visible()
             page.page.get_by_role("button", name="Sign out").click()
+            expect(page.page.get_by_label("Password")).to_be_visible()
+            page.page.goto(f"{page.url}/")
             expect(page.page.get_by_label("Password")).to_be_visible()
 
 
