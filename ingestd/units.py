@@ -132,6 +132,8 @@ def _url(value: Any) -> str:
 def _path(value: Any) -> Path:
     if not _text(value):
         raise ValueError("expected a path, found nothing")
+    if "\0" in value:
+        raise ValueError(f"expected a path, found {value!r}, which has a NUL")
     return Path(value).expanduser()
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ingestd.stores.elastic.connection.options import ElasticOptions
 
 _MAX_LAG_S = 86_400
+_LEAST_TIMEOUT_S, _MAX_TIMEOUT_S = 0.1, 3600
 _SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_HOST = re.compile(r"[^\s/:@\x00-\x1f]+|[0-9A-Fa-f:.]+(%\w+)?")
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f]")
 _MAX_CA_BYTES = 10_000_000
 _SECRETS = ("url", "secret", "password")
@@ -96,6 +98,8 @@ def alerts_config(settings: Settings, server: ElasticOptions | None = None, indi
     except ValueError as error:
         quiet_hours = None
         problems.append(_problem(settings, "alerts", "quiet_hours", str(error)))
+    if found.max_notifications and found.per < 1:
+        problems.append(_problem(settings, "alerts", "per", "set at least 1s; max_notifications = 0 is no limit"))
     if found.interval < 0.1:
         problems.append(_problem(settings, "alerts", "interval", "rules are evaluated at most every 100ms"))
     if found.lag > _MAX_LAG_S:
@@ -166,6 +170,8 @@ def _channel(settings: Settings, name: str, problems: list[str]) -> Channel:
     if missing := _missing(raw, secrets):
         key, text = missing
         problems.append(_problem(settings, table, key, text))
+    if not _LEAST_TIMEOUT_S <= raw.timeout <= _MAX_TIMEOUT_S:
+        problems.append(_problem(settings, table, "timeout", "a notification may take from 100ms to 1h"))
     return Channel(
         name=name,
         type=raw.type,
@@ -210,21 +216,29 @@ def _missing(raw: AlertChannelSettings, secrets: Mapping[str, str]) -> tuple[str
     if raw.type == "command":
         return None if raw.command else ("command", 'name the program: command = ["/usr/local/bin/page"]')
     if raw.type == "email":
-        needed = {"host": "the SMTP server", "sender": "the address that e-mails come from"}
-        for key, what in needed.items():
-            if not getattr(raw, key):
-                return key, f"an e-mail needs {what}"
-        if not raw.recipients:
-            return "recipients", "an e-mail needs the addresses that it goes to"
-        for key, address in [("sender", raw.sender), *(("recipients", address) for address in raw.recipients)]:
-            if not address.isprintable():  # without an @ it may be a user of the server
-                return key, f"{address!r} is not an e-mail address"
-        if raw.user and raw.tls == "none":
-            return "tls", "a password is sent with TLS only: use starttls or tls"
-        return None
+        return _email_mistake(raw)
     url = secrets["url"]
     if url != "?" and (text := _url_mistake(url)):
         return "url", text
+    return None
+
+
+def _email_mistake(raw: AlertChannelSettings) -> tuple[str, str] | None:
+    from ingestd.alerts.addresses import address_mistake  # noqa: PLC0415 -- most daemons send no e-mail
+
+    needed = {"host": "the SMTP server", "sender": "the address that e-mails come from"}
+    for key, what in needed.items():
+        if not getattr(raw, key):
+            return key, f"an e-mail needs {what}"
+    if not _HOST.fullmatch(raw.host):
+        return "host", f"{raw.host!r} is not a host: write its name alone, such as smtp.example.org, and port = 587"
+    if not raw.recipients:
+        return "recipients", "an e-mail needs the addresses that it goes to"
+    for key, address in [("sender", raw.sender), *(("recipients", address) for address in raw.recipients)]:
+        if text := address_mistake(address):
+            return key, text
+    if raw.user and raw.tls == "none":
+        return "tls", "a password is sent with TLS only: use starttls or tls"
     return None
 
 
@@ -250,11 +264,11 @@ class ChannelError(Exception):
     """A notification was not taken; the text is one sentence without secrets."""
 
 
-class PartlyTakenError(ChannelError):
-    """Some recipients got a notification, others were refused.
+class RecipientsError(ChannelError):
+    """Some recipients of a notification were refused, or all of them.
 
     Attributes:
-        taken: Those that got it, now or before.
+        taken: Those that got it.
         refused: Why each of the others was refused.
         again: Those of them that may be tried again: the refusal is for now.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ingestd.alerts.config import AlertsConfig
+from ingestd.alerts.config import AlertsConfig, RecipientsError
 from ingestd.alerts.messages import listed
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertsState, Change, Delivery, Notification
@@ -83,25 +83,14 @@ class Outbox:
         too_far = first.next_at > now + _LONGEST_RETRY_S  # the clock was wrong
         return first if first.next_at <= now or too_far else None
 
-    def sent(self, delivery: Delivery) -> None:
-        """Take out what was sent."""
+    def sent(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
+        """Take out what was sent; the history says whom it missed."""
         self.state.outbox = [other for other in self.state.outbox if other is not delivery]
+        self.state.refused.pop(delivery.channel, None)
+        if refused:
+            self._note_missed(delivery, refused)
 
-    def failed(self, delivery: Delivery, error: str, now: float) -> None:
-        """Note that a channel did not take it; it is sent again after a pause that doubles."""
-        delivery.attempts += 1
-        delivery.error = error
-        delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
-
-    def is_tried_again(self, delivery: Delivery, again: Iterable[str], now: float) -> bool:
-        """Return whether it is sent again to those refused for now: not if the last notification missed them, too."""
-        delivery.refused_since = delivery.refused_since or now
-        missed = self.state.refused.get(delivery.channel, {})
-        return 0 <= now - delivery.refused_since < _REFUSED_FOR_NOW_S and any(each not in missed for each in again)
-
-    def given_up(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
-        """Take out what some recipients got and the others are refused; the history says whom it missed."""
-        self.sent(delivery)
+    def _note_missed(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
         channel, missed = delivery.channel, delivery.notification.changes
         self.state.refused[channel] = dict(refused)
         text = f"{channel} did not reach {listed(refused)}"
@@ -112,6 +101,39 @@ class Outbox:
             else change
             for change in self.state.history
         ]
+
+    def failed(self, delivery: Delivery, error: str, now: float) -> None:
+        """Note that a channel did not take it; it is sent again after a pause that doubles."""
+        delivery.attempts += 1
+        delivery.error = error
+        delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
+
+    def left_out(self, delivery: Delivery) -> tuple[str, ...]:
+        """Return the recipients that it is not sent to (any more): see `Delivery`.
+
+        If nobody has got it and all have refused it for good, they are asked all the same: it must not be lost.
+        """
+        channel = self.config.channels[delivery.channel]
+        if not delivery.taken and not {*channel.recipients} - {*delivery.refused}:
+            return ()
+        return (*delivery.taken, *delivery.refused)
+
+    def note_refusal(self, delivery: Delivery, error: RecipientsError, now: float) -> tuple[dict[str, str], bool]:
+        """Keep who has got it, and who refused it for good.
+
+        Returns:
+            All that have refused it, and whether it is sent again: to those that refused it for now, unless the last
+            notification missed them, too; to all as long as nobody has got it.
+        """
+        before = {each: reason for each, reason in delivery.refused.items() if each not in error.refused}
+        for_good = {each: reason for each, reason in error.refused.items() if each not in error.again}
+        delivery.taken, delivery.refused = (*delivery.taken, *error.taken), before | for_good
+        if delivery.taken:
+            delivery.refused_since = delivery.refused_since or now
+        missed = self.state.refused.get(delivery.channel, {})
+        is_early = 0 <= now - delivery.refused_since < _REFUSED_FOR_NOW_S
+        again = not delivery.taken or (is_early and any(each not in missed for each in error.again))
+        return before | error.refused, again
 
     def refused(self) -> dict[str, dict[str, str]]:
         """Return the recipients that the last notification of a channel did not reach, as far as they are still set."""

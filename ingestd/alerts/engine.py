@@ -22,7 +22,7 @@ from ingestd.alerts.config import AlertsConfig, page_rules
 from ingestd.alerts.delivery import Outbox
 from ingestd.alerts.evaluation import Measured, advance, contradicts, may_be_missing, measure
 from ingestd.alerts.health import channel_problems, rule_problems
-from ingestd.alerts.messages import sentence
+from ingestd.alerts.messages import listed, sentence
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
     FIRING,
@@ -318,40 +318,41 @@ class Engine:
             if delivery is None or channel is None:
                 return False
             self._sending[name] = now
+            left_out = self._outbox.left_out(delivery)
         try:
-            self.send(channel, delivery.notification, config.zone, config.page_url, delivery.taken)
-        except channels.PartlyTakenError as error:
+            self.send(channel, delivery.notification, config.zone, config.page_url, left_out)
+        except channels.RecipientsError as error:
             return self._note_refusal(name, delivery, error)
         except Exception as error:  # noqa: BLE001 -- a ChannelError, or a defect: logged, and sent again
-            self._note_failure(name, delivery, error)
+            text = str(error) if isinstance(error, channels.ChannelError) else f"sending failed: {error!r}"
+            self._note_failure(name, delivery, text)
             return False
-        with self._lock:
-            if delivery.attempts:
-                log.info("a channel of alerts works again", channel=name)
-            self._outbox.sent(delivery)
-            self._state.refused.pop(name, None)
-        self._save()
-        metrics.NOTIFICATIONS_SENT.add(1, name)
+        self._note_sent(name, delivery, {each: why for each, why in delivery.refused.items() if each in left_out})
         return True
 
-    def _note_refusal(self, name: str, delivery: Delivery, error: channels.PartlyTakenError) -> bool:
+    def _note_refusal(self, name: str, delivery: Delivery, error: channels.RecipientsError) -> bool:
         """Note that some recipients were refused; those that may be tried again are. Returns whether it is done."""
-        delivery.taken = error.taken
         with self._lock:
-            again = self._outbox.is_tried_again(delivery, error.again, self.clock())
+            refused, again = self._outbox.note_refusal(delivery, error, self.clock())
         if again:
-            self._note_failure(name, delivery, error)
-            return False
-        log.warning("some recipients did not get a notification", channel=name, error=error)
+            self._note_failure(name, delivery, f"it refused {listed(refused)}")
+        else:
+            self._note_sent(name, delivery, refused)
+        return not again
+
+    def _note_sent(self, name: str, delivery: Delivery, refused: dict[str, str]) -> None:
+        """Note that a notification is done, though some recipients may have refused it."""
+        if refused:
+            log.warning("some recipients did not get a notification", channel=name, refused=listed(refused))
+        elif delivery.attempts:
+            log.info("a channel of alerts works again", channel=name)
         with self._lock:
-            self._outbox.given_up(delivery, error.refused)
+            self._outbox.sent(delivery, refused)
         self._save()
         metrics.NOTIFICATIONS_SENT.add(1, name)
-        return True
 
-    def _note_failure(self, name: str, delivery: object, error: Exception) -> None:
+    def _note_failure(self, name: str, delivery: object, text: str) -> None:
         metrics.NOTIFICATIONS_FAILED.add(1, name)
-        text = str(error) if isinstance(error, channels.ChannelError) else f"sending failed: {error!r}"
         with self._lock:
             for found in self._state.outbox:
                 if found is delivery:

@@ -16,7 +16,8 @@ _HANGS_S = 60.0
 def channel_problems(outbox: Outbox, sending: Mapping[str, float], now: float) -> Iterator[str]:
     """Yield what is wrong with channels; ``sending``: since when a channel is sent something, by its name."""
     for name, delivery in outbox.failing().items():
-        yield f"alerts: the channel {name} fails since {counted(delivery.attempts, 'attempt')}: {delivery.error}"
+        times = "once" if delivery.attempts == 1 else counted(delivery.attempts, "time")
+        yield f"alerts: the channel {name} has failed {times}: {delivery.error}"
     for name, reasons in outbox.refused().items():
         yield (
             f"alerts: the last notification of the channel {name} did not reach {listed(reasons)}: mend the address, "

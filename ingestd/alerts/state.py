@@ -66,8 +66,8 @@ class Notification(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct):
     """A notification on its way to a channel: ``attempts`` that failed, the next one at ``next_at``.
 
-    ``taken``: the recipients that have got it; they do not get it again. ``refused_since``: when the others were
-    refused first, 0: they were not.
+    ``taken``: the recipients that have got it; they do not get it again. ``refused``: why others do not get it, for
+    good; they are not asked again. ``refused_since``: when others of them were first refused, 0: none was.
     """
 
     channel: str
@@ -76,6 +76,7 @@ class Delivery(msgspec.Struct):
     next_at: float = 0
     error: str = ""
     taken: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
     refused_since: float = 0
 
 

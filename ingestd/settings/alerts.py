@@ -42,16 +42,29 @@ def _number(value: Any) -> float:
     return number
 
 
+_PART = re.compile(r'(?:"[^"]*"|[^,])+')
+"""What commas separate; a name before an e-mail address may have some in quotes."""
+
+
 def _texts(value: Any) -> tuple[str, ...]:
-    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    parts = [part.strip() for part in _PART.findall(value)] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ValueError(f"expected a list of texts, found {value!r}")
     return tuple(part for part in parts if part)
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if not (found := _texts(value)):
+        raise ValueError("the list is empty: name at least one, or leave it out for all of them")
+    return found
+
+
 def _arguments(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(part, str) for part in value):
+    is_list = isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+    if not is_list or not value or not value[0].strip():
         raise ValueError('expected a program and its arguments, such as ["/usr/local/bin/page", "-q"]')
+    if any("\0" in part for part in value):
+        raise ValueError("no program can be given an argument with a NUL")
     return tuple(value)
 
 
@@ -65,6 +78,7 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
 
 NUMBER = Kind("number", _number, lambda value: "" if value is None else f"{value:g}")
 TEXTS = Kind("list of texts", _texts, ", ".join)
+NAMES = Kind("list of texts", _names, ", ".join)
 ARGUMENTS = Kind("list of texts", _arguments, " ".join)
 HEADERS = Kind("table of texts", _headers, lambda value: "***" if value else "")
 
@@ -140,7 +154,7 @@ class AlertRuleSettings:
     )
     channels: tuple[str, ...] = setting(
         (),
-        TEXTS,
+        NAMES,
         "Names of the channels to notify. Default: all.",
         reload=True,
         also="notify receivers contacts actions to",

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from ingestd.alerts.channels import ChannelError, PartlyTakenError
+from ingestd.alerts.channels import ChannelError, RecipientsError
 from ingestd.alerts.config import AlertsConfig, Channel, alerts_config
 from ingestd.alerts.engine import Engine
 from ingestd.alerts.runner import open_store
@@ -36,10 +36,10 @@ class Site:
         self._folder, self.now = folder, now
         self.sent: list[tuple[str, Notification]] = []
         self.broken: set[str] = set()
-        self.refusals: list[PartlyTakenError] = []
+        self.refusals: list[RecipientsError] = []
         """What the next notifications end with, one after the other."""
         self.left_out: list[tuple[str, ...]] = []
-        """The recipients that each notification left out, as they had got it."""
+        """The recipients that each notification left out, as they had got it or refused it for good."""
         self.away = False
         self.engine = Engine(config_of(folder, text), self._open, lambda: self.now, self._send)
 
@@ -49,11 +49,11 @@ class Site:
         return open_store(config)
 
     def _send(
-        self, channel: Channel, notification: Notification, _zone: object, _url: str, taken: tuple[str, ...]
+        self, channel: Channel, notification: Notification, _zone: object, _url: str, left_out: tuple[str, ...]
     ) -> None:
         if channel.name in self.broken:
             raise ChannelError("it is broken")
-        self.left_out.append(taken)
+        self.left_out.append(left_out)
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append((channel.name, notification))

@@ -6,13 +6,15 @@ import itertools
 import socket
 import time
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from email import message_from_string, policy
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from ingestd.alerts.channels import ChannelError, send
+from ingestd.alerts.channels import ChannelError, RecipientsError, send
 from ingestd.alerts.config import Channel
 from ingestd.alerts.state import TEST, Change, Notification
 from tests.e2e.daemon import free_port
@@ -73,6 +75,92 @@ def test_a_mail_server_without_starttls() -> None:
             send(channel, NOTIFICATION, None)
     finally:
         server.stop()
+
+
+class Mailbox:
+    """Takes e-mails for all but ``gone@shop.test``; ``mails`` are recipients and content."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[list[str], str]] = []
+
+    async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, to: str, _more: object) -> str:
+        if to == "gone@shop.test":
+            return "550 no such user"
+        envelope.rcpt_tos.append(to)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.mails.append((envelope.rcpt_tos, envelope.content.decode()))
+        return "250 OK"
+
+
+@contextmanager
+def mailbox(*, utf8: bool) -> Iterator[tuple[Mailbox, Callable[..., Channel]]]:
+    """Run a mail server; yields its mailbox, and a function that returns a channel to it."""
+    box = Mailbox()
+    running = Controller(box, "127.0.0.1", free_port(), enable_SMTPUTF8=utf8)
+    running.start()
+
+    def channel(sender: str, *recipients: str) -> Channel:
+        host = {"host": "127.0.0.1", "port": running.port, "timeout_s": WAIT_SECONDS}
+        return Channel("mail", "email", tls="none", sender=sender, recipients=recipients, **host)  # type: ignore[arg-type]
+
+    try:
+        yield box, channel
+    finally:
+        running.stop()
+
+
+SENDER = "로그 알림 <a@shop.test>"
+NO_UTF8 = "the server does not support SMTPUTF8: write an address of ASCII letters"
+
+
+@pytest.mark.parametrize("utf8", [True, False], ids=["smtputf8", "ascii_only"])
+def test_names_and_addresses_that_are_not_ascii(utf8: bool) -> None:
+    """Names are encoded, and domains: any server takes them. Other addresses need one that supports them."""
+    everyone = ("운영팀 <ops@shop.test>", "web@예시.한국", "철수 <gone@shop.test>", "철수@shop.test", "ops@shop.test")
+    ops, web, gone, user, bare = everyone
+    change = Change("느림", TEST, 1.0, 1.0, None, "시험")
+    with mailbox(utf8=utf8) as (box, channel):
+        with pytest.raises(RecipientsError) as error:
+            send(channel(SENDER, *everyone), Notification("id1", TEST, 1.0, (change,)), None)
+        assert error.value.refused == {gone: "550 no such user"} | ({} if utf8 else {user: NO_UTF8})
+        assert error.value.taken == ((ops, web, user, bare) if utf8 else (ops, web, bare))
+        assert error.value.again == ()
+        ((addresses, content),) = box.mails
+        assert addresses == ["ops@shop.test", "web@xn--vv4b11d.xn--3e0b707e", *(["철수@shop.test"] if utf8 else [])]
+        assert content.isascii() is not utf8
+        mail = message_from_string(content, policy=policy.default)
+        assert (mail["From"], mail["Subject"]) == (SENDER, "[TEST] 느림: 시험")
+        named = [str(found) for found in mail["To"].addresses]
+        assert named == [ops, "web@xn--vv4b11d.xn--3e0b707e", gone, *([user] if utf8 else []), bare]
+        assert mail["Content-Transfer-Encoding"] == "base64", "not every server takes 8 bits"
+        send(channel(SENDER, *everyone), NOTIFICATION, None, "", (gone, user))
+        assert box.mails[1][1].isascii(), "a later attempt may be to others alone"
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "text"),
+    [
+        ("철수@shop.test", "b@shop.test", r"does not support SMTPUTF8: set a sender with an address of ASCII letters$"),
+        (SENDER, "철수@shop.test", rf"refused 철수@shop\.test \({NO_UTF8}\)$"),
+    ],
+    ids=["sender", "recipient"],
+)
+def test_addresses_that_a_server_cannot_take(sender: str, recipient: str, text: str) -> None:
+    with mailbox(utf8=False) as (box, channel):
+        with pytest.raises(ChannelError, match=rf"^127\.0\.0\.1 {text}"):
+            send(channel(sender, recipient), NOTIFICATION, None)
+        assert box.mails == []
+
+
+def test_a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() -> None:
+    replies = b"220 a", b"250 a", b"250 a", b"250 a", b"354 a", b"250 a", b"554 no goodbye"
+    parts = [part for reply in replies for part in (reply + b"\r\n", b"")]
+    with server(parts) as port:
+        mail = {"host": "127.0.0.1", "tls": "none", "sender": "a@shop.test", "recipients": ("b@shop.test",)}
+        send(Channel("ops", "email", port=port, timeout_s=WAIT_SECONDS, **mail), NOTIFICATION, None)  # type: ignore[arg-type]
 
 
 @contextmanager

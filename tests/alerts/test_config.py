@@ -13,6 +13,9 @@ from ingestd.alerts.quiet_hours import QuietHours
 from ingestd.settings import SettingsError, load_settings, parse_rule, reloaded, rule_document
 from tests.alerts.site import CHANNEL, START, config_of
 
+MAIL = '[alerts.channels.a]\ntype = "email"\nhost = "x"\nrecipients = {to}\nsender = "a@x"\n'
+COMMAND = '[alerts.channels.a]\ntype = "command"\ncommand = [{}]'
+
 MISTAKES = [  # id, settings, what the error says after the name of the file
     ("no_bound", "[alerts.rules.a]", ":1: error: alerts.rules.a.above: the bound is above or below; set one of them"),
     ("two_bounds", "[alerts.rules.a]\nbelow = 1\nabove = 2", ":3: error: alerts.rules.a.above: the bound is abo"),
@@ -100,6 +103,46 @@ MISTAKES = [  # id, settings, what the error says after the name of the file
         '[alerts.channels.a]\ntype = "email"\nhost = "x"\nsender = "a@x\\nBcc: b@x"\nrecipients = "b@x"',
         ":4: error: alerts.channels.a.sender: 'a@x\\nBcc: b@x' is not an e-mail address",
     ),
+    ("two", MAIL.format(to='["a@x, b@y"]'), ":4: error: alerts.channels.a.recipients: 'a@x, b@y' has more than one a"),
+    (
+        "text",
+        MAIL.format(to='"a@x b@y"'),
+        ":4: error: alerts.channels.a.recipients: 'a@x b@y' is not an e-mail address",
+    ),
+    (
+        "comma",
+        MAIL.format(to='["Ops, Web <a@x>"]'),
+        ":4: error: alerts.channels.a.recipients: 'Ops, Web <a@x>' is not an e-mail address: a name with a comma or ",
+    ),
+    (
+        "senders",
+        MAIL.format(to='"b@x"').replace('"a@x"', '"a@x, b@y"'),
+        ":5: error: alerts.channels.a.sender: 'a@x, b@y' has more than one address",
+    ),
+    ("smtp_url", MAIL.format(to='"b@x"').replace('"x"', '"smtp://x:25"'), ":3: error: alerts.channels.a.host: 'smtp:"),
+    ("smtp_port", MAIL.format(to='"b@x"').replace('"x"', '"x:25"'), ":3: error: alerts.channels.a.host: 'x:25' is not"),
+    (
+        "no_channel",
+        f"{CHANNEL}[alerts.rules.a]\nabove = 2\nchannels = []",
+        ":5: error: alerts.rules.a.channels: the list is empty: name at least one, or leave it out for all of them",
+    ),
+    ("per", '[alerts]\nper = "0s"', ":2: error: alerts.per: set at least 1s; max_notifications = 0 is no limit"),
+    (
+        "no_time",
+        '[alerts.channels.a]\nurl = "http://a"\ntimeout = "0s"',
+        ":3: error: alerts.channels.a.timeout: a notification may take from 100ms to 1h",
+    ),
+    (
+        "nul",
+        COMMAND.format('"a\\u0000"'),
+        ":3: error: alerts.channels.a.command: no program can be given an argument w",
+    ),
+    ("no_program", COMMAND.format('"", "a"'), ":3: error: alerts.channels.a.command: expected a program and its argum"),
+    (
+        "nul_in_a_path",
+        '[alerts.channels.a]\nurl = "https://a"\nca_file = "a\\u0000"',
+        ":3: error: alerts.channels.a.ca_file: expected a path, found 'a\\x00', which has a NUL",
+    ),
     (
         "plain",
         '[alerts.channels.a]\ntype = "email"\nhost = "x"\nsender = "a@x"\nrecipients = "b@x"\nuser = "u"\ntls = "none"',
@@ -160,6 +203,12 @@ def test_the_config_reaches_another_process(tmp_path: Path) -> None:
     )
     assert pickle.loads(pickle.dumps(config)) == config
     assert dataclasses.replace(config) == config
+
+
+def test_names_before_addresses_may_have_commas(tmp_path: Path) -> None:
+    text = """'"Ops, Web" <ops@shop.test>, 김철수 <kim@shop.test>,root'"""
+    found = config_of(tmp_path, MAIL.format(to=text)).channels["a"].recipients
+    assert found == ('"Ops, Web" <ops@shop.test>', "김철수 <kim@shop.test>", "root")
 
 
 RULES = [

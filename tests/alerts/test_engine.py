@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingestd import metrics
-from ingestd.alerts.channels import PartlyTakenError
+from ingestd.alerts.channels import RecipientsError
 from ingestd.alerts.evaluation import Measured
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import PageRules, page_rules_document, state_document
@@ -202,7 +202,7 @@ def test_a_failing_channel_is_reported_retried_with_backoff_and_keeps_the_order(
     site.add(4)
     assert site.step() == ["firing errors"]
     assert site.sent[0][0] == "other"
-    assert site.engine.problems() == ["alerts: the channel ops fails since 1 attempt: it is broken"]
+    assert site.engine.problems() == ["alerts: the channel ops has failed once: it is broken"]
     assert site.step() == ["resolved errors"]
     site.broken.clear()
     assert site.step(0.5) == [], "it waits longer after each failure"
@@ -235,12 +235,12 @@ recipients = ["{0}", "gone@test"]
 def test_a_recipient_that_is_refused_is_told_and_the_others_get_nothing_twice(tmp_path: Path) -> None:
     rule = ERRORS.removeprefix(CHANNEL)
     site = Site(tmp_path, MAIL.format("ops@test") + rule)
-    later = PartlyTakenError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
-    for_good = PartlyTakenError("refused gone@test (550 no)", ("ops@test",), {"gone@test": "550 no"}, ())
+    later = RecipientsError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
+    for_good = RecipientsError("refused gone@test (550 no)", (), {"gone@test": "550 no"}, ())
     site.refusals += [later, for_good]
     site.add(4)
     site.step()
-    assert site.engine.problems() == ["alerts: the channel mail fails since 1 attempt: refused gone@test (450 later)"]
+    assert site.engine.problems() == ["alerts: the channel mail has failed once: it refused gone@test (450 later)"]
     site.step()
     assert site.left_out == [(), ("ops@test",)]
     (problem,) = site.engine.problems()
@@ -262,7 +262,7 @@ def test_a_recipient_that_is_refused_is_told_and_the_others_get_nothing_twice(tm
 
 def test_a_recipient_that_is_refused_for_now_holds_up_the_others_for_half_an_hour_at_most(tmp_path: Path) -> None:
     """That of an outage before does not count, and the next notification waits for the same address no more."""
-    later = PartlyTakenError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
+    later = RecipientsError("refused gone@test (450 later)", ("ops@test",), {"gone@test": "450 later"}, ("gone@test",))
     site = Site(tmp_path, MAIL.format("ops@test") + ERRORS.removeprefix(CHANNEL))
     site.broken.add("mail")
     site.add(4)
@@ -283,6 +283,48 @@ def test_a_recipient_that_is_refused_for_now_holds_up_the_others_for_half_an_hou
     site.refusals.clear()
     site.add(4)
     assert site.step() == ["firing errors"]
+    assert site.engine.problems() == []
+
+
+def refused(again: tuple[str, ...] = (), taken: tuple[str, ...] = (), **reasons: str) -> RecipientsError:
+    return RecipientsError("refused", taken, {f"{name}@test": reason for name, reason in reasons.items()}, again)
+
+
+def test_those_who_refuse_for_good_are_not_asked_again_while_others_are(tmp_path: Path) -> None:
+    """Each of them is in /health all the time, and in the history in the end."""
+    mail = MAIL.replace('"gone@test"', '"gone@test", "web@test"').format("ops@test")
+    site = Site(tmp_path, mail + ERRORS.removeprefix(CHANNEL))
+    site.refusals += [
+        refused(("web@test",), ("ops@test",), gone="550 no", web="450 later"),
+        refused(("web@test",), web="451 later"),
+    ]
+    site.add(4)
+    site.step()
+    site.step()
+    assert site.left_out == [(), ("ops@test", "gone@test")]
+    text = "alerts: the channel mail has failed 2 times: it refused gone@test (550 no), web@test (451 later)"
+    assert site.engine.problems() == [text]
+    again = Site(tmp_path, mail + ERRORS.removeprefix(CHANNEL), site.now)
+    assert again.step() == ["firing errors"]
+    assert again.left_out == [("ops@test", "gone@test")], "a restart does not forget them"
+    (problem,) = again.engine.problems()
+    assert "mail did not reach gone@test (550 no): mend" in problem
+    assert state_document(tmp_path / "data").load().history[-1].undelivered == (
+        "mail did not reach gone@test (550 no)",
+    )
+
+
+def test_what_all_refuse_is_not_lost(tmp_path: Path) -> None:
+    """Nobody has got it: those who refused it for good are asked again once the others have done so, too."""
+    site = Site(tmp_path, MAIL.format("ops@test") + ERRORS.removeprefix(CHANNEL))
+    site.refusals += [refused(("ops@test",), gone="550 no", ops="450 later"), refused(ops="550 relaying denied")]
+    site.add(4)
+    site.step()
+    site.step(3600)
+    text = "alerts: the channel mail has failed 2 times: it refused gone@test (550 no), ops@test (550 relaying denied)"
+    assert site.engine.problems() == [text]
+    assert site.step(600)[0] == "firing errors"
+    assert site.left_out[:3] == [(), ("gone@test",), ()]
     assert site.engine.problems() == []
 
 

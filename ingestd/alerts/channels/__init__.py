@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 
-from ingestd.alerts.config import Channel, ChannelError, PartlyTakenError
+from ingestd.alerts.config import Channel, ChannelError, RecipientsError
 from ingestd.alerts.state import Notification
 
-__all__ = ["ChannelError", "PartlyTakenError", "send"]
+__all__ = ["ChannelError", "RecipientsError", "send"]
 
 
 def send(
@@ -15,7 +15,7 @@ def send(
     notification: Notification,
     zone: datetime.tzinfo | None,
     page_url: str = "",
-    taken: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = (),
 ) -> None:
     """Send a notification.
 
@@ -24,16 +24,16 @@ def send(
         notification: What.
         zone: Of times in texts for people; None: the machine's.
         page_url: Address of the dashboard, for links.
-        taken: Recipients that got it before; they do not get it again.
+        left_out: Recipients that it is not sent to: they got it before, or have refused it for good.
 
     Raises:
-        PartlyTakenError: Some recipients got it.
+        RecipientsError: Some recipients, or all of them, were refused.
         ChannelError: It was not taken: it may be sent again.
     """
     if channel.type == "email":
         from ingestd.alerts.channels.email import send_email  # noqa: PLC0415 -- only what is needed
 
-        send_email(channel, notification, zone, page_url, taken)
+        send_email(channel, notification, zone, page_url, left_out)
     elif channel.type == "command":
         from ingestd.alerts.channels.command import run_command  # noqa: PLC0415
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime
 import smtplib
 import ssl
+from collections.abc import Collection
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
+from ingestd.alerts.addresses import mailbox
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.config import Channel, ChannelError, PartlyTakenError
+from ingestd.alerts.config import Channel, ChannelError, RecipientsError
 from ingestd.alerts.messages import listed, text, title
 from ingestd.alerts.state import Notification
 
@@ -59,46 +64,62 @@ class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
     """The same with TLS from the start."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a recipient does not get an e-mail."""
+
+    reason: str
+    is_for_good: bool
+
+
+_NOT_ASCII = _Refusal("the server does not support SMTPUTF8: write an address of ASCII letters", is_for_good=True)
+
+
 def send_email(
     channel: Channel,
     notification: Notification,
     zone: datetime.tzinfo | None,
     page_url: str,
-    taken: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = (),
 ) -> None:
-    """Send a notification to all recipients but ``taken``; its Message-ID is the same each time that it is sent.
+    """Send a notification to all recipients but ``left_out``; its Message-ID is the same each time that it is sent.
 
     Raises:
-        PartlyTakenError: The server took it for some, now or before.
-        ChannelError: The server took it for no recipient.
+        RecipientsError: The server refused some of them, or all.
+        ChannelError: It got to none of them for another reason.
     """
-    wanted = [address for address in channel.recipients if address not in taken]
+    wanted = [recipient for recipient in channel.recipients if recipient not in left_out]
     if not wanted:
         return
-    refused = _sent(channel, email_message(channel, notification, zone, page_url), wanted)
+    refused = _sent(channel, notification, zone, page_url, wanted)
     if not refused:
         return
-    reasons = {address: f"{code} {_text(reason)}" for address, (code, reason) in refused.items()}
-    got = (*taken, *(address for address in wanted if address not in refused))
-    if not got:
-        raise ChannelError(f"{channel.host} refused the recipients: {next(iter(reasons.values()))}")
-    again = tuple(address for address, (code, _) in refused.items() if code < _FOR_GOOD)
-    raise PartlyTakenError(f"{channel.host} refused {listed(reasons)}", got, reasons, again)
+    reasons = {recipient: refusal.reason for recipient, refusal in refused.items()}
+    taken = tuple(recipient for recipient in wanted if recipient not in refused)
+    again = tuple(recipient for recipient, refusal in refused.items() if not refusal.is_for_good)
+    raise RecipientsError(f"{channel.host} refused {listed(reasons)}", taken, reasons, again)
 
 
-def _sent(channel: Channel, message: EmailMessage, recipients: list[str]) -> dict[str, tuple[int, bytes]]:
-    """Send a message; returns the recipients that were refused. Raises ChannelError."""
+def _sent(
+    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str, recipients: list[str]
+) -> dict[str, _Refusal]:
+    """Send a notification; returns the recipients that were refused. Raises ChannelError."""
     if channel.user and not channel.password:
         raise ChannelError("there is a user and no password: set password_file, or the variable of password")
     deadline = Deadline(_TIMEOUTS * channel.timeout_s)
     try:
-        with deadline, _connected(channel, deadline) as server:
-            if channel.user:
-                server.login(channel.user, channel.password)
-            return server.send_message(message, channel.sender, recipients)
-    except smtplib.SMTPRecipientsRefused as error:  # of all of them, though it may name only those that it asked for
-        last = list(error.recipients.values())[-1]
-        return {address: error.recipients.get(address, last) for address in recipients}
+        with deadline, closing(_connected(channel, deadline)) as server:
+            try:
+                if channel.user:
+                    server.login(channel.user, channel.password)
+                server.ehlo_or_helo_if_needed()
+                usable = _usable(channel, server, recipients)
+                message = email_message(channel, notification, zone, page_url, usable)
+                refused = _posted(server, message, mailbox(channel.sender).addr_spec, usable)
+            finally:
+                with suppress(smtplib.SMTPException, OSError):  # what was taken is taken
+                    server.quit()
+            return {recipient: _NOT_ASCII for recipient in recipients if recipient not in usable} | refused
     except smtplib.SMTPAuthenticationError as error:
         raise ChannelError(f"{channel.host} refused the login: {error.smtp_code}") from None
     except smtplib.SMTPResponseException as error:
@@ -108,20 +129,51 @@ def _sent(channel: Channel, message: EmailMessage, recipients: list[str]) -> dic
         raise ChannelError(f"{channel.host}:{channel.port} cannot be used: {why}") from None
 
 
+def _usable(channel: Channel, server: smtplib.SMTP, recipients: list[str]) -> list[str]:
+    """Return the recipients whose addresses a server understands. Raises ChannelError: not even that of the sender."""
+    if server.has_extn("smtputf8"):
+        return recipients
+    if not mailbox(channel.sender).addr_spec.isascii():
+        raise ChannelError(f"{channel.host} does not support SMTPUTF8: set a sender with an address of ASCII letters")
+    return [recipient for recipient in recipients if mailbox(recipient).addr_spec.isascii()]
+
+
+def _posted(server: smtplib.SMTP, message: EmailMessage, sender: str, recipients: list[str]) -> dict[str, _Refusal]:
+    """Send a message; returns the recipients that the server refused."""
+    addresses = {recipient: mailbox(recipient).addr_spec for recipient in recipients}
+    if not addresses:
+        return {}
+    try:
+        refused = server.send_message(message, sender, list(dict.fromkeys(addresses.values())))
+    except smtplib.SMTPRecipientsRefused as error:  # of all of them, though it may name only those that it asked for
+        last = list(error.recipients.values())[-1]
+        refused = {address: error.recipients.get(address, last) for address in addresses.values()}
+    return {
+        recipient: _Refusal(f"{code} {_text(reason)}", code >= _FOR_GOOD)
+        for recipient, address in addresses.items()
+        for code, reason in ([refused[address]] if address in refused else [])
+    }
+
+
 def _why(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def email_message(
-    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str
+    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str, wanted: Collection[str]
 ) -> EmailMessage:
-    """Return the e-mail."""
-    message = EmailMessage()
+    """Return the e-mail; it names all recipients, those that are not ``wanted`` if every server understands them."""
+    message = EmailMessage(policy.default.clone(cte_type="7bit"))  # not every server takes 8 bits
+    sender = mailbox(channel.sender)
+    named = [
+        recipient for recipient in channel.recipients if recipient in wanted or mailbox(recipient).addr_spec.isascii()
+    ]
     message["Subject"] = " ".join(title(notification).split())[:200]
-    message["From"] = channel.sender
-    message["To"] = ", ".join(channel.recipients)
+    message["From"] = sender
+    message["To"] = [mailbox(recipient) for recipient in named]
     message["Date"] = format_datetime(datetime.datetime.fromtimestamp(notification.time, datetime.UTC))
-    message["Message-ID"] = f"<{notification.id}@{channel.sender.rpartition('@')[2].strip('<> ') or 'ingestd'}>"
+    domain = sender.domain if sender.domain.isascii() else ""
+    message["Message-ID"] = f"<{notification.id}@{domain or 'ingestd'}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers of absent people
     message.set_content(text(notification, zone, page_url))
     return message

@@ -36,6 +36,7 @@ REFUSED: list[tuple[str, str, bytes, type[Exception], str]] = [  # id, name, bod
     ("value", "a", rule(above="x"), ValueError, "above: expected a number, found 'x'"),
     ("no_bound", "a", rule(), ValueError, "the bound is above or below"),
     ("query", "a", rule(above=1, query="a:(b"), QueryError, "this bracket is not closed"),
+    ("no_channel", "a", rule(above=1, channels=[]), ValueError, "channels: the list is empty: name at least one"),
     ("channel", "a", rule(above=1, channels=["op"]), ValueError, "there is no channel 'op': did you mean ops?"),
 ]
 
