@@ -22,7 +22,7 @@ from ingestd.alerts.config import AlertsConfig, page_rules
 from ingestd.alerts.delivery import Outbox
 from ingestd.alerts.evaluation import Measured, advance, contradicts, may_be_missing, measure
 from ingestd.alerts.health import channel_problems, rule_problems
-from ingestd.alerts.messages import listed, sentence
+from ingestd.alerts.messages import REMOVED, listed, measured_by, sentence
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
     FIRING,
@@ -208,7 +208,7 @@ class Engine:
                 continue
             old = self._state.rules.pop(name)
             if old.firing:
-                change = Change(name, RESOLVED, now, old.since, None, "the rule was removed")
+                change = Change(name, RESOLVED, now, old.since, None, "the rule was removed", type=REMOVED)
                 self._record(change)
                 if old.notified:
                     self._outbox.add(change, old.channels, now)
@@ -285,6 +285,7 @@ class Engine:
             rule.window_s,
             muted,
             measured.problems,
+            **measured_by(rule),
         )
 
     def _notify(self, rule: Rule, state: RuleState, change: Change, now: float) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ingestd.alerts.rules import Rule
+from ingestd.alerts.rules import WITHOUT_BOUND, Rule
 from ingestd.alerts.state import FIRING, REMINDER, RESOLVED, SUMMARY, TEST, Change, Notification
 from ingestd.event.timestamp import from_epoch
 from ingestd.units import counted, format_duration
 
 _MOST_LINES = 20
+REMOVED = "removed"
 _MARKS = {FIRING: "FIRING", RESOLVED: "RESOLVED", REMINDER: "STILL FIRING", TEST: "TEST"}
 
 
@@ -32,6 +33,12 @@ def sentence(rule: Rule, value: float | None, problems: int = 0) -> str:
     }.get(rule.type, f"{rule.metric} is {value:.6g}")
     side = ("more than" if rule.above else "less than") if rule.breaches(value) else "bound"
     return f"{measured} in {window}, {side} {rule.bound:g}"
+
+
+def measured_by(rule: Rule) -> dict[str, Any]:
+    """Return what a rule measures and its bound, as fields of a `Change`."""
+    side = {} if rule.type in WITHOUT_BOUND else {"above" if rule.above else "below": rule.bound}
+    return {"type": rule.type, "metric": str(rule.metric or ""), **side}
 
 
 def listed(reasons: Mapping[str, str]) -> str:
@@ -107,6 +114,10 @@ def change_document(change: Change) -> dict[str, Any]:
         "value": change.value,
         "text": change.text,
         "query": change.query,
+        "type": change.type,
+        "metric": change.metric,
+        "above": change.above,
+        "below": change.below,
         "window_s": change.window_s,
         "muted": change.muted,
         "problems": [{"problem": problem, "title": name} for problem, name in change.problems],

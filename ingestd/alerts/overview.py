@@ -9,7 +9,7 @@ from typing import Any
 from ingestd.alerts.channels import ChannelError, send
 from ingestd.alerts.config import AlertsConfig, page_rules
 from ingestd.alerts.delivery import Outbox
-from ingestd.alerts.messages import change_document, listed, sentence
+from ingestd.alerts.messages import change_document, listed, measured_by, sentence
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
     TEST,
@@ -118,7 +118,7 @@ def _row(name: str, rule: Rule | str, state: RuleState | None, page: PageRules, 
         "evaluated": from_epoch(found.evaluated) if found.evaluated else None,
         "value": found.value,
         "text": sentence(rule, found.value) if found.evaluated else "",
-        "type": rule.type,
+        **measured_by(rule),
         "condition": describe(rule),
         "query": rule.query,
         "window_s": rule.window_s,

@@ -13,7 +13,7 @@ from ingestd.stores.query import Condition, QueryError
 from ingestd.suggest import did_you_mean
 
 _MAX_WINDOW_S = 366 * 86_400
-_WITHOUT_BOUND = ("new_problem", "silence")
+WITHOUT_BOUND = ("new_problem", "silence")
 
 
 class RuleError(ValueError):
@@ -96,7 +96,7 @@ def make_rule(name: str, found: AlertRuleSettings, channels: Collection[str], so
 def _bounds(found: AlertRuleSettings) -> tuple[float, bool, float]:
     """Return the bound, whether it fires above it, and where it resolves."""
     given = [name for name in ("above", "below") if getattr(found, name) is not None]
-    if found.type in _WITHOUT_BOUND:
+    if found.type in WITHOUT_BOUND:
         for name in (*given, *(["resolve"] if found.resolve is not None else [])):
             raise RuleError(name, f"an alert of the type {found.type} has no bound; leave it out")
         if found.type == "new_problem" and found.evaluations > 1:

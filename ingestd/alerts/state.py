@@ -38,6 +38,9 @@ class Change(msgspec.Struct, frozen=True):
         muted: Nobody was notified.
         problems: The new problems, id and title.
         undelivered: Whom a channel did not reach, and why, in a sentence for each channel; only in the history.
+        type: What was measured, as `Rule.type`; ``removed``: the rule was; empty: not known, as in older files.
+        metric: The number of the type ``metric``.
+        above, below: The bound, if there is one.
     """
 
     alert: str
@@ -51,6 +54,10 @@ class Change(msgspec.Struct, frozen=True):
     muted: bool = False
     problems: tuple[tuple[str, str], ...] = ()
     undelivered: tuple[str, ...] = ()
+    type: str = ""
+    metric: str = ""
+    above: float | None = None
+    below: float | None = None
 
 
 class Notification(msgspec.Struct, frozen=True):

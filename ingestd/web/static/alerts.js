@@ -1,6 +1,7 @@
 /** The page "Alerts": alerts with their states, channels, history, and the form for rules of the page. */
 
 import { createEditor, draft } from "./alert_editor.js";
+import { conditionText, measuredText } from "./alert_texts.js";
 import { aborted, ask, isAway, order } from "./api.js";
 import { card, table } from "./cards.js";
 import { confirmed } from "./confirm.js";
@@ -171,7 +172,7 @@ function alertTable(alerts, act) {
       [t("alerts.name"), "", nameCell],
       [t("alerts.state"), "", stateCell],
       [t("alerts.fires"), "alert-wide", conditionCell],
-      [t("alerts.now"), "alert-wide", (row) => row.error || row.text || "–"],
+      [t("alerts.now"), "alert-wide", (row) => row.error || (row.text ? measuredText(row) : "–")],
       [t("alerts.since"), "", (row) => (row.since ? inputText(new Date(row.since)) : "–")],
       [t("alerts.channels"), "", (row) => row.channels?.join(", ") || "–"],
       [t("status.actions"), "", buttons],
@@ -202,10 +203,10 @@ function stateCell(row) {
 }
 
 function conditionCell(row) {
-  if (!row.condition) return "–";
+  if (!row.type) return "–";
   const show = () => update({ ...DEFAULTS, tab: "logs", q: row.query });
   return [
-    h("div", {}, row.condition),
+    h("div", {}, conditionText(row)),
     row.query &&
       h(
         "button",
@@ -260,7 +261,7 @@ function historyCard(history) {
             row.muted && h("span", { class: "muted small" }, ` ${t("alerts.muted")}`),
           ],
         ],
-        [t("alerts.what"), "alert-wide", (row) => [row.text, problems(row), missed(row)]],
+        [t("alerts.what"), "alert-wide", (row) => [measuredText(row), problems(row), missed(row)]],
       ],
       history,
     ),

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.daemon import Daemon
-from tests.e2e.dashboard.browser import Dashboard
+from tests.e2e.dashboard.browser import Contexts, Dashboard
 from tests.e2e.dashboard.conftest import Open
+from tests.e2e.dashboard.screens import OpenPage, Pages, on_every_screen
 from tests.waiting import wait_until
 
 _PROGRAM = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('ab').write(sys.stdin.buffer.read())"
@@ -30,56 +31,161 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     )
     with Daemon(folder, "--settings", str(settings), workers="1") as daemon:
         time = dt.datetime.now(dt.UTC).isoformat()
-        daemon.send([{"@timestamp": time, "level": "ERROR", "message": f"no {number}"} for number in range(3)])
+        daemon.send(
+            [
+                {"@timestamp": time, "level": "ERROR", "message": "no"} | {"duration_ms": 100 * number}
+                for number in (1, 2, 3)
+            ]
+        )
         daemon.wait_for_delivery(3)
         yield daemon
 
 
-def notified(daemon: Daemon) -> list[tuple[str, str]]:
-    """Return what the channel was notified of about the alert ``errors``."""
+@pytest.fixture(scope="module")
+def pages(contexts: Contexts, daemon: Daemon) -> Iterator[Pages]:
+    pages = Pages(contexts, daemon.url, "alerts")
+    yield pages
+    pages.close()
+
+
+def notified(daemon: Daemon, alert: str) -> list[str]:
+    """Return what the channel was notified of about an alert."""
     file = daemon.data_dir.parent / "ran"
     lines = file.read_text().splitlines() if file.exists() else []
-    return [(found["state"], found["alert"]) for found in map(json.loads, lines) if found["alert"] == "errors"]
+    return [found["state"] for found in map(json.loads, lines) if found["alert"] == alert]
 
 
-def test_from_a_query_to_a_notification(daemon: Daemon, visit: Open) -> None:
-    dashboard = visit(daemon.url, "q=level:ERROR")
-    page = dashboard.page
-    page.get_by_role("button", name="Alert on this").click()
-    expect(page.get_by_label("Query; empty: all events")).to_have_value("level:ERROR")
-    page.get_by_label("Name (letters, digits, _ and -)").fill("errors")
-    page.get_by_label("Window, such as 5m").fill("1h")
-    page.get_by_label("Bound", exact=True).fill("2")
-    page.get_by_role("button", name="Preview").click()
-    expect(page.locator(".alert-preview")).to_contain_text("In the last 3 d it would have fired")
-    dashboard.shot("form", full=True)
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("errors is saved.").first).to_be_visible()
-    row = page.get_by_role("row").filter(has_text="events in 1h > 2")
-    expect(row).to_contain_text("firing")
-    expect(row).to_contain_text("3 events in 1h, more than 2")
-    expect(page.get_by_role("region", name="History")).to_contain_text("3 events in 1h, more than 2")
-    wait_until(lambda: notified(daemon) == [("firing", "errors")], "the channel to be notified")
-    row.get_by_role("button", name="Test errors").click()
-    expect(page.get_by_text("The test was taken by pager.").first).to_be_visible()
-    assert notified(daemon) == [("firing", "errors"), ("test", "errors")]
-    row.get_by_role("button", name="Mute 1 h: errors").click()
-    expect(row).to_contain_text("muted until")
-    row.get_by_role("button", name="Unmute errors").click()
-    expect(row).not_to_contain_text("muted")
-    row.get_by_role("button", name="Edit errors").click()
-    page.get_by_label("Bound", exact=True).fill("5")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("row").filter(has_text="events in 1h > 5")).to_contain_text("ok")
-    wait_until(lambda: notified(daemon)[2:] == [("resolved", "errors")], "the channel to be notified")
-    dashboard.shot("list", full=True)
-    page.get_by_role("button", name="Delete errors").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("errors is deleted.").first).to_be_visible()
-    expect(page.get_by_role("button", name="Test errors")).to_have_count(0)
+def fields(form: Locator, **texts: str) -> None:
+    """Fill in fields of the form."""
+    for name, text in texts.items():
+        form.locator(f"[name={name}]").fill(text)
 
 
-SAID = {  # language: locale, what is said: saved, tested, deleted, the column of a mistake, where it is made, resolved
+WORDS = {  # language: what fires, what was measured then
+    "en": ("events in 1 h > 2", "3 events in 1 h, more than 2"),
+    "ko": ("1시간 동안 이벤트 수 2 초과", "1시간 동안 이벤트 3건(2 초과)"),
+}
+
+
+@on_every_screen
+def test_from_a_query_to_a_notification(daemon: Daemon, page: OpenPage) -> None:
+    name = f"errors-{page.screen}"
+    fires, measured = WORDS[page.screen.language]
+    page.go("q=level:ERROR").button("quick.alert").click()
+    form, said = page.page.locator(".alert-form"), page.page.locator(".alert-said")
+    expect(form.locator("[name=query]")).to_have_value("level:ERROR")
+    fields(form, name=name, window="1h", bound="2")
+    page.button("alerts.preview").click()
+    in_days = page.text("alerts.preview.times", span=page.text("unit.d", n=3), n="@").partition("@")[0]
+    expect(page.page.locator(".alert-preview")).to_contain_text(in_days.strip())
+    assert page.fits
+    page.shot("form", full=True)
+    page.button("alerts.save").click()
+    expect(said).to_have_text(page.text("alerts.saved", name=name))
+    row = page.page.get_by_role("row").filter(has=page.page.locator(f'[data-key="test {name}"]'))
+    expect(row).to_contain_text(fires)
+    expect(row).to_contain_text(page.text("alerts.state.firing"))
+    expect(row).to_contain_text(measured)
+    history = page.region("alerts.history").get_by_role("row").filter(has_text=name)
+    expect(history).to_contain_text(measured)
+    wait_until(lambda: notified(daemon, name) == ["firing"], "the channel to be notified")
+    page.button("alerts.test.label", name=name).click()
+    expect(said).to_have_text(page.text("alerts.tested", names="pager"))
+    assert notified(daemon, name) == ["firing", "test"]
+    page.button("alerts.mute.label", name=name).click()
+    expect(row).to_contain_text(page.text("alerts.muted.until", time="@").strip("@"))
+    assert page.fits
+    page.button("alerts.unmute.label", name=name).click()
+    expect(page.button("alerts.mute.label", name=name)).to_be_visible()
+    page.button("alerts.change.label", name=name).click()
+    fields(form, bound="5")
+    page.button("alerts.save").click()
+    expect(row).to_contain_text(fires.replace("2", "5"))
+    expect(row).to_contain_text(page.text("alerts.state.ok"))
+    expect(history).to_have_count(2)
+    expect(history.first).to_contain_text(page.text("alerts.state.resolved"))
+    wait_until(lambda: notified(daemon, name)[2:] == ["resolved"], "the channel to be notified")
+    assert page.fits
+    page.shot("list", full=True)
+    page.button("alerts.remove.label", name=name).click()
+    page.page.get_by_role("dialog").locator(".button").last.click()
+    expect(said).to_have_text(page.text("alerts.deleted", name=name))
+    expect(row).to_have_count(0)
+
+
+KINDS: dict[str, tuple[dict[str, str], dict[str, object], tuple[str, str], tuple[str, str]]] = {
+    # type: fields, what is kept besides them, when it fires and what was measured, in English and Korean
+    "count": (
+        {"query": "level:ERROR", "bound": "1000"},
+        {"above": 1000},
+        ("events in 1 h > 1,000", "1시간 동안 이벤트 수 1,000 초과"),
+        ("3 events in 1 h, bound 1,000", "1시간 동안 이벤트 3건(기준값 1,000)"),
+    ),
+    "rate": (
+        {"bound": "0.5", "resolve": "0.1", "evaluations": "2"},
+        {"above": 0.5, "resolve": 0.1, "evaluations": 2},
+        ("events/s in 1 h > 0.5", "1시간 동안 초당 이벤트 수 0.5 초과"),
+        ("0.0008333 events/s in 1 h, bound 0.5", "1시간 동안 초당 이벤트 0.0008333건(기준값 0.5)"),
+    ),
+    "change": (
+        {"bound": "3", "minimum": "2"},
+        {"above": 3, "minimum": 2},
+        ("events in 1 h, compared with before, > 3", "1시간 동안 이벤트 수의 직전 기간 대비 배수 3 초과"),
+        ("3 times the events of the 1 h before in 1 h, bound 3", "1시간 동안 이벤트 수가 직전 기간의 3배(기준값 3)"),
+    ),
+    "metric": (
+        {"metric": "p95:duration_ms", "bound": "800"},
+        {"above": 800},
+        ("p95:duration_ms in 1 h > 800", "1시간 동안 p95:duration_ms 800 초과"),
+        ("p95:duration_ms is 290 in 1 h, bound 800", "1시간 동안 p95:duration_ms 290(기준값 800)"),
+    ),
+    "new_problem": (
+        {"query": "level:FATAL"},
+        {},
+        ("a new problem in 1 h", "1시간 동안 새 문제 발생"),
+        ("0 new problems in 1 h", "1시간 동안 새 문제 0건"),
+    ),
+    "silence": (
+        {},
+        {},
+        ("no event in 1 h", "1시간 동안 이벤트 없음"),
+        ("3 events in 1 h", "1시간 동안 이벤트 3건"),
+    ),
+}
+DELETE = """async (names) => {
+    const { order } = await import("./static/api.js");
+    for (const name of names) await order(`alerts/${name}/delete`, {});
+}"""
+
+
+@on_every_screen
+def test_each_kind_of_rule(daemon: Daemon, page: OpenPage) -> None:
+    """It is filled in, previewed and saved; then the list says what was measured."""
+    page.go("tab=alerts")
+    korean = page.screen.language == "ko"
+    form, names = page.page.locator(".alert-form"), {kind: f"{kind}-{page.screen}" for kind in KINDS}
+    for kind, (texts, kept, *_) in KINDS.items():
+        page.button("alerts.new").click()
+        form.locator("[name=type]").select_option(kind)
+        fields(form, name=names[kind], window="1h", **texts)
+        page.button("alerts.preview").click()
+        expect(page.page.locator(".alert-bars")).to_be_visible()
+        page.button("alerts.save").click()
+        expect(page.page.locator(".alert-said")).to_have_text(page.text("alerts.saved", name=names[kind]))
+        rows = {row["alert"]: row for row in json.loads(daemon.get("/api/alerts"))["alerts"]}
+        written = {key: text for key, text in texts.items() if key in {"query", "metric"}}
+        type_ = {} if kind == "count" else {"type": kind}
+        assert rows[names[kind]]["settings"] == {"window": "1h"} | type_ | written | kept
+    for kind, (_, _, fires, measured) in KINDS.items():
+        row = page.page.get_by_role("row").filter(has=page.page.locator(f'[data-key="test {names[kind]}"]'))
+        expect(row).to_contain_text(fires[korean])
+        expect(row).to_contain_text(measured[korean])
+    assert page.fits
+    page.shot("kinds", full=True)
+    page.page.evaluate(DELETE, [*names.values()])
+
+
+SAID = {  # language: locale, what is said: saved, tested, deleted, the column of a mistake, where it is made
     "en": ("en-US", "{} is saved.", "The test was taken by pager.", "{} is deleted.", "character 7", "in the settings"),
     "ko": ("ko-KR", "{}을(를) 저장", "테스트를 받은 채널: pager", "{}을(를) 삭제", "7번째 글자", "설정 파일의 알림"),
 }
@@ -126,6 +232,7 @@ def fits(dashboard: Dashboard) -> None:
 @pytest.mark.parametrize("language", [*SAID])
 def test_the_form_in_each_language_wide_and_on_a_phone(daemon: Daemon, visit: Open, language: str) -> None:
     locale, saved, tested, deleted, column, of_file = SAID[language]
+    fires, measured = WORDS[language]
     dashboard = visit(daemon.url, "tab=alerts", locale=locale)
     page = dashboard.page
     row = page.get_by_role("row").filter(has_text="of-the-file")
@@ -137,14 +244,14 @@ def test_the_form_in_each_language_wide_and_on_a_phone(daemon: Daemon, visit: Op
         name = f"{language}-{width}"
         fill_in(dashboard, name, column)
         expect(said).to_contain_text(saved.format(name))
-        expect(history.get_by_role("row").filter(has_text=name)).to_contain_text("3 events in 1h, more than 2")
+        expect(history.get_by_role("row").filter(has_text=name)).to_contain_text(measured)
         page.locator(f'[data-key="change {name}"]').click()
         form.locator("[name=bound]").fill("5")
         form.locator("[type=submit]").click()
-        expect(page.get_by_role("row").filter(has_text="events in 1h > 5")).to_contain_text(name)
+        expect(page.get_by_role("row").filter(has_text=fires.replace("2", "5"))).to_contain_text(name)
         page.locator(f'[data-key="test {name}"]').click()
         expect(said).to_contain_text(tested)
-        expect(history.get_by_role("row").filter(has_text=name).first).to_contain_text("3 events in 1h")
+        expect(history.get_by_role("row").filter(has_text=name).first).to_contain_text(measured.partition("3")[0])
         fits(dashboard)
         page.locator(f'[data-key="remove {name}"]').click()
         page.get_by_role("dialog").locator(".button").last.click()
