@@ -40,7 +40,7 @@ RULES: list[tuple[dict[str, Any], Measured]] = [
     ({"type": "change", "above": 1, "minimum": 2}, Measured(2.0)),
     ({"type": "change", "above": 1, "minimum": 5}, Measured(None)),
     ({"type": "metric", "above": 1, "metric": "avg:duration_ms"}, Measured(25.0)),
-    ({"type": "metric", "above": 1, "metric": "p95:duration_ms"}, Measured(pytest.approx(38.5, abs=1.6))),
+    ({"type": "metric", "above": 1, "metric": "p95:duration_ms"}, Measured(pytest.approx(38.5, abs=1.6))),  # type: ignore[arg-type]
     ({"type": "metric", "above": 1, "metric": "max:duration_ms"}, Measured(40.0)),
     ({"type": "metric", "above": 1, "metric": "avg:duration_ms", "query": "level:FATAL"}, Measured(None)),
     ({"type": "silence"}, Measured(4)),
