@@ -67,9 +67,9 @@ export function wordTable({ words, before, previous_total: previousTotal }) {
         head("words.rank", "num"),
         head("words.word"),
         head("words.count", "num"),
-        head("words.share", "num wide"),
-        head("words.time", "wide"),
-        compared ? [head("words.change", "num"), head("words.rankchange", "num wide")] : null,
+        head("words.share", "num"),
+        head("words.time"),
+        compared ? [head("words.change", "num"), head("words.rankchange", "num")] : null,
       ),
     ),
     h(
@@ -87,12 +87,12 @@ function row(word, most, compared) {
     h("td", { class: "num muted" }, number(word.rank)),
     h("th", { scope: "row", class: "word-cell" }, bar(word.count, most), wordLink(word.word)),
     h("td", { class: "num" }, number(word.count)),
-    h("td", { class: "num wide" }, percent(word.share, 1)),
-    h("td", { class: "wide word-spark" }, trend(word)),
+    h("td", { class: "num" }, percent(word.share, 1)),
+    h("td", { class: "word-spark" }, trend(word)),
     compared
       ? [
           h("td", { class: "num" }, change(word.count, word.previous)),
-          h("td", { class: "num wide" }, rankChange(word)),
+          h("td", { class: "num" }, rankChange(word)),
         ]
       : null,
   );

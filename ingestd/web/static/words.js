@@ -71,23 +71,18 @@ function createOverview() {
   const notice = h("div", { class: "words-notice" });
   const list = h("div", { class: "words-list skeleton skeleton-table" });
   const side = h("div", { class: "words-side" });
-  const element = h(
+  const grid = h(
     "div",
-    { class: "words-overview" },
-    tiles,
-    notice,
+    { class: "words-grid" },
     h(
-      "div",
-      { class: "words-grid" },
-      h(
-        "section",
-        { class: "card", "aria-label": t("words.title") },
-        h("div", { class: "card-head" }, h("h2", {}, t("words.title")), h("div", { class: "words-tools" }, find, csv)),
-        list,
-      ),
-      side,
+      "section",
+      { class: "card", "aria-label": t("words.title") },
+      h("div", { class: "card-head" }, h("h2", {}, t("words.title")), h("div", { class: "words-tools" }, find, csv)),
+      list,
     ),
+    side,
   );
+  const element = h("div", { class: "words-overview" }, tiles, notice, grid);
 
   async function load(question, signal) {
     asked = question;
@@ -108,6 +103,7 @@ function createOverview() {
     put(list, answer.words.length ? wordTable(answer) : h("p", { class: "card-text muted" }, nothing(question)));
     csv.disabled = !answer.words.length;
     put(side, ["rising", "new", "fallen"].map((name) => wordList(name, answer)), unanswered(answer));
+    grid.classList.toggle("alone", !side.firstChild);
   }
 
   const nothing = ({ state }) => t(state.find ? "words.notfound" : "words.none", { text: state.find });

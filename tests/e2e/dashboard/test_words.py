@@ -23,6 +23,13 @@ NAMES = {  # of the days, and of countries
 }
 """What the browser says, not the page."""
 
+HIDDEN = """table => [...table.querySelectorAll("tr > *")].filter(cell => {
+    const { left, right, width } = cell.getBoundingClientRect();
+    const whole = cell.classList.contains("word-cell") || cell.scrollWidth <= cell.clientWidth;
+    return !(cell.checkVisibility() && width > 8 && whole && left >= 0 && right <= innerWidth);
+}).map(cell => cell.outerHTML)"""
+"""Cells that are not shown, or cut off; a word may be."""
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -60,9 +67,12 @@ def test_the_word_is_the_first_of_those_that_rise(page: OpenPage) -> None:
     cells = page.page.locator(".words-table tbody tr").first.locator("td")
     places = f"↑ 5{page.text('words.placesup', n=5)}"
     expect(cells).to_have_text(["1", "90", "25%", "", "▲ +900%", places])
-    expect(cells.nth(2)).to_be_visible(visible=not page.screen.is_phone)
-    assert page.fits
+    expect(cells.nth(3).locator(".sparkline")).to_have_accessible_name(page.text("words.trend", word=incident.RISING))
     page.shot("lists", full=True)
+    for width in {page.screen.width, 360} if page.screen.is_phone else {page.screen.width}:
+        page.resize(width, 740)
+        assert page.fits
+        assert page.page.locator(".words-table").evaluate(HIDDEN) == []
 
 
 @on_every_screen
