@@ -1,8 +1,8 @@
-"""``GET api/views``, ``POST api/views`` and ``POST api/views/delete``: saved views of the dashboard, by name.
+"""``GET api/views``, ``POST api/views`` and ``POST api/views/delete``: views of the dashboard, by name.
 
-A view is the state of the page as its address has it after ``#``. All who may see the dashboard share them; they are
-kept in ``views.json`` of the data folder. Who may change them is checked by the authentication middleware, as for every
-POST.
+A view is the state of the page as its address has it after ``#``. All who may see the dashboard share them. Some are
+built in, the others are kept in ``views.json`` of the data folder. Who may change them is checked by the authentication
+middleware, as for every POST.
 """
 
 from __future__ import annotations
@@ -25,14 +25,28 @@ MAX_STATE = 8000
 
 
 class View(msgspec.Struct, forbid_unknown_fields=True):
-    """A name and the state of the page."""
+    """A name and the state of the page; one without ``range`` or ``from`` is opened at the time that the page shows."""
 
     name: str
     state: str = ""
 
 
+class BuiltIn(View):
+    """A view that is always there; ``built_in`` is what the page calls it by, in its languages."""
+
+    built_in: str = ""
+
+
+BUILT_IN = (
+    BuiltIn("Top searches, 30 days", "tab=words&range=30d", "words"),
+    BuiltIn("Warnings with stack traces", "level=WARNING&traces=1", "problems"),
+    BuiltIn("Server errors (5xx)", "q=status_code%3A%5B500+TO+599%5D", "server"),
+    BuiltIn("Where visitors come from", "tab=visitors", "visitors"),
+)
+
+
 class Views(msgspec.Struct):
-    """The views in the order in which they were made."""
+    """The saved views in the order in which they were made."""
 
     views: list[View] = []
 
@@ -53,6 +67,7 @@ def save(content: Views, view: View) -> None:
         raise ViewError(f"the name of a view has 1 to {MAX_NAME} characters, and no control characters")
     if len(view.state) > MAX_STATE:
         raise ViewError(f"the view has {len(view.state):,} characters, and at most {MAX_STATE:,} are allowed")
+    _refuse_built_in(name, "replaced; choose another name")
     for known in content.views:
         if known.name == name:
             known.state = view.state
@@ -63,8 +78,19 @@ def save(content: Views, view: View) -> None:
 
 
 def delete(content: Views, view: View) -> None:
-    """Delete a view; nothing happens if there is none of this name."""
+    """Delete a view; nothing happens if there is none of this name. Raises ViewError."""
+    _refuse_built_in(view.name, "deleted")
     content.views[:] = [known for known in content.views if known.name != view.name]
+
+
+def _refuse_built_in(name: str, what: str) -> None:
+    if any(view.name == name for view in BUILT_IN):
+        raise ViewError(f"the view {name!r} is built in, and cannot be {what}")
+
+
+def _answer(content: Views) -> web.Response:
+    """Return all views: those that are built in, then the saved ones."""
+    return json_response({"views": msgspec.to_builtins([*BUILT_IN, *content.views])})
 
 
 def view_routes(data_dir: Path, prefix: str = "") -> list[web.RouteDef]:
@@ -73,7 +99,7 @@ def view_routes(data_dir: Path, prefix: str = "") -> list[web.RouteDef]:
 
     async def show(_: web.Request) -> web.StreamResponse:
         try:
-            return json_response(msgspec.to_builtins(await asyncio.to_thread(document.load)))
+            return _answer(await asyncio.to_thread(document.load))
         except OSError as error:
             return json_error(503, f"the views cannot be read: {error.strerror or error}")
 
@@ -93,7 +119,7 @@ def _change_handler(document: Document[Views], change: Callable[[Views, View], N
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
             view = decoded(await request.read(), View)
-            return json_response(msgspec.to_builtins(await asyncio.to_thread(apply, view)))
+            return _answer(await asyncio.to_thread(apply, view))
         except msgspec.MsgspecError as error:
             return json_error(400, f"the body is not valid: {error}")
         except ViewError as error:

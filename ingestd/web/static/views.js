@@ -1,4 +1,4 @@
-/** Saved views: the state of the page under a name, in the data folder, for all who use it; and the quick ones. */
+/** Views: the state of the page under a name, for all who use it: those that are built in, and those of the data folder. */
 
 import { ask, order } from "./api.js";
 import { copy, h, popup, put } from "./dom.js";
@@ -7,27 +7,34 @@ import { icon } from "./icons.js";
 import { failureText } from "./notices.js";
 import { current, format, parse, update } from "./state.js";
 
-const NOTHING = { q: "", filters: [], level: "", traces: false, live: false, problem: "", word: "", find: "" };
-/** The views that are always there; what they do not name stays. */
-const QUICK = {
-  words: ["trend", { ...NOTHING, tab: "words", range: "30d", from: "", to: "" }],
-  problems: ["alert", { ...NOTHING, tab: "logs", level: "WARNING", traces: true }],
-  server: ["pulse", { ...NOTHING, tab: "logs", q: "status_code:[500 TO 599]" }],
-  visitors: ["globe", { ...NOTHING, tab: "visitors" }],
-};
+/** Icons of the views that are built in. */
+const GLYPHS = { words: "trend", problems: "alert", server: "pulse", visitors: "globe" };
 
-/** What a view keeps: all of the state but the live tail. */
-const kept = () => format({ ...current(), live: false });
+/** Return what a view is called: those that are built in have a name in each language. */
+const titleOf = ({ name, built_in: key }) => (key ? t(`quick.${key}`) : name);
+
+const TIME = /(^|&)(range|from)=/;
+
+/** Return the state that a view leads to; the time, the zone and the refresh stay as they are if it names none. */
+function opened(view) {
+  const named = parse(view.state);
+  const { range, from, to, zone, every } = current();
+  const time = TIME.test(view.state) ? {} : { range, from, to };
+  return { ...named, ...time, zone: named.zone || zone, every: named.every || every };
+}
+
+/** Return what is saved of the page: all of its state but the live tail, with a time. */
+function kept() {
+  const state = format({ ...current(), live: false });
+  return TIME.test(state) ? state : `${state}&range=${current().range}`.replace(/^&/, "");
+}
 
 /**
  * Return `{element, menu, show()}`: a link for each view, and after them `last`; a button to save, share and delete
  * views.
  */
 export function createViews(last) {
-  const quick = Object.entries(QUICK).map(([name, [glyph, change]]) =>
-    link(t(`quick.${name}`), glyph, () => ({ ...current(), around: "", ...change }), { quick: name }),
-  );
-  const saved = h("span", { class: "views" });
+  const list = h("span", { class: "views" });
   const button = h(
     "button",
     { class: "quick", type: "button", data: { views: "" } },
@@ -35,24 +42,24 @@ export function createViews(last) {
     h("span", {}, t("views.title")),
   );
   const menu = popup({ button, label: t("views.title"), content });
-  const element = h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, quick, saved, last);
+  const element = h("div", { class: "quicks", role: "group", "aria-label": t("quick.label") }, list, last);
   let views = [],
-    links = quick;
+    links = [],
+    asking = null;
 
   function become(answer) {
     ({ views } = answer);
-    const own = views.map(({ name, state }) => link(name, "bookmark", () => parse(state), { view: name }));
-    links = [...quick, ...own];
-    put(saved, own);
-    show();
+    links = views.map(link);
+    put(list, links);
   }
   function show() {
+    if (!views.length) load();
     for (const each of links) each.point();
   }
   function content(close) {
     const name = h("input", { class: "input", name: "name", maxlength: 80, required: true, autocomplete: "off" });
     const problem = h("p", { class: "form-error", role: "alert" });
-    const list = h("ul", { class: "view-list" });
+    const saved = h("ul", { class: "view-list" });
     const send = async (path, body) => {
       try {
         become(await order(path, body));
@@ -65,8 +72,8 @@ export function createViews(last) {
     };
     const rows = () =>
       put(
-        list,
-        views.map(({ name: own, state }) => row(own, state, async () => (await send("views/delete", { name: own })) && rows())),
+        saved,
+        views.map((view) => row(view, async () => (await send("views/delete", { name: view.name })) && rows())),
       );
     rows();
     load().then(rows);
@@ -79,53 +86,56 @@ export function createViews(last) {
     );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      if (await send("views", { name: name.value.trim(), state: kept() })) close();
+      const typed = name.value.trim();
+      const known = views.find((view) => titleOf(view) === typed);
+      if (await send("views", { name: known?.name ?? typed, state: kept() })) close();
     });
-    return h("div", { class: "view-menu" }, h("p", { class: "popup-title" }, t("views.keep")), form, list);
+    return h("div", { class: "view-menu" }, h("p", { class: "popup-title" }, t("views.keep")), form, saved);
   }
-  async function load() {
+  const load = () => (asking ??= read().finally(() => (asking = null)));
+  async function read() {
     try {
       become(await ask("views"));
     } catch {
-      // The page is useful without them, and the menu says why saving fails.
+      // The page is useful without them; they are asked for again, and the menu says why saving fails.
     }
   }
-  load();
   return { element, menu, show };
 }
 
-function row(name, state, remove) {
+function row(view, remove) {
+  const name = titleOf(view);
   const share = h(
     "button",
     { class: "ghost small", type: "button", "aria-label": `${t("views.copy")}: ${name}` },
     icon("copy", 14),
     h("span", { data: { label: "" } }, t("views.copy")),
   );
-  const address = new URL(`#${state}`, location.href).href;
+  const address = new URL(`#${view.state}`, location.href).href;
   share.addEventListener("click", () => copy(address, share, t("record.copied")));
-  return h(
-    "li",
-    {},
-    h("span", { class: "view-name", title: name }, name),
-    share,
-    h(
-      "button",
-      { class: "ghost square small", type: "button", "aria-label": `${t("views.delete")}: ${name}`, on: { click: remove } },
-      icon("close", 14),
-    ),
+  const out = h(
+    "button",
+    { class: "ghost square small", type: "button", "aria-label": `${t("views.delete")}: ${name}`, on: { click: remove } },
+    icon("close", 14),
   );
+  return h("li", {}, h("span", { class: "view-name", title: name }, name), share, view.built_in ? null : out);
 }
 
-/** Return a link to the state that `become()` returns; `point()` lets it lead there. */
-function link(text, glyph, become, data) {
-  const element = h("a", { class: "quick", data }, icon(glyph, 14), h("span", { class: "view-name" }, text));
+/** Return a link to a view; `point()` lets it lead there from what the page shows now. */
+function link(view) {
+  const element = h(
+    "a",
+    { class: "quick", data: view.built_in ? { quick: view.built_in } : { view: view.name } },
+    icon(GLYPHS[view.built_in] ?? "bookmark", 14),
+    h("span", { class: "view-name" }, titleOf(view)),
+  );
   element.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
-    update(become());
+    update(opened(view));
   });
   element.point = () => {
-    const hash = format(become());
+    const hash = format(opened(view));
     element.href = `#${hash}`;
     if (hash === format(current())) element.setAttribute("aria-current", "true");
     else element.removeAttribute("aria-current");

@@ -18,11 +18,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, expect
 
+from ingestd.web.api.views import BUILT_IN
 from tests.e2e.dashboard.browser import Contexts
 from tests.e2e.dashboard.conftest import Site
 from tests.e2e.dashboard.history import FAILED_MS, HOSTS, SLOW_MS, ZONE
 from tests.e2e.dashboard.screens import OpenPage, Pages, bars, in_both_languages, on_every_screen, tips_are_beside
 
+QUICK = [
+    "tab=words&range=30d&zone=utc",
+    "range=30d&level=WARNING&zone=utc&traces=1",
+    "q=status_code%3A%5B500+TO+599%5D&range=30d&zone=utc",
+    "tab=visitors&range=30d&zone=utc",
+]
+"""Where the views lead that are built in, from a page that shows 30 days in UTC."""
 ELSEWHERE = ZoneInfo("America/New_York")
 
 
@@ -326,7 +334,7 @@ def test_views_are_saved_shared_and_deleted(page: OpenPage) -> None:
     page.page.evaluate("localStorage.clear()")
     page.go("range=30d").reload()  # the views are those of everyone
     expect(view).not_to_have_attribute("aria-current", "true")
-    assert (view.get_attribute("href") or "").removeprefix("#") == saved
+    expect(view).to_have_attribute("href", f"#{saved}")
     view.click()
     page.settled()
     assert page.state == saved
@@ -347,6 +355,30 @@ def test_views_are_saved_shared_and_deleted(page: OpenPage) -> None:
     page.go("range=30d").reload()
     expect(page.page.locator("[data-quick]")).to_have_count(4)
     expect(view).to_have_count(0)
+
+
+@on_every_screen
+def test_the_quick_views_are_views_that_stay(page: OpenPage) -> None:
+    page.go("range=30d&zone=utc&cols=status_code")
+    quick, rows = page.page.locator("[data-quick]"), page.page.locator(".view-list li")
+    titles = [page.text(f"quick.{view.built_in}") for view in BUILT_IN]
+    expect(quick).to_have_text(titles)
+    if page.screen.language == "en":
+        assert titles == [view.name for view in BUILT_IN]
+    for link, state in zip(quick.all(), QUICK, strict=True):
+        link.click()
+        page.settled()
+        assert page.state == state
+        expect(link).to_have_attribute("aria-current", "true")
+    page.page.locator("[data-views]").click()
+    expect(rows.locator(".view-name")).to_have_text(titles)
+    expect(rows.get_by_role("button")).to_have_text([page.text("views.copy")] * 4)  # and none to delete it
+    form = page.page.locator(".view-form")
+    form.locator("[name=name]").fill(titles[0])
+    form.get_by_role("button", name=page.text("views.save")).click()
+    expect(form.get_by_role("alert")).to_contain_text(f"the view '{BUILT_IN[0].name}' is built in")
+    page.shot("quick-views")
+    expect(quick).to_have_text(titles)
 
 
 @on_every_screen

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from ingestd.web.api.views import MAX_NAME, MAX_STATE, MAX_VIEWS, View, ViewError, Views, save, view_routes
+from ingestd.web.api.views import BUILT_IN, MAX_NAME, MAX_STATE, MAX_VIEWS, View, ViewError, Views, save, view_routes
 
 Client = TestClient[web.Request, web.Application]
 
@@ -25,20 +25,29 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
 
 
 async def views(client: Client) -> Any:
-    return await (await client.get("/api/views")).json()
+    """Return the saved views, which come after those that are built in."""
+    return saved(await (await client.get("/api/views")).json())
+
+
+def saved(answer: Any) -> Any:
+    found = answer["views"]
+    assert found[: len(BUILT_IN)] == [
+        {"name": view.name, "state": view.state, "built_in": view.built_in} for view in BUILT_IN
+    ]
+    return found[len(BUILT_IN) :]
 
 
 async def test_save_replace_delete(client: Client, tmp_path: Path) -> None:
-    assert await views(client) == {"views": []}
+    assert await views(client) == []
     for name, state in [(" 장애 ", "level=ERROR"), ("b", "range=7d"), ("장애", "level=WARNING")]:
         assert (await client.post("/api/views", json={"name": name, "state": state})).status == 200
     assert (tmp_path / "views.json").exists()
     expected = [{"name": "장애", "state": "level=WARNING"}, {"name": "b", "state": "range=7d"}]
-    assert await views(client) == {"views": expected}
+    assert await views(client) == expected
     answer = await client.post("/api/views/delete", json={"name": "장애"})
-    assert await answer.json() == {"views": expected[1:]}
+    assert saved(await answer.json()) == expected[1:]
     assert (await client.post("/api/views/delete", json={"name": "nobody"})).status == 200
-    assert await views(client) == {"views": expected[1:]}
+    assert await views(client) == expected[1:]
 
 
 @pytest.mark.parametrize(
@@ -46,18 +55,33 @@ async def test_save_replace_delete(client: Client, tmp_path: Path) -> None:
     [
         (b"{", "the body is not valid"),
         (b'{"name": "a", "more": 1}', "the body is not valid"),
+        (b'{"name": "a", "built_in": "words"}', "the body is not valid"),
         (b'{"name": " "}', "1 to 80 characters"),
         (b'{"name": "a\\nb"}', "control characters"),
         (b'{"name": "%b"}' % (b"a" * (MAX_NAME + 1)), "1 to 80 characters"),
         (b'{"name": "a", "state": "%b"}' % (b"a" * (MAX_STATE + 1)), "at most 8,000 are allowed"),
     ],
-    ids=["json", "unknown", "empty", "control", "long_name", "long_state"],
+    ids=["json", "unknown", "built_in", "empty", "control", "long_name", "long_state"],
 )
 async def test_what_is_refused(client: Client, body: bytes, text: str) -> None:
     answer = await client.post("/api/views", data=body)
     assert answer.status == 400
     assert text in (await answer.json())["error"]["message"]
-    assert await views(client) == {"views": []}
+    assert await views(client) == []
+
+
+@pytest.mark.parametrize("name", [view.name for view in BUILT_IN])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("", "is built in, and cannot be replaced; choose another name"), ("/delete", "is built in, and cannot be deleted")],
+    ids=["save", "delete"],
+)
+async def test_those_that_are_built_in_stay(client: Client, tmp_path: Path, name: str, path: str, text: str) -> None:
+    answer = await client.post(f"/api/views{path}", json={"name": name})
+    assert answer.status == 400
+    assert (await answer.json())["error"]["message"] == f"the view {name!r} {text}"
+    assert await views(client) == []
+    assert not (tmp_path / "views.json").exists()
 
 
 def test_there_is_a_limit() -> None:
