@@ -1,6 +1,6 @@
 /** The columns of the events: sorted within what is shown, moved, sized. */
 
-import { h, popup } from "./dom.js";
+import { h, popup, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { LEVELS, levelName, levelOf } from "./levels.js";
@@ -75,14 +75,25 @@ function orders(close) {
         orderName(next),
       ),
     ),
+    cols.length ? columnList() : null,
   );
 }
 
-/** Return the head of a column: its name sorts, and buttons move, size and remove it. */
-export function columnHead(path, state) {
-  const sorted = state.sort === path ? "ascending" : state.sort === `-${path}` ? "descending" : "none";
-  const next = { none: path, ascending: `-${path}`, descending: "" }[sorted];
-  const place = state.cols.indexOf(path);
+/** Return the columns, each with the buttons that move and remove it: on a phone, a row is a card and has no head. */
+function columnList() {
+  const list = h("ul", { class: "column-list", "aria-label": t("column.title") });
+  const show = () =>
+    put(
+      list,
+      current().cols.map((path) => h("li", { on: { click: show } }, h("span", { class: "column-name" }, path), tools(path, current()))),
+    );
+  show();
+  return [h("p", { class: "popup-title" }, t("column.title")), list];
+}
+
+/** Return the buttons that move and remove a column. */
+function tools(path, { cols }) {
+  const place = cols.indexOf(path);
   const tool = (key, glyph, act) =>
     h(
       "button",
@@ -96,6 +107,17 @@ export function columnHead(path, state) {
       },
       glyph,
     );
+  return [
+    place > 0 ? tool("column.left", "‹", () => move(path, -1)) : null,
+    place < cols.length - 1 ? tool("column.right", "›", () => move(path, 1)) : null,
+    tool("table.drop", icon("close", 12), () => toggleIn("cols", path)),
+  ];
+}
+
+/** Return the head of a column: its name sorts, and buttons move, size and remove it. */
+export function columnHead(path, state) {
+  const sorted = state.sort === path ? "ascending" : state.sort === `-${path}` ? "descending" : "none";
+  const next = { none: path, ascending: `-${path}`, descending: "" }[sorted];
   const head = h(
     "th",
     { scope: "col", class: "cell-head", "aria-sort": sorted },
@@ -111,9 +133,7 @@ export function columnHead(path, state) {
       path,
       h("span", { "aria-hidden": "true" }, { none: "", ascending: " ↑", descending: " ↓" }[sorted]),
     ),
-    place > 0 ? tool("column.left", "‹", () => move(path, -1)) : null,
-    place < state.cols.length - 1 ? tool("column.right", "›", () => move(path, 1)) : null,
-    tool("table.drop", icon("close", 12), () => toggleIn("cols", path)),
+    tools(path, state),
   );
   head.append(handle(path, head, state));
   size(head, path, state);

@@ -199,6 +199,7 @@ export const en = {
   "sort.label": "Order",
   "sort.within": "within the {n} events shown",
   "sort.by": "Sort by {field}",
+  "column.title": "Columns",
   "column.left": "Move {field} to the left",
   "column.right": "Move {field} to the right",
   "column.size": "Width of the column {field}",

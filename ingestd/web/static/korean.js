@@ -199,6 +199,7 @@ export const ko = {
   "sort.label": "정렬",
   "sort.within": "표시된 {n}건 안에서",
   "sort.by": "{field} 기준 정렬",
+  "column.title": "열",
   "column.left": "{field} 열을 왼쪽으로",
   "column.right": "{field} 열을 오른쪽으로",
   "column.size": "{field} 열 너비",

@@ -442,10 +442,8 @@ def test_columns_are_sorted_within_what_is_shown(page: OpenPage) -> None:
 @on_every_screen
 def test_columns_are_moved_sized_and_named(page: OpenPage) -> None:
     page.go("range=30d&cols=status_code,search_word&q=" + quote("search_word:jeju"))
-    if page.screen.is_phone:  # there a row is a card
-        name = "cell => getComputedStyle(cell, '::before').content"
-        assert page.rows.first.locator("td.cell-value").last.evaluate(name) == '"search_word"'
-        page.shot("columns")
+    if page.screen.is_phone:
+        columns_of_cards(page)
         return
     names = page.page.locator("th .sort-by")
     page.button("column.left", field="search_word").click()
@@ -474,6 +472,27 @@ def test_columns_are_moved_sized_and_named(page: OpenPage) -> None:
     page.reload()
     assert page.state == state
     expect(names).to_have_text(["search_word", "status_code ↑"])
+
+
+def columns_of_cards(page: OpenPage) -> None:
+    """On a phone a row is a card, whose lines are moved and removed in the menu of the order."""
+    name = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    cells, listed = page.rows.first.locator("td.cell-value"), page.page.locator(".column-list .column-name")
+    assert cells.evaluate_all(name) == ['"status_code"', '"search_word"']
+    page.page.locator("[data-sorting]").click()
+    buttons = page.page.locator(".column-list").get_by_role("button")
+    buttons.and_(page.button("column.left", field="search_word")).click()
+    expect(listed).to_have_text(["search_word", "status_code"])
+    assert cells.evaluate_all(name) == ['"search_word"', '"status_code"']
+    assert "cols=search_word%2Cstatus_code" in page.state
+    page.shot("columns")
+    assert in_window(page.page.locator(".column-list"))
+    sizes = buttons.evaluate_all("buttons => buttons.map(button => [button.offsetWidth, button.offsetHeight])")
+    assert len(sizes) == 4
+    assert min(map(min, sizes)) >= 40
+    buttons.and_(page.button("table.drop", field="search_word")).click()
+    expect(listed).to_have_text(["status_code"])
+    assert cells.evaluate_all(name) == ['"status_code"']
 
 
 @on_every_screen
