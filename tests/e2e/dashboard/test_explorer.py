@@ -31,6 +31,30 @@ QUICK = [
     "tab=visitors&range=30d&zone=utc",
 ]
 """Where the views lead that are built in, from a page that shows 30 days in UTC."""
+BOXES = """cards => cards.map(card => {
+    const { left, top, width, height } = card.getBoundingClientRect();
+    return [left + scrollX, top + scrollY, width, height].map(Math.round);
+})"""
+"""Where each card is, and its size."""
+FEW = [
+    "range=30d&q=level:ERROR",
+    "tab=words&range=30d&q=search_word:jeju",
+    "tab=problems&range=30d",
+    "tab=visitors&range=30d&q=search_word:jeju",
+]
+HOLES = """main => {
+    const { paddingLeft, paddingRight } = getComputedStyle(main), page = main.getBoundingClientRect();
+    const left = page.left + parseFloat(paddingLeft), right = page.right - parseFloat(paddingRight);
+    const shown = [...main.querySelectorAll(".card, .sidebar")].filter(card => card.checkVisibility());
+    const boxes = shown.map(card => card.getBoundingClientRect()).sort((a, b) => a.left - b.left);
+    return shown.filter(card => {
+        const y = card.getBoundingClientRect().top + 1;
+        const beside = boxes.filter(box => box.top <= y && y <= box.bottom);
+        const starts = [...beside.map(box => box.left), right], ends = [left, ...beside.map(box => box.right)];
+        return starts.some((start, at) => start > Math.max(...ends.slice(0, at + 1)) + 24);
+    }).map(card => card.outerHTML.slice(0, 200));
+}"""
+"""Cards with an empty place beside their upper edge, wider than what is between two cards."""
 ELSEWHERE = ZoneInfo("America/New_York")
 
 
@@ -236,6 +260,31 @@ def test_panels_of_any_field(page: OpenPage, site: Site) -> None:
     assert page.settled().total == sum(sent.word == "jeju" for sent in site.history.sent)
     page.go("charts=~number,~nonsense~a,~histogram~%2525")  # an address that was cut
     expect(sections).to_have_count(5)
+
+
+@on_every_screen
+def test_more_values_move_nothing(page: OpenPage) -> None:
+    page.go("range=30d&charts=@timestamp")  # every event has another one
+    panel = page.region("top.field", field="@timestamp")
+    rows, cards = panel.locator(".top-row"), page.still().page.locator(".card")
+    expect(rows).to_have_count(7)
+    before = cards.evaluate_all(BOXES)
+    assert len(before) > 4
+    for key, count in [("top.more", 50), ("top.less", 7)]:
+        panel.get_by_role("button", name=page.text(key), exact=True).click()
+        expect(rows).to_have_count(count)
+        page.shot(key)
+        assert cards.evaluate_all(BOXES) == before
+        assert page.fits
+
+
+@on_every_screen
+def test_a_page_with_few_events_has_no_empty_halves(page: OpenPage) -> None:
+    for state in FEW:
+        page.go(state)
+        assert page.page.locator("main").evaluate(HOLES) == [], state
+        assert page.fits
+        page.shot(f"few-{FEW.index(state)}", full=True)
 
 
 @on_every_screen

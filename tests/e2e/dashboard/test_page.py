@@ -87,37 +87,6 @@ class TestFilters:
         assert page.state == "range=30d&cols=search_word&charts=status_code"
 
 
-class TestMore:
-    def test_more_values_move_nothing(self, site: Site, visit: Open) -> None:
-        page = visit(site.url, "range=30d&charts=@timestamp", again=True)  # every event has another one
-        panel = page.panel("Top @timestamp")
-        expect(page.page.locator(".doctor")).to_be_visible()  # it comes late, and moves everything
-        for width in (1440, 390):
-            page.resize(width)
-            expect(panel.locator(".top-row")).to_have_count(7)
-            before = boxes(page)
-            panel.get_by_role("button", name="More", exact=True).click()
-            expect(panel.locator(".top-row")).to_have_count(50)
-            page.shot(f"more-{width}")
-            assert boxes(page) == before
-            assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            panel.get_by_role("button", name="Fewer", exact=True).click()
-            expect(panel.locator(".top-row")).to_have_count(7)
-            assert boxes(page) == before
-
-
-def boxes(page: Dashboard) -> list[list[int]]:
-    """Return where each card is, and its size."""
-    found: list[list[int]] = page.page.locator(".card").evaluate_all(
-        """cards => cards.map(card => {
-            const box = card.getBoundingClientRect();
-            return [box.left + scrollX, box.top + scrollY, box.width, box.height].map(Math.round);
-        })"""
-    )
-    assert len(found) > 4
-    return found
-
-
 class TestState:
     def test_a_reload_restores_everything(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=7d").ask("message:search*")
@@ -470,9 +439,19 @@ class TestEmptyStore:
     def test_shows_what_to_paste_and_goes_on_at_the_first_event(self, tmp_path: Path, visit: Open) -> None:
         port = free_port()
         with Daemon(tmp_path, "--port", str(port)) as daemon:
-            page = visit(daemon.url, permissions=["clipboard-read", "clipboard-write"])
+            page = visit(
+                daemon.url,
+                locale="ko-KR",
+                viewport={"width": 390, "height": 844},
+                permissions=["clipboard-read", "clipboard-write"],
+            )
             page.page.route(re.compile("/api/(search|histogram|top)"), lambda _: None)
             page.page.reload()  # it waits for no query
+            expect(page.page.get_by_role("heading", name="첫 이벤트를 기다리고 있습니다")).to_be_visible()
+            expect(page.page.locator(".step").first).to_be_visible()
+            page.shot("empty-phone", full=True)
+            page.resize(1440)
+            page.page.get_by_role("button", name="English").click()
             expect(page.page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
             page.page.unroute_all(behavior="ignoreErrors")
             steps = page.page.locator(".step")

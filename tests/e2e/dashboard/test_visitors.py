@@ -37,7 +37,7 @@ GROUPS = (
     Group("KR", "Seoul", "Gangnam-gu", 3, {"맛집": 30, "날씨": 10}),
     Group("KR", "Gyeonggi-do", "Suwon", 2, {"맛집": 15, "날씨": 5}),
     Group("KR", "Busan", "Busan", 6, {"맛집": 6, "해운대": 12}),
-    Group("US", "California", "San Jose", 9, {"맛집": 4, "seoul food": 8}),
+    Group("US", "California", "San Jose", 9, {"맛집": 44, "seoul food": 8}),
     Group("JP", "Tokyo", "Tokyo", 1, {"맛집": 1}),
     Group("DE", "", "", 1, {"맛집": 1}),
 )
@@ -46,7 +46,8 @@ LANGUAGES: dict[str, Any] = {  # language: what the tests look for
     "en-US": {
         "countries": "Countries", "regions": "Provinces: South Korea", "KR": "South Korea", "Busan": "Busan",
         "Gyeonggi-do": "Gyeonggi", "Seoul": "Seoul", "requests": "Requests", "particular": "Particular to the place",
-        "words of Busan": "Words particular to Busan", "in": "Zoom in", "out": "Zoom out",
+        "words of Busan": "Words particular to Busan",
+        "words": "Top search words: {}", "cities of Busan": "Cities: Busan", "in": "Zoom in", "out": "Zoom out",
         "whole": "Show the whole map", "cities": "Cities: South Korea", "DE": "Germany",
         "tips": ["South Korea: 11 visitors, 78 requests, 50%", "Poland: 0",
                  "Busan: 6 visitors, 18 requests, 55%", "Jeju: 0"],
@@ -58,8 +59,9 @@ LANGUAGES: dict[str, Any] = {  # language: what the tests look for
     "ko-KR": {
         "countries": "국가", "regions": "시·도: 대한민국", "KR": "대한민국", "Busan": "부산",
         "Gyeonggi-do": "경기", "Seoul": "서울", "requests": "요청", "particular": "지역 특색",
-        "words of Busan": "부산 특색 검색어", "in": "확대", "out": "축소", "whole": "전체 지도 보기",
-        "cities": "도시: 대한민국", "DE": "독일",
+        "words of Busan": "부산 특색 검색어",
+        "words": "인기 검색어: {}", "cities of Busan": "도시: 부산", "in": "확대", "out": "축소",
+        "whole": "전체 지도 보기", "cities": "도시: 대한민국", "DE": "독일",
         "tips": ["대한민국: 방문자 11명, 요청 78건, 50%", "폴란드: 0", "부산: 방문자 6명, 요청 18건, 55%", "제주: 0"],
         "city": "Busan: 방문자 6명, 요청 18건, 55%",
         "missing": ["위치 데이터베이스가 설치되어 있지 않습니다", "이벤트에 방문자 주소가 없습니다",
@@ -86,10 +88,10 @@ def events(now: dt.datetime) -> Iterator[dict[str, object]]:
     yield line(PRIVATE) | {"client_ip": "10.0.0.1"}
 
 
-def requests_by_region(country: str) -> list[tuple[str, int]]:
+def requests_by_region(country: str) -> dict[str, int]:
     """Return how many requests came from each region of a country, most first."""
     found = {group.region: sum(group.words.values()) for group in GROUPS if group.country == country}
-    return Counter(found).most_common()
+    return dict(Counter(found).most_common())
 
 
 @pytest.fixture(scope="module")
@@ -136,18 +138,25 @@ class Places:
         expect(page.page.locator(".map-notice")).to_be_empty()
         assert [count for _, count in page.values(names["countries"])] == [11, 9, 1, 1], "visitors are addresses"
         press(page, names["requests"])
-        assert [count for _, count in page.values(names["countries"])] == [78, 12, 1, 1]
+        assert [count for _, count in page.values(names["countries"])] == [78, 52, 1, 1]
+        expect(page.panel(names["countries"]).locator(".share")).to_have_text(["59%", "39%", "0.8%", "0.8%"])
         expect(page.page.get_by_role("button", name=names["requests"], exact=True)).to_have_attribute(
             "aria-pressed", "true"
         )
         assert "requests=1" in page.state
         page.panel(names["countries"]).get_by_role("button", name=names["KR"]).click()
         page.settled()
-        assert page.values(names["regions"]) == [(names[region], count) for region, count in requests_by_region("KR")]
+        regions = requests_by_region("KR")
+        assert page.values(names["regions"]) == [(names[region], count) for region, count in regions.items()]
         expect(page.page.locator(".land[data-province]")).to_have_count(17)
         expect(page.page.locator(".land[data-province=KR-11]")).to_have_class("land shade-5")
         expect(page.page.locator(".land[data-province=KR-26]")).to_have_class("land shade-1")
         expect(page.page.locator(".land[data-province=KR-49]")).to_have_class("land shade-0")
+        beside = [names["words"].format(names[place]) for place in ("KR", *regions)]
+        expect(page.page.locator(".leaders h2")).to_have_text(beside)
+        assert page.values(beside[-1]) == [("해운대", 12), ("맛집", 6)]
+        assert page.values(names["cities"]) == [("Gangnam-gu", 40), ("Suwon", 20), ("Busan", 18)]
+        page.shot("beside", full=True)
         press(page, names["particular"])
         page.page.locator(".land[data-province=KR-26]").click()
         page.settled()
@@ -159,6 +168,9 @@ class Places:
         page.page.reload()
         page.settled()
         expect(page.panel(names["words of Busan"]).locator(".top-pick")).to_contain_text("해운대")
+        page.panel(names["cities of Busan"]).get_by_role("button", name="Busan").click()
+        page.settled()
+        assert page.total == 18
 
 
 class Map(Places):
@@ -230,17 +242,6 @@ class TestLocal(Map):
     @pytest.fixture
     def daemon(self, local: Daemon) -> Daemon:
         return local
-
-    def test_the_words_of_provinces_are_side_by_side(self, daemon: Daemon, visit: Open) -> None:
-        page = visit(daemon.url, "tab=visitors&range=30d&country=KR&requests=1", again=True)
-        titles = page.page.locator(".leaders h2").all_inner_texts()
-        places = ["South Korea", "Seoul", "Gyeonggi", "Busan"]
-        assert titles == [f"Top search words: {place}" for place in places]
-        assert page.values("Top search words: Busan") == [("해운대", 12), ("맛집", 6)]
-        assert page.values("Cities: South Korea") == [("Gangnam-gu", 40), ("Suwon", 20), ("Busan", 18)]
-        page.panel("Cities: South Korea").get_by_role("button", name="Suwon").click()
-        page.settled()
-        assert page.total == 20
 
     def test_arithmetic(self, modules: Page) -> None:
         found = modules.evaluate(

@@ -73,7 +73,10 @@ async def test_what_is_refused(client: Client, body: bytes, text: str) -> None:
 @pytest.mark.parametrize("name", [view.name for view in BUILT_IN])
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("", "is built in, and cannot be replaced; choose another name"), ("/delete", "is built in, and cannot be deleted")],
+    [
+        ("", "is built in, and cannot be replaced; choose another name"),
+        ("/delete", "is built in, and cannot be deleted"),
+    ],
     ids=["save", "delete"],
 )
 async def test_those_that_are_built_in_stay(client: Client, tmp_path: Path, name: str, path: str, text: str) -> None:
