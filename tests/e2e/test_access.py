@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from ingestd.action_log import ActionLog
+from ingestd.analytics.problem_marks import load_marks, mark_problem
 from ingestd.units import Address
 from ingestd.web.auth.access import Access, AccessError
 from ingestd.web.dashboard_config import DashboardConfig
@@ -243,7 +245,9 @@ async def test_wrong_passwords_are_slowed_down(serve: Serve, caplog: pytest.LogC
     assert "wrong 0" not in caplog.text
 
 
-async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve) -> None:
+async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve, tmp_path: Path) -> None:
+    """Where passwords are tried, in the action log, and in what they decide."""
+    mark_problem(tmp_path, "p", "resolve", at="2026-01-01T00:00:00.000Z", by="kim", note="")
     async with serve(Access(password=PASSWORD, trust_proxy=True)) as client:
 
         async def enter(password: str, sender: str) -> int:
@@ -254,6 +258,10 @@ async def test_clients_of_a_trusted_proxy_are_distinguished(serve: Serve) -> Non
             assert await enter("wrong one", f"10.9.9.{number}, 10.0.0.7") == 403  # what the sender says itself
         assert [await enter("wrong one", sender) for sender in ("10.0.0.7", "10.0.0.8")] == [429, 403]
         assert [await enter(PASSWORD, sender) for sender in ("10.0.0.7", "10.0.0.8")] == [303, 303]
+        headers = {"X-CSRF-Token": (await client.get("/api/session")).json()["csrf"], "X-Forwarded-For": "10.0.0.8"}
+        assert (await client.ask("POST", "/api/problems/p/mute", headers=headers)).status == 200
+    assert [action.address for action in ActionLog(tmp_path).read(10)] == ["10.0.0.8"]
+    assert load_marks(tmp_path)["p"].by == "10.0.0.8"
 
 
 async def test_wrong_tokens_are_slowed_down(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
