@@ -79,6 +79,7 @@ export const en = {
   "views.keep": "Save what is shown as a view",
   "views.name": "Name",
   "views.save": "Save",
+  "views.builtin": "“{name}” is built in and cannot be replaced. Choose another name.",
   "views.copy": "Copy link",
   "views.delete": "Delete the view",
   "filters.label": "Filters",

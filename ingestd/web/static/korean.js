@@ -79,6 +79,7 @@ export const ko = {
   "views.keep": "지금 화면을 보기로 저장",
   "views.name": "이름",
   "views.save": "저장",
+  "views.builtin": "‘{name}’은(는) 기본 보기라서 덮어쓸 수 없습니다. 다른 이름을 입력하세요.",
   "views.copy": "링크 복사",
   "views.delete": "보기 삭제",
   "filters.label": "필터",

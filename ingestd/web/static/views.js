@@ -87,8 +87,8 @@ export function createViews(last) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const typed = name.value.trim();
-      const known = views.find((view) => titleOf(view) === typed);
-      if (await send("views", { name: known?.name ?? typed, state: kept() })) close();
+      if (views.some((view) => view.built_in && titleOf(view) === typed)) problem.textContent = t("views.builtin", { name: typed });
+      else if (await send("views", { name: typed, state: kept() })) close();
     });
     return h("div", { class: "view-menu" }, h("p", { class: "popup-title" }, t("views.keep")), form, saved);
   }
