@@ -67,7 +67,7 @@ export const alertsEn = {
   "alerts.when.below": " < {bound}",
   "alerts.said.count": { one: "{n} event in {window}", other: "{n} events in {window}" },
   "alerts.said.rate": "{n} events/s in {window}",
-  "alerts.said.change": "{n} times the events of the {window} before in {window}",
+  "alerts.said.change": "{n} times the events of the period before in {window}",
   "alerts.said.metric": "{metric} is {n} in {window}",
   "alerts.said.new_problem": { one: "{n} new problem in {window}", other: "{n} new problems in {window}" },
   "alerts.said.silence": "no event in {window}",

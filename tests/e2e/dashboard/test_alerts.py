@@ -26,17 +26,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     program = json.dumps([sys.executable, "-c", _PROGRAM, str(folder / "ran")])
     settings = folder / "ingestd.toml"
     settings.write_text(
-        f'[alerts]\ninterval = "200ms"\nlag = "0s"\n[alerts.channels.pager]\ntype = "command"\ncommand = {program}\n'
-        "[alerts.rules.of-the-file]\nabove = 1000\n"
+        '[alerts]\ninterval = "200ms"\nlag = "0s"\nmax_notifications = 0\n'
+        f'[alerts.channels.pager]\ntype = "command"\ncommand = {program}\n[alerts.rules.of-the-file]\nabove = 1000\n'
     )
     with Daemon(folder, "--settings", str(settings), workers="1") as daemon:
         time = dt.datetime.now(dt.UTC).isoformat()
-        daemon.send(
-            [
-                {"@timestamp": time, "level": "ERROR", "message": "no"} | {"duration_ms": 100 * number}
-                for number in (1, 2, 3)
-            ]
-        )
+        event = {"@timestamp": time, "level": "ERROR", "message": "no"}
+        daemon.send([event | {"duration_ms": 100 * number} for number in (1, 2, 3)])
         daemon.wait_for_delivery(3)
         yield daemon
 
@@ -131,7 +127,7 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, object], tuple[str, str], tuple
         {"bound": "3", "minimum": "2"},
         {"above": 3, "minimum": 2},
         ("events in 1 h, compared with before, > 3", "1시간 동안 이벤트 수의 직전 기간 대비 배수 3 초과"),
-        ("3 times the events of the 1 h before in 1 h, bound 3", "1시간 동안 이벤트 수가 직전 기간의 3배(기준값 3)"),
+        ("3 times the events of the period before in 1 h, bound 3", "1시간 동안 이벤트 수가 직전 기간의 3배(기준값 3)"),
     ),
     "metric": (
         {"metric": "p95:duration_ms", "bound": "800"},
