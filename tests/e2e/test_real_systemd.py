@@ -17,12 +17,14 @@ import pytest
 
 from tests.e2e.daemon import free_port
 from tests.e2e.machine import Machine, root_folder
+from tests.random_cases import LONG
 from tests.threads import Background
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("service")
 
-CONNECTIONS = 5000
+CONNECTIONS = 5000 if LONG else 1000
+RESTARTS = 5 if LONG else 2
 TOKEN = "a-long-token"
 IMPORTED = "imported by root"
 
@@ -156,7 +158,7 @@ def test_no_event_is_lost_or_stored_twice(machine: Machine, service: Service, cl
     clients.connect(CONNECTIONS)
     clients.send_to_all("first")
     with clients.sending():
-        for _ in range(5):
+        for _ in range(RESTARTS):
             machine.sh("systemctl restart ingestd")
         # A kill between accepting a connection and storing it would cut that.
         wait_until(lambda: sum(stored(machine).values()) >= CONNECTIONS, "all connections to be known")
