@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.daemon import Daemon
-from tests.e2e.dashboard.browser import Contexts, Dashboard
-from tests.e2e.dashboard.conftest import Open
+from tests.e2e.dashboard.browser import Contexts
 from tests.e2e.dashboard.screens import OpenPage, Pages, on_every_screen
 from tests.waiting import wait_until
 
@@ -181,12 +180,6 @@ def test_each_kind_of_rule(daemon: Daemon, page: OpenPage) -> None:
     page.page.evaluate(DELETE, [*names.values()])
 
 
-SAID = {  # language: locale, what is said: saved, tested, deleted, the column of a mistake, where it is made
-    "en": ("en-US", "{} is saved.", "The test was taken by pager.", "{} is deleted.", "character 7", "in the settings"),
-    "ko": ("ko-KR", "{}을(를) 저장", "테스트를 받은 채널: pager", "{}을(를) 삭제", "7번째 글자", "설정 파일의 알림"),
-}
-
-
 def refused(form: Locator, field: str, text: str) -> None:
     """Make sure that the form says something below a field, which is marked and has the focus."""
     expect(form.locator(".form-error")).to_contain_text(text)
@@ -200,10 +193,10 @@ def refused(form: Locator, field: str, text: str) -> None:
     assert 0 <= below < 30
 
 
-def fill_in(dashboard: Dashboard, name: str, column: str) -> None:
+def fill_in(page: OpenPage, name: str) -> None:
     """Make an alert in the form, after each mistake in turn."""
-    form = dashboard.page.locator(".alert-form")
-    dashboard.page.locator(".card-end .button.primary").click()
+    form, column = page.page.locator(".alert-form"), page.text("alerts.column", n=7)
+    page.button("alerts.new").click()
     mistakes = [  # field, text that is wrong, one that is good, the button, what is said
         ("name", "of-the-file", name, "[type=submit]", "of-the-file is in the settings file: change it there"),
         ("query", "level:(ERROR", "level:ERROR", ".dialog-buttons [type=button] >> nth=1", column),
@@ -215,41 +208,19 @@ def fill_in(dashboard: Dashboard, name: str, column: str) -> None:
         form.locator(button).click()
         refused(form, field, said)
         if field == "bound":
-            dashboard.shot(f"error-{name}", full=True)
-            fits(dashboard)
+            page.shot("mistake", full=True)
+            assert page.fits
         form.locator(f"[name={field}]").fill(good)
     form.locator("[type=submit]").click()
 
 
-def fits(dashboard: Dashboard) -> None:
-    assert dashboard.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
-
-
-@pytest.mark.parametrize("language", [*SAID])
-def test_the_form_in_each_language_wide_and_on_a_phone(daemon: Daemon, visit: Open, language: str) -> None:
-    locale, saved, tested, deleted, column, of_file = SAID[language]
-    fires, measured = WORDS[language]
-    dashboard = visit(daemon.url, "tab=alerts", locale=locale)
-    page = dashboard.page
-    row = page.get_by_role("row").filter(has_text="of-the-file")
-    expect(row).to_contain_text(of_file)
+@on_every_screen
+def test_mistakes_in_the_form(page: OpenPage) -> None:
+    page.go("tab=alerts")
+    row = page.page.get_by_role("row").filter(has_text="of-the-file")
+    expect(row).to_contain_text(page.text("alerts.file"))
     expect(row.locator("[data-key^=change]")).to_have_count(0)
-    form, said, history = page.locator(".alert-form"), page.locator(".alert-said"), page.locator(".card").last
-    for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        name = f"{language}-{width}"
-        fill_in(dashboard, name, column)
-        expect(said).to_contain_text(saved.format(name))
-        expect(history.get_by_role("row").filter(has_text=name)).to_contain_text(measured)
-        page.locator(f'[data-key="change {name}"]').click()
-        form.locator("[name=bound]").fill("5")
-        form.locator("[type=submit]").click()
-        expect(page.get_by_role("row").filter(has_text=fires.replace("2", "5"))).to_contain_text(name)
-        page.locator(f'[data-key="test {name}"]').click()
-        expect(said).to_contain_text(tested)
-        expect(history.get_by_role("row").filter(has_text=name).first).to_contain_text(measured.partition("3")[0])
-        fits(dashboard)
-        page.locator(f'[data-key="remove {name}"]').click()
-        page.get_by_role("dialog").locator(".button").last.click()
-        expect(said).to_contain_text(deleted.format(name))
-        expect(page.locator(f'[data-key="remove {name}"]')).to_have_count(0)
+    name = f"mistakes-{page.screen}"
+    fill_in(page, name)
+    expect(page.page.locator(".alert-said")).to_have_text(page.text("alerts.saved", name=name))
+    page.page.evaluate(DELETE, [name])
