@@ -22,11 +22,12 @@ PYTHON_COMPILED = PYTHONDONTWRITEBYTECODE= $(BIN)/python
 PYTEST = $(PYTHON_COMPILED) -m pytest
 ESLINT = tools/eslint
 # Besides tests/e2e/chaos.
-LONG_FORMS = tests/e2e/dashboard/test_places.py tests/e2e/dashboard/test_page.py tests/e2e/dashboard/test_explorer.py \
-	tests/e2e/dashboard/test_slow.py tests/e2e/dashboard/test_words.py tests/e2e/test_kafka.py \
-	tests/e2e/test_real_systemd.py tests/e2e/test_release.py tests/e2e/test_s3_output.py tests/e2e/test_stores.py \
-	tests/stores tests/lifecycle tests/grok tests/cli/common tests/cli/test_damaged_folder.py tests/compiler \
-	tests/plugins/test_compliance.py tests/plugins/filters/test_random_pipelines.py
+LONG_FORMS = tests/e2e/dashboard/test_places.py tests/e2e/dashboard/test_page.py \
+	tests/e2e/dashboard/test_questions.py tests/e2e/dashboard/test_explorer.py tests/e2e/dashboard/test_slow.py \
+	tests/e2e/dashboard/test_words.py tests/e2e/test_kafka.py tests/e2e/test_real_systemd.py \
+	tests/e2e/test_release.py tests/e2e/test_s3_output.py tests/e2e/test_stores.py tests/stores tests/lifecycle \
+	tests/grok tests/cli/common tests/cli/test_damaged_folder.py tests/compiler tests/plugins/test_compliance.py \
+	tests/plugins/filters/test_random_pipelines.py
 ARGS ?=
 
 run: $(VENV)/installed

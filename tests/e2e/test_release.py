@@ -1,4 +1,7 @@
-"""What is released: the wheel runs under every supported Python, and the sdist's own Makefile works."""
+"""What is released: the wheel runs under every supported Python, and the sdist's own Makefile works.
+
+Each installs everything: `make test` takes half of them each time, `make chaos` all.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ import pytest
 from tests.e2e.daemon import environment, free_port
 from tests.e2e.servers import REQUIRED
 from tests.waiting import WAIT_SECONDS, wait_until
+
+pytestmark = pytest.mark.sampled(usual=2, of="file")
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -98,13 +103,9 @@ def test_another_python_than_this_is_there() -> None:
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
 
 
-@pytest.mark.sampled(usual=2)
 @pytest.mark.parametrize("version", [version for version in VERSIONS if version != CURRENT] or VERSIONS)
 def test_wheel(dist: Path, tmp_path: Path, version: str) -> None:
-    """Installed in a virtual environment, the daemon stores an event and a command finds it.
-
-    `make test` takes one of the other versions of Python each time, `make chaos` all.
-    """
+    """Installed in a virtual environment, the daemon stores an event and a command finds it."""
     python = interpreter(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
