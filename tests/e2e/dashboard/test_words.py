@@ -69,7 +69,7 @@ def test_the_word_is_the_first_of_those_that_rise(page: OpenPage) -> None:
     expect(cells).to_have_text(["1", "90", "25%", "", "▲ +900%", places])
     expect(cells.nth(3).locator(".sparkline")).to_have_accessible_name(page.text("words.trend", word=incident.RISING))
     page.shot("lists", full=True)
-    for width in {page.screen.width, 360} if page.screen.is_phone else {page.screen.width}:
+    for width in (page.screen.width, 390, 360):
         page.resize(width, 740)
         assert page.fits
         assert page.page.locator(".words-table").evaluate(HIDDEN) == []
