@@ -19,7 +19,7 @@ from ingestd.event.timestamp import from_datetime
 from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
 from ingestd.stores.base import LogStore, moment
 from ingestd.stores.known_fields import ADDRESS_FIELDS, HOST_FIELDS, LEVEL_FIELDS, PATH_FIELDS
-from ingestd.stores.query import And, Condition, Equal, Exists, Not, Or, Query
+from ingestd.stores.query import And, Condition, Equal, Exists, Not, Or, Query, as_number
 
 PROBLEM, TITLE = "problem", "problem_title"
 """The fields that the filter ``problem`` sets."""
@@ -37,6 +37,9 @@ Paths have their query strings, which no server cuts off without a script, so ma
 _FIRST, _LAST = Metric("min", TIME), Metric("max", TIME)
 _COUNTS = (Metric("count"), *(Metric("distinct", field) for field in ADDRESS_FIELDS))
 _OPEN = Mark("open", "")
+
+MAX_SHOWN_CHARS = 300
+"""Of a title, level, path or host; a longer one, as a client may send it, is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +109,21 @@ def list_problems(
         limit: How many problems there may be in the answer.
         now: The end of a period without one, in UTC.
     """
-    size = min(limit, MAX_PROBLEMS)
-    query = replace(query, condition=_and(query.condition, Equal(PROBLEM, problem) if problem else Exists(PROBLEM)))
-    counts = _by_problem(store, query, _COUNTS, size)
+    most = Terms(PROBLEM, min(limit, MAX_PROBLEMS))
+    any_of_them = Equal(PROBLEM, problem) if problem else Exists(PROBLEM)
+    found = _by_problem(store, replace(query, condition=_and(query.condition, any_of_them)), _COUNTS, most)
+    counts = [bucket for bucket in found if problem in ("", str(bucket.key[0]))]
     if not counts:
         return []
-    names = [bucket.key[0] for bucket in counts]
-    these = Or(tuple(Equal(PROBLEM, str(name)) for name in names))
-    seen = {
-        bucket.key[0]: bucket.values for bucket in _by_problem(store, Query(None, None, these), (_FIRST, _LAST), size)
-    }
+    totals = {bucket.key[0]: int(bucket.values[0] or 0) for bucket in counts}
+    listed = Terms(PROBLEM, len(totals), known=tuple(totals))
+    these = Or(tuple(Equal(PROBLEM, str(name)) for name in totals))
+    times = _by_problem(store, Query(None, None, these), (_FIRST, _LAST), listed)
+    seen = {bucket.key[0]: bucket.values for bucket in times}
     query = replace(query, condition=_and(query.condition, these))
-    details = [_values(store, query, size, fields) for fields in _DETAILS]
+    details = [_values(store, query, listed, totals, fields) for fields in _DETAILS]
     first = min((times[0] for times in seen.values() if times[0] is not None), default=None)
-    sparklines = _sparklines(store, query, size, query.since or _time(first or 0), query.until or now)
+    sparklines = _sparklines(store, query, listed, query.since or _time(first or 0), query.until or now)
     since = None if query.since is None else moment(query.since)
     return [
         _problem(bucket, seen.get(bucket.key[0], (None, None)), details, sparklines, marks, since) for bucket in counts
@@ -135,33 +139,45 @@ def is_known(data_dir: Path, store: LogStore, problem: str) -> bool:
     problem = valid_text(problem)
     if problem in load_marks(data_dir):
         return True
-    return any(True for _ in store.search(Query(None, None, Equal(PROBLEM, problem)), 1))
+    equal = Query(None, None, Equal(PROBLEM, problem))
+    if as_number(problem) is None:
+        return any(True for _ in store.search(equal, 1))
+    return any(str(found.value) == problem for found in store.top(PROBLEM, equal, MAX_PROBLEMS))  # 5 equals 5.0
 
 
-def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], size: int) -> list[MetricBucket]:
-    return store.aggregate(query, Aggregation(metrics, (Terms(PROBLEM, size),)))
+def _by_problem(store: LogStore, query: Query, metrics: tuple[Metric, ...], terms: Terms) -> list[MetricBucket]:
+    return store.aggregate(query, Aggregation(metrics, (terms,)))
 
 
-def _values(store: LogStore, query: Query, size: int, fields: tuple[str, ...]) -> dict[Any, tuple[str, ...]]:
-    """Return the most frequent values of a field for each problem; of events that lack it, those of the next one."""
+def _values(
+    store: LogStore, query: Query, listed: Terms, totals: Mapping[Any, int], fields: tuple[str, ...]
+) -> dict[Any, tuple[str, ...]]:
+    """Return the most frequent values of a field for each problem; of events that lack it, those of the next one.
+
+    ``totals``: how many events each problem has, so that no more fields are asked for than have any.
+    """
     counted, shown = _DETAILS[fields]
     found: dict[Any, Counter[str]] = {}
     for field in fields:
-        for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size), Terms(field, counted)))):
+        for bucket in store.aggregate(query, Aggregation(terms=(listed, Terms(field, counted)))):
             problem, text = bucket.key[0], str(bucket.key[1])
             found.setdefault(problem, Counter())[_value(fields, text)] += int(bucket.values[0] or 0)
+        if all(problem in found and found[problem].total() >= total for problem, total in totals.items()):
+            break
         query = replace(query, condition=_and(query.condition, Not(Exists(field))))
     return {problem: tuple(value for value, _ in counts.most_common(shown)) for problem, counts in found.items()}
 
 
 def _value(fields: tuple[str, ...], text: str) -> str:
-    """Return a value as it is shown: paths without their query strings, levels in upper case."""
+    """Return a value as it is shown: paths without their query strings, levels in upper case, none of any length."""
     if fields is PATH_FIELDS:
-        return text.partition("?")[0]
-    return text.upper() if fields is LEVEL_FIELDS else text
+        text = text.partition("?")[0]
+    elif fields is LEVEL_FIELDS:
+        text = text.upper()
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"
 
 
-def _sparklines(store: LogStore, query: Query, size: int, since: str, until: str) -> dict[Any, tuple[int, ...]]:
+def _sparklines(store: LogStore, query: Query, listed: Terms, since: str, until: str) -> dict[Any, tuple[int, ...]]:
     """Return how often each problem was seen in each interval from ``since`` to ``until``."""
     start, end = (int(moment(time).timestamp()) for time in (since, until))
     width = max(math.ceil((end - start) / BARS), 60)
@@ -169,7 +185,7 @@ def _sparklines(store: LogStore, query: Query, size: int, since: str, until: str
     bars = max((end - 1) // width - first, 0) + 1
     found: dict[Any, list[int]] = {}
     interval = Interval(width)
-    for bucket in store.aggregate(query, Aggregation(terms=(Terms(PROBLEM, size),), interval=interval)):
+    for bucket in store.aggregate(query, Aggregation(terms=(listed,), interval=interval)):
         at = int(moment(bucket.time or since).timestamp()) // width - first
         if 0 <= at < bars:
             found.setdefault(bucket.key[0], [0] * bars)[at] += int(bucket.values[0] or 0)

@@ -96,11 +96,16 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A bucket for each of the ``size`` most frequent values of a field, as `LogStore.top` counts them."""
+    """A bucket for each of the ``size`` most frequent values of a field, as `LogStore.top` counts them.
+
+    ``known``: on the outer level, all values that the events of the query have, in order, so that a store need not
+    find out.
+    """
 
     field: str
     size: int = 10
     paths: bool = False
+    known: tuple[Value, ...] = ()
 
 
 Span = tuple[int | None, int | None, int]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ingestd.analytics.problem_marks import MAX_MARKS, Mark, MarkError, load_marks, mark_problem, marks_document
-from ingestd.analytics.problems import BARS, Problem, is_known, list_problems
+from ingestd.analytics.problems import BARS, MAX_SHOWN_CHARS, Problem, is_known, list_problems
 from ingestd.event.table import Table
 from ingestd.plugins.filters.problem import Options, build
 from ingestd.plugins.registry import BuildContext
@@ -18,7 +18,10 @@ from ingestd.stores.base import LogStore
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.lucene import parse
 from ingestd.stores.query import Query
+from tests.analytics.conftest import Fill
 from tests.e2e import incident
+
+pytestmark = pytest.mark.usefixtures("shared_duckdb")
 
 NOW = "2026-11-30T00:00:00.000Z"
 WEEK = Query("2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z")
@@ -151,6 +154,26 @@ def test_what_is_known(store: LogStore, problem: str, known: bool, tmp_path: Pat
     for marked in ("gone", "a\udcff"):
         mark_problem(tmp_path, marked, "mute", at=NOW, by="kim", note="")
     assert is_known(tmp_path, store, problem) is known
+
+
+NUMBERS: list[dict[str, Any]] = [{"problem": 5}, {"problem": "6"}, {"problem": 7.0, "level": "ERROR"}]
+SAME = [("5", True), ("5.0", False), ("05", False), ("6", True), ("6.0", False), ("7", False), ("7.0", True)]
+
+
+def test_an_id_is_a_text(tmp_path: Path, store_of: Fill) -> None:
+    """An event has a number, which a query finds however it is written."""
+    store = store_of({"@timestamp": str(WEEK.since), "message": "x"} | event for event in NUMBERS)
+    assert [(name, is_known(tmp_path, store, name)) for name, _ in SAME] == SAME
+    assert list_problems(store, WEEK, {}, problem="5.0", now=NOW) == []
+
+
+def test_long_texts_are_cut(store_of: Fill) -> None:
+    """A client may send any."""
+    names = ("problem_title", "level", "request_path", "host")
+    store = store_of([{"@timestamp": str(WEEK.since), "problem": "a"} | dict.fromkeys(names, "x" * 100_000)])
+    (found,) = problems(store)
+    shown = [found.title, *found.levels, *found.paths, *found.hosts]
+    assert [len(text) for text in shown] == [MAX_SHOWN_CHARS + 1] * 4
 
 
 def test_marks_are_kept(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ingestd.stores.aggregation import (
     metric_buckets,
     query_seconds,
 )
+from ingestd.stores.local.duckdb.sql import PLAIN
 from ingestd.stores.local.query import aggregation_sql
 from ingestd.stores.local.query.aggregation_sql import Buckets, Key
 from ingestd.stores.local.query.sql import FileGroup
@@ -38,33 +39,48 @@ def aggregate(run: Run, query: Query, aggregation: Aggregation) -> list[MetricBu
         AggregationError: There are too many, or a rate has no time.
     """
     seconds = query_seconds(aggregation, query)
-    keys = _keys(run, query, aggregation)
+    events, interval = _keys(run, query, aggregation), aggregation.interval
     found: Found = {}
-    if keys:
-        buckets = Buckets(aggregation.terms, tuple(keys), aggregation.interval)
-        found = _figures(run, query, aggregation, buckets)
-    interval = aggregation.interval
+    if events:
+        buckets = Buckets(aggregation.terms, tuple(events), interval)
+        found = _counted(events, aggregation) or _statistics(run, query, aggregation, buckets)
+        _add_values(run, query, aggregation, buckets, found)
     if interval is not None:
         found = {(key, interval.start(local)): figures for (key, local), figures in found.items()}
-    return metric_buckets(aggregation, seconds, keys, found, json.loads)
+    return metric_buckets(aggregation, seconds, [*events], found, json.loads)
 
 
-def _keys(run: Run, query: Query, aggregation: Aggregation) -> list[Key]:
-    """Return the keys of the buckets by field, in order: those of a parent together."""
-    keys: list[Key] = [()]
-    for size in range(1, len(aggregation.terms) + 1):
-        terms, parents = aggregation.terms[:size], keys
-        rows = run(partial(aggregation_sql.level, query=query, terms=terms, parents=parents))
-        children: dict[Key, list[Key]] = {parent: [] for parent in parents}
-        for *key, _ in rows:
-            children[tuple(key[:-1])].append(tuple(key))
-        keys = [key for parent in parents for key in children[parent]]
+def _keys(run: Run, query: Query, aggregation: Aggregation) -> dict[Key, int]:
+    """Return the keys of the buckets by field, in order: those of a parent together; and how many events each has.
+
+    That is 0 without a level, and on one whose values are known.
+    """
+    terms = aggregation.terms
+    keys: dict[Key, int] = {(): 0}
+    first = 1
+    if terms and terms[0].known and all(isinstance(value, str) and PLAIN.fullmatch(value) for value in terms[0].known):
+        keys, first = {(f'"{value}"',): 0 for value in terms[0].known}, 2
+    for size in range(first, len(terms) + 1):
+        parents = [*keys]
+        rows = run(partial(aggregation_sql.level, query=query, terms=terms[:size], parents=parents))
+        children: dict[Key, dict[Key, int]] = {parent: {} for parent in parents}
+        for *key, count in rows:
+            children[tuple(key[:-1])][tuple(key)] = count
+        keys = {key: count for parent in parents for key, count in children[parent].items()}
         if not keys:
             break
     return keys
 
 
-def _figures(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets) -> Found:
+def _counted(events: dict[Key, int], aggregation: Aggregation) -> Found:
+    """Return the buckets with their numbers of events, nothing if these are not known or there are other numbers."""
+    if aggregation.interval is not None or aggregation.number_fields or not all(events.values()):
+        return {}
+    return {(key, 0): Figures(count) for key, count in events.items()}
+
+
+def _statistics(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets) -> Found:
+    """Return the buckets with the numbers of events, and with what is computed of all numbers at once."""
     fields, size = aggregation.number_fields, len(buckets.terms)
     found: Found = {}
     for row in run(partial(aggregation_sql.statistics, query=query, buckets=buckets, fields=fields)):
@@ -72,6 +88,10 @@ def _figures(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets)
         for at, field in enumerate(fields):
             count, total, low, high = row[size + 2 + 4 * at : size + 6 + 4 * at]
             figures.statistics[field] = Statistics(count, total or 0.0, low, high)
+    return found
+
+
+def _add_values(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets, found: Found) -> None:
     if len(found) > MAX_BUCKETS:
         raise AggregationError(TOO_MANY_BUCKETS)
     for field in aggregation.percentile_fields:
@@ -79,7 +99,6 @@ def _figures(run: Run, query: Query, aggregation: Aggregation, buckets: Buckets)
     for field in aggregation.distinct_fields:
         for *key, local, count in run(partial(aggregation_sql.distinct, query=query, buckets=buckets, field=field)):
             _of(found, key, local).distinct[field] = count
-    return found
 
 
 def _add_percentiles(run: Run, query: Query, buckets: Buckets, field: str, found: Found) -> None:

@@ -220,5 +220,10 @@ def _exists(field: str, columns: SourceColumns) -> str:
 
     if (column := columns.find(field)) is not None:
         return f"({column.text} IS NOT NULL)" if column.other == NEVER else f"({exists(column.text, column.other)})"
-    test = exists("(v->>'$')", "NOT starts_with(v, '\"')")
-    return f"coalesce(len(list_filter({extract(field_paths(field))}, lambda v: {test})) > 0, false)"
+    paths, test = field_paths(field), exists("(v->>'$')", "NOT starts_with(v, '\"')")
+    there = f"coalesce(len(list_filter({extract(paths)}, lambda v: {test})) > 0, false)"
+    names = list(dict.fromkeys(path[-1] for path in paths))
+    if not all(map(PLAIN.fullmatch, names)):
+        return there
+    hint = may_contain(f'"{name}"' for name in names)
+    return f"(CASE WHEN {hint} THEN {there} ELSE false END)"

@@ -204,3 +204,29 @@ def test_what_is_beyond_doubles_has_no_value() -> None:
     figures = Figures(2, {"n": Statistics(2, math.inf, -1e308, 1e308)})
     metrics = [Metric("sum", "n"), Metric("avg", "n"), Metric("rate", "n"), Metric("max", "n")]
     assert figures.values(metrics, 10) == (None, None, None, 1e308)
+
+
+KNOWN = [  # id, values, metrics, inner level, interval
+    ("counts", ("b", "a"), ("count",), (), None),
+    ("numbers", ("b", "a"), ("count", "sum:x", "p50:x", "distinct:x"), (), None),
+    ("inner", ("b", "a"), ("count", "distinct:x"), (Terms("x", 2),), None),
+    ("interval", ("b", "a"), ("count",), (), Interval(2)),
+    ("others", ("b", "a", "z"), ("count",), (), None),
+    ("odd", ('a"', "한\\"), ("count",), (), None),
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "metrics", "inner", "interval"), [row[1:] for row in KNOWN], ids=[row[0] for row in KNOWN]
+)
+def test_known_values_give_the_same(
+    values: tuple[str, ...], metrics: tuple[str, ...], inner: tuple[Terms, ...], interval: Interval | None
+) -> None:
+    events = [{"k": values[number % 2], "x": number % 3} for number in range(7)]
+    wanted = [
+        Aggregation(tuple(map(Metric.parse, metrics)), (terms, *inner), interval)
+        for terms in (Terms("k", 3), Terms("k", 3, known=values))
+    ]
+    with stored(events) as store:
+        found, known = ({(bucket.key, bucket.time): bucket for bucket in store.aggregate(Query(), by)} for by in wanted)
+    assert known == found

@@ -497,3 +497,25 @@ def test_a_malformed_time_is_rejected(tmp_path: Path) -> None:
     fill(tmp_path, [{"n": 1}])
     with pytest.raises(StoreError, match="'yesterday' is not a time"):
         LocalStore(tmp_path).count(Query(since="yesterday"))
+
+
+NAMES = {  # id: field, documents that have it, documents that do not
+    "plain": ("problem", [b'{"problem":"a"}', b'{"problem":0}'], [b'{"problem":null}', b'{"a":"problem"}', b"{}"]),
+    "escaped": ("problem", [b'{"\\u0070roblem":"a"}', b'{"a":{"\\u0062":1},"problem":1}'], [b'{"\\u0070":"problem"}']),
+    "dotted": ("a.b", [b'{"a.b":1}', b'{"a":{"b":1}}', b'{"a":[{"b":1}]}'], [b'{"a":1,"b":2}', b'{"a":{"c":"b"}}']),
+    "path": ("[a][b]", [b'{"a":{"b":1}}', b'{"\\u0061":{"\\u0062":1}}'], [b'{"a.b":1}']),
+    "slash": ("a/b", [b'{"a/b":1}', b'{"a\\/b":1}'], [b'{"a":"a/b"}']),
+}
+
+
+@sharing
+@pytest.mark.parametrize(("field", "having", "others"), NAMES.values(), ids=NAMES)
+def test_a_field_is_there_however_its_name_is_written(
+    field: str, having: list[bytes], others: list[bytes], tmp_path: Path
+) -> None:
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append(INDEX, [*having, *others], None)
+    writer.close()
+    with contextlib.closing(LocalStore(tmp_path)) as store:
+        found = {hit.document for hit in store.search(Query(condition=Exists(field)))}
+    assert found == set(having)
