@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.stores.base import LogStore
-from ingestd.stores.known_fields import LEVEL_FIELDS
+from ingestd.stores.known_fields import LEVEL_FIELDS, LEVELS
 from ingestd.stores.query import (
     INDEX_FIELD,
-    LEVELS,
     And,
     Condition,
     Equal,

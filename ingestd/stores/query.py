@@ -15,7 +15,8 @@ Fields
 Values
     Values are text. A number in a document is compared as a number if the value is one: ``404`` equals ``404.0``.
     ``true`` and ``false`` are booleans. Texts are compared character by character and ordered by code points; values of
-    ``level`` and ``log.level`` are the same in upper, lower and title case.
+    ``level`` and ``log.level`` are the same in upper, lower and title case. They are two fields: the level of an event
+    is its ``level``, and its ``log.level`` only if it has none (`level_at_least`).
 
 Text
     `Text` and `Word` search ``message``, ``stack_trace``, ``search_word`` and ``request_path``, word by word; the
@@ -34,7 +35,7 @@ from enum import Enum
 from urllib.parse import unquote_plus
 
 from ingestd.event.fields import FieldError, parse_path
-from ingestd.stores.known_fields import LEVEL_FIELDS
+from ingestd.stores.known_fields import LEVEL_FIELDS, LEVELS
 
 TEXT_FIELDS = ("message", "stack_trace")
 """The fields that are searched word by word; all others have values."""
@@ -50,9 +51,6 @@ INDEX_FIELD = "_index"
 
 MAX_FIELD_DEPTH = 50
 """Elasticsearch indexes 20 levels (``index.mapping.depth.limit``)."""
-
-LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
-"""The severities of Python's logging, with its aliases ``WARN`` and ``FATAL``."""
 
 
 class Gap(Enum):
@@ -248,11 +246,19 @@ def check_field(name: str) -> None:
         raise FieldError(f"a field may have {MAX_FIELD_DEPTH} levels, and this one has {depth}")
 
 
+WITHOUT_LEVEL = Not(And((Exists(LEVEL_FIELDS[0]), Not(Equal(LEVEL_FIELDS[0], "")))))
+"""What an event matches whose level is that of the second of `LEVEL_FIELDS`."""
+
+
 def level_at_least(level: str) -> Condition:
-    """Return the condition for a level and those above it (``warn``: WARNING and above); other names: only that one."""
+    """Return the condition for a level and those above it (``warn``: WARNING and above); other names: only that one.
+
+    The level of an event is its ``level``, and its ``log.level`` if it has none; of an array, each element.
+    """
     least = LEVELS.get(level.upper())
     names = [level] if least is None else [name for name, severity in LEVELS.items() if severity >= least]
-    return Or(tuple(Equal(field, name) for field in LEVEL_FIELDS for name in names))
+    first, second = (tuple(Equal(field, name) for name in names) for field in LEVEL_FIELDS)
+    return Or((*first, And((Or(second), WITHOUT_LEVEL))))
 
 
 def level_spellings(value: str) -> tuple[str, ...]:

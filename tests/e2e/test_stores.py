@@ -32,7 +32,7 @@ from tests.alerts import questions
 from tests.e2e.http_server import HttpServer
 from tests.e2e.servers import LEGACY_SERVERS, SEARCH_SERVERS, SearchServer
 from tests.random_cases import random_cases, sampled
-from tests.stores import suite
+from tests.stores import levels, suite
 from tests.stores.events import DAYS, DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions, texts
@@ -230,6 +230,12 @@ def test_what_rules_of_alerts_measure(search_server: SearchServer, index_prefix:
     use_template(search_server, index_prefix)
     put(search_server, f"{index_prefix}{questions.INDEX}", questions.EVENTS)
     questions.check(store)
+
+
+def test_the_level_of_an_event(search_server: SearchServer, index_prefix: str, store: ElasticStore) -> None:
+    use_template(search_server, index_prefix)
+    put(search_server, f"{index_prefix}{levels.DAY}", levels.DOCUMENTS)
+    levels.check(store)
 
 
 def test_no_index_at_all(store: ElasticStore) -> None:

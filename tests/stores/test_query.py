@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestd.stores.query import Equal, Or, QueryError, as_number, level_at_least, level_spellings
+from ingestd.stores.query import (
+    WITHOUT_LEVEL,
+    And,
+    Equal,
+    Or,
+    QueryError,
+    as_number,
+    level_at_least,
+    level_spellings,
+)
 from ingestd.stores.words import MAX_WORD_CHARS, _ascii_segments, _segments, words
 
 
@@ -20,7 +29,11 @@ from ingestd.stores.words import MAX_WORD_CHARS, _ascii_segments, _segments, wor
 def test_level_at_least(level: str, names: set[str]) -> None:
     condition = level_at_least(level)
     assert isinstance(condition, Or)
-    assert set(condition.parts) == {Equal(field, name) for field in ("level", "log.level") for name in names}
+    *own, other = condition.parts
+    assert set(own) == {Equal("level", name) for name in names}
+    assert isinstance(other, And)
+    same = [Equal("log.level", part.value) for part in own if isinstance(part, Equal)]
+    assert other.parts == (Or(tuple(same)), WITHOUT_LEVEL)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import Condition, Query, Text
 from ingestd.stores.words import holds, words
 from tests.random_cases import random_cases, sampled
-from tests.stores import suite
+from tests.stores import levels, suite
 from tests.stores.events import DOCUMENTS, EVENTS, index_of
 from tests.stores.model import matches
 from tests.stores.strategies import conditions, single_words
@@ -120,3 +120,15 @@ def test_texts(tmp_path: Path) -> None:
     )
     store.close()
     assert wrong == {}
+
+
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["append_logs", "sealed"])
+def test_the_level_of_an_event(is_sealed: bool, tmp_path: Path) -> None:
+    writer = LocalWriter(tmp_path, "w0")
+    writer.append(f"logstash-{levels.DAY}", list(levels.DOCUMENTS.values()), list(levels.DOCUMENTS))
+    writer.close()
+    if is_sealed:
+        seal_once(tmp_path, Policy(idle_s=0))
+    store = LocalStore(tmp_path, threads=1)
+    levels.check(store)
+    store.close()

@@ -20,15 +20,16 @@ from ingestd.display import display_width
 from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
+from ingestd.stores.known_fields import LEVELS
+from ingestd.stores.level_histogram import LEVEL, level_histogram
 from ingestd.stores.misspelt import misspelt
-from ingestd.stores.query import LEVELS, Query
+from ingestd.stores.query import Query
 from ingestd.stores.zoned_histogram import epoch, local_seconds, zoned_histogram
 from ingestd.units import DURATION
 
 _HOUR, _DAY = 3600, 86_400
-_DEFAULT_FIELD = "level"
 _MOST_COLUMNS = 6
-_BAR_CELLS = 40
+_BAR_CELLS, _HEAD_CELLS = 40, 40
 _MARKS = "░▒▓█"
 _LEVEL_MARKS = {"DEBUG": "·", "INFO": "░", "WARNING": "▒", "WARN": "▒", "ERROR": "▓", "CRITICAL": "█", "FATAL": "█"}
 _OTHERS, _NONE = "(others)", "(none)"
@@ -37,9 +38,7 @@ _OTHERS, _NONE = "(others)", "(none)"
 @click.command()
 @query_options()
 @click.option("--interval", type=Value(DURATION), help="Width of a bar: 10m, 1h, 1d.  [default: about 30 bars]")
-@click.option(
-    "--by", "field", type=FieldName(), default=_DEFAULT_FIELD, show_default=True, help="Field to split the bars by."
-)
+@click.option("--by", "field", type=FieldName(), default=LEVEL, show_default=True, help="Field to split the bars by.")
 @store_options
 @json_option
 def histogram(settings: Settings, query: Query, interval: float | None, field: str, as_json: bool) -> None:
@@ -47,7 +46,8 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
     with opened_store(settings) as store:
         seconds = max(int(interval), 1) if interval is not None else _seconds(store, query)
         zone = settings.site_zone
-        found = zoned_histogram(store, query, seconds, zone, now().timestamp(), field)
+        time = now().timestamp()
+        found = level_histogram(lambda of, by: zoned_histogram(store, of, seconds, zone, time, by), query, field)
         if as_json:
             write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
         elif not found:
@@ -55,7 +55,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         else:
             for line in lines(found, seconds, field, screen_cells(), colours=coloured(), zone=zone):
                 write_text(line)
-            if field != _DEFAULT_FIELD and not any(value for bucket in found for value in bucket.counts):
+            if field != LEVEL and not any(value for bucket in found for value in bucket.counts):
                 for sentence in misspelt(store, None, [field]):
                     click.echo(sentence, err=True)
 
@@ -82,7 +82,10 @@ def lines(
     values = _columns(buckets, field)
     rows = [(time, _counts_of(counts, values)) for time, counts in _filled(buckets, seconds, zone)]
     most = max(sum(counts) for _, counts in rows)
-    heads = (f"TIME ({zone_name(zone)})", *(tables.printable(value or _NONE) for value in values))
+    heads = (
+        f"TIME ({zone_name(zone)})",
+        *(tables.fit(tables.printable(value or _NONE), _HEAD_CELLS) for value in values),
+    )
     texts = [(_label(time, seconds), *(f"{count:,}" if count else "" for count in counts)) for time, counts in rows]
     plain = list(_padded(heads, texts))
     room = _BAR_CELLS if cells is None else max(cells - display_width(plain[0]) - len(tables.GAP), 10)

@@ -15,12 +15,12 @@ from ingestd.display import readable_message
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.settings import SETTINGS, Settings
 from ingestd.stores.base import LogStore
-from ingestd.stores.known_fields import LEVEL_FIELDS, TRACE_FIELDS, text_getter
+from ingestd.stores.known_fields import TRACE_FIELDS, level_of, text_getter
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.open import LOCAL, is_builtin
 from ingestd.stores.query import Query
 
-_level, _trace = text_getter(LEVEL_FIELDS), text_getter(TRACE_FIELDS)
+_trace = text_getter(TRACE_FIELDS)
 
 _TIME_CELLS = len("2026-11-22 10:00:00.000")
 _LEVEL_CELLS = len("CRITICAL")
@@ -77,7 +77,7 @@ def _event_lines(document: bytes, zone: datetime.tzinfo | None, cells: int | Non
     if isinstance(word := event.get("search_word"), str):
         text = f"[{tables.printable(word)}] {text}"
     time = tables.fit(tables.printable(local_time(event.get("@timestamp"), zone=zone)), _TIME_CELLS)
-    name = _level(event) or str(event.get("level", ""))
+    name = level_of(event)
     level = tables.pad(tables.fit(tables.printable(name), _LEVEL_CELLS), _LEVEL_CELLS)
     if cells is not None:
         text = tables.fit(text, max(cells - _TIME_CELLS - _LEVEL_CELLS - 2 * len(tables.GAP), 8))

@@ -6,7 +6,7 @@ own code (https://docs.sentry.io/concepts/data-management/event-grouping/); with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,9 +77,9 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         errors = [
             row
             for row in rows
-            if (type(level := levels[row]) is str and level in severe)
+            if (level in severe if type(level := levels[row]) is str else _has_severe(level, severe))
             or row in traces
-            or (level is ABSENT and _has_traceback(messages[row]))
+            or ((type(level) is not str or not level) and _is_missing(level) and _has_traceback(messages[row]))
         ]
         if not errors:
             return errors
@@ -109,10 +109,7 @@ def _first_of(table: Table, refs: Sequence[FieldRef]) -> Column:
     for ref in refs[1:]:
         if not is_absent(table.column(ref.top)):
             others = table.values(ref)
-            values = [
-                second if _is_missing(first) and second is not None else first
-                for first, second in zip(values, others, strict=True)
-            ]
+            values = [second if _is_missing(first) else first for first, second in zip(values, others, strict=True)]
     return values
 
 
@@ -131,7 +128,12 @@ def _has_traceback(message: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is ABSENT or value is None
+    return value is ABSENT or value in (None, "", [])
+
+
+def _has_severe(level: Any, severe: Set[str]) -> bool:
+    """Return whether an element of an array of levels is one of those."""
+    return type(level) is list and any(type(part) is str and part in severe for part in level)
 
 
 def _put(table: Table, name: str, values: dict[int, str]) -> None:

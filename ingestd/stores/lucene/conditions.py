@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 from ingestd.event.fields import FieldError
-from ingestd.stores.known_fields import LEVEL_FIELDS
+from ingestd.stores.known_fields import LEVEL_FIELDS, LEVELS
 from ingestd.stores.lucene import times
 from ingestd.stores.lucene.lexer import Bounds, QueryToken
 from ingestd.stores.lucene.parser import QueryNode
 from ingestd.stores.query import (
     FREE_FIELDS,
-    LEVELS,
     MAX_FIELD_DEPTH,
     TEXT_FIELDS,
     And,

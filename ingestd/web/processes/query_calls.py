@@ -10,6 +10,7 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.retention import next_deletion
 from ingestd.plugins._kafka_offsets import TIMEOUT_S, offsets_document
 from ingestd.settings import read_stored_zone
-from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, with_end
+from ingestd.stores.aggregation import Aggregation, AggregationError, Interval, Metric, Terms, Value, with_end
 from ingestd.stores.base import (
     Hit,
     IndexInfo,
@@ -33,6 +34,7 @@ from ingestd.stores.base import (
     take_missing,
 )
 from ingestd.stores.known_fields import PATH_FIELDS
+from ingestd.stores.level_histogram import level_histogram
 from ingestd.stores.misspelt import misspelt, not_searched
 from ingestd.stores.query import Query, QueryError, check_field, names_index
 from ingestd.web.params import ParameterError
@@ -43,6 +45,9 @@ MAX_PAGE_BYTES = 16 << 20
 
 MAX_SERIES = 50
 """Values of a field that a histogram counts separately."""
+
+MAX_VALUE_CHARS = 1000
+"""Of a value in lists, charts and tables; the rest of a longer one is `OTHERS`. Filters by such a one find nothing."""
 
 OTHERS = "…"
 
@@ -159,12 +164,14 @@ class QueryCalls:
         seconds = arguments["seconds"] or bar_seconds(span_s)
         if span_s / seconds > MAX_BARS:
             raise ParameterError(f"that makes more than {MAX_BARS:,} bars; choose a shorter time range or wider bars")
-        buckets = self._opened.histogram(query, seconds, arguments["offset"], arguments["field"])
+        offset, store = arguments["offset"], self._opened
+        buckets = level_histogram(lambda of, by: store.histogram(of, seconds, offset, by), query, arguments["field"])
+        counted = [(bucket.time, _shortened(bucket.counts)) for bucket in buckets]
         series: Counter[str] = Counter()
-        for bucket in buckets:
-            series.update(bucket.counts)
+        for _, counts in counted:
+            series.update(counts)
         kept = {name for name, _ in series.most_common(MAX_SERIES)}
-        shown = [{"time": bucket.time, "counts": _folded(bucket.counts, kept)} for bucket in buckets]
+        shown = [{"time": at, "counts": _folded(counts, kept)} for at, counts in counted]
         total = series.total()
         return dumps({"seconds": seconds, "buckets": shown, "total": total})
 
@@ -186,7 +193,7 @@ class QueryCalls:
     def _top(self, arguments: Arguments) -> bytes:
         field, number, paths = arguments["field"], arguments["n"], arguments.get("paths", False)
         found = self._opened.top(field, _query(arguments), number, paths=paths)
-        values = [{"value": top.value, "count": top.count} for top in found]
+        values = [{"value": _short(top.value), "count": top.count} for top in found]
         return dumps({"field": field, "values": values})
 
     def _aggregate(self, arguments: Arguments) -> bytes:
@@ -197,7 +204,8 @@ class QueryCalls:
         interval = Interval(seconds, ((None, arguments["offset"]),)) if seconds else None
         wanted = Aggregation(tuple(map(Metric.parse, arguments["metrics"])), tuple(terms), interval)
         found = self._opened.aggregate(with_end(query, wanted, arguments["now"]), wanted)
-        return dumps({"buckets": [bucket.document(wanted) for bucket in found]})
+        short = [replace(bucket, key=tuple(map(_short, bucket.key))) for bucket in found]
+        return dumps({"buckets": [bucket.document(wanted) for bucket in short]})
 
     def _words(self, arguments: Arguments) -> bytes:
         from ingestd.web.processes.word_calls import words_document  # noqa: PLC0415 -- most queries do not need it
@@ -347,6 +355,23 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     # DuckDB is not imported for its class; Python has none for a thread that cannot get its stack.
     known = type(error).__name__ == "OutOfMemoryException" or str(error) == "can't start new thread"
     return known or isinstance(error, QueryMemoryError | MemoryError)
+
+
+def _short(value: Value) -> Value:
+    """Return a value as it is shown: one of 100 kB would be in each bar and row."""
+    if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
+        return value[:MAX_VALUE_CHARS] + OTHERS
+    return value
+
+
+def _shortened(counts: dict[str, int]) -> dict[str, int]:
+    """Return counts by shown values; those that start in the same way are one."""
+    if not counts or len(max(counts, key=len)) <= MAX_VALUE_CHARS:
+        return counts
+    found: Counter[str] = Counter()
+    for name, count in counts.items():
+        found[str(_short(name))] += count
+    return dict(found)
 
 
 def _folded(counts: dict[str, int], kept: set[str]) -> dict[str, int]:

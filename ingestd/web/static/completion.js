@@ -1,7 +1,7 @@
 /** Completion in the query box: fields of recent events, their most frequent values, and operators. */
 
 import { address, getJson, serverNow } from "./api.js";
-import { PATHS, fieldText, pathValue, textValue } from "./query.js";
+import { PATHS, fieldText, isFilterable, pathValue, textValue } from "./query.js";
 import { flatten } from "./values.js";
 import { current } from "./state.js";
 import { iso, resolve } from "./time.js";
@@ -93,7 +93,7 @@ export function createCompletion() {
     const params = { field, n: MOST, q, since: iso(since), until: iso(until), paths: paths ? 1 : null };
     const { values } = await getJson(address("top", params), own.signal);
     // Of an array the values beside the one that was found count as well.
-    const fitting = values.filter((entry) => String(entry.value).toLowerCase().startsWith(typed.toLowerCase()));
+    const fitting = values.filter((entry) => isFilterable(entry.value) && String(entry.value).toLowerCase().startsWith(typed.toLowerCase()));
     return [
       ...fitting.map(({ value: each, count }) => ({
         kind: "value",

@@ -22,6 +22,8 @@ import { clearAll, restricts } from "./toolbar.js";
 import { createTop } from "./top.js";
 import { VISITS } from "./query.js";
 
+/** It stands for both fields of a level in the histogram and in filters with `path`. */
+const [LEVEL] = LEVEL_FIELDS;
 const PAGE = 100,
   LIVE_ROWS = 1000,
   CENTRE_PAGES = 10;
@@ -46,7 +48,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   );
   const histogram = createHistogram({
     onRange: showRange,
-    onPick: (level) => addFilter(levelField, level),
+    onPick: (level) => addFilter(LEVEL, level, { path: true }),
     tools: h("div", { class: "table-tools" }, compare, addPanelButton({ fields: knownFields })),
   });
   const words = createTop({ title: t("top.words"), fields: ["search_word"], kind: "words", more: [VISITS] });
@@ -63,7 +65,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     kind: "status",
     more: [VISITS],
   });
-  const levels = createTop({ title: t("top.levels"), fields: LEVEL_FIELDS, kind: "levels" });
+  const levels = createTop({ title: t("top.levels"), fields: [LEVEL], kind: "levels", paths: true });
   const panels = h("div", { class: "panels" });
   const table = createTable();
   const fields = createFields();
@@ -82,7 +84,6 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     listed = null, // the question whose events are shown
     seen = new Set(),
     hints = [],
-    levelField = LEVEL_FIELDS[0],
     shown = null;
   table.extra(
     tail.element,
@@ -133,7 +134,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
   async function compareHistogram({ seconds }, { q, sinceDate, untilDate }, signal) {
     const shiftMs = Math.max(1, Math.round((untilDate - sinceDate) / (seconds * 1000))) * seconds * 1000;
     const [since, until] = [sinceDate, untilDate].map((date) => iso(new Date(date.getTime() - shiftMs)));
-    const params = { q, since, until, seconds, offset: zoneSeconds(sinceDate), field: levelField };
+    const params = { q, since, until, seconds, offset: zoneSeconds(sinceDate), field: LEVEL };
     try {
       histogram.compare(await ask("histogram", params, signal), shiftMs);
     } catch (error) {
@@ -153,25 +154,11 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
     if (listed === question) row()?.scrollIntoView({ block: "center" });
   }
 
-  /** Return the histogram by the field that has the levels of these events. */
-  async function byLevel(params, signal) {
-    let first = null;
-    for (const field of LEVEL_FIELDS) {
-      const found = await ask("histogram", { ...params, field }, signal);
-      first ??= found;
-      if (!found.total || hasLevels(found)) {
-        levelField = field;
-        return found;
-      }
-    }
-    [levelField] = LEVEL_FIELDS;
-    return first;
-  }
-
   async function loadHistogram({ q, since, until, sinceDate, untilDate, state }, signal) {
     histogram.element.setAttribute("aria-busy", "true");
     try {
-      const answer = await byLevel({ q, since, until, offset: zoneSeconds(sinceDate) }, signal);
+      const params = { q, since, until, offset: zoneSeconds(sinceDate), field: LEVEL };
+      const answer = await ask("histogram", params, signal);
       histogram.show(answer, sinceDate, untilDate);
       showLevels(answer);
       if (state.compare) await compareHistogram(answer, { q, sinceDate, untilDate }, signal);
@@ -194,7 +181,7 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
       for (const [level, count] of Object.entries(counts)) if (level) sums.set(level, (sums.get(level) ?? 0) + count);
     }
     const values = [...sums].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
-    levels.show({ field: levelField, values: values.slice(0, 7) });
+    levels.show({ field: LEVEL, values: values.slice(0, 7) });
   }
 
   async function loadEvents(question, signal) {
@@ -310,9 +297,6 @@ export function createExplore({ onEmpty, onFault, onRetry }) {
 
   return { element, load, redraw, stop: tail.stop };
 }
-
-/** Whether a histogram by level has any; events without one count under "". */
-const hasLevels = ({ buckets }) => buckets.some(({ counts }) => Object.keys(counts).some(Boolean));
 
 // Not every event has an id.
 const key = (hit) => `${hit.index}/${hit.id || JSON.stringify(hit.event)}`;

@@ -1,9 +1,10 @@
 /** The fields of the newest events: how many have each field, and its most frequent values there. */
 
 import { h, put } from "./dom.js";
-import { number, percent, plain } from "./format.js";
+import { cut, number, percent, plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { isFilterable } from "./query.js";
 import { tools } from "./record.js";
 import { current, toggleIn } from "./state.js";
 import { flatten } from "./values.js";
@@ -118,9 +119,9 @@ export function createFields() {
           "div",
           { class: "field-top" },
           bar,
-          h("span", { class: "top-value", title: plain(value) }, plain(value).slice(0, 200) || "–"),
+          h("span", { class: "top-value", title: cut(plain(value)) }, cut(plain(value)) || "–"),
           h("span", { class: "top-count" }, percent(count, events)),
-          value === null || value === "" || String(value).length > 1000 ? null : tools(path, value),
+          value === null || value === "" || !isFilterable(value) ? null : tools(path, value),
         );
       }),
       h(

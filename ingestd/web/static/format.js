@@ -73,6 +73,12 @@ export function plain(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** Characters of a value in lists and on buttons; the record has all of them. */
+const MOST = 200;
+
+/** Return a text that is not longer than `most` characters, with an ellipsis if it was cut. */
+export const cut = (text, most = MOST) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
 const regions = new Intl.DisplayNames([language], { type: "region", fallback: "code" });
 
 /** Return the name of a country by its two-letter code. */

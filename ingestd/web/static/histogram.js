@@ -283,7 +283,7 @@ function legendItem({ className, label, isValue }, name, count, onPick) {
     h("b", {}, compact(count)),
   ];
   if (!isValue(name)) return h("span", { class: "legend-item" }, content);
-  const only = t("chart.only", { level: name });
+  const only = t("chart.only", { level: label(name) });
   return h(
     "button",
     { type: "button", class: "legend-item", title: only, on: { click: () => onPick(name) } },

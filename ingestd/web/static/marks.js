@@ -1,6 +1,7 @@
 /** Marks in the shown text what a query looks for. */
 
 import { h } from "./dom.js";
+import { LEVEL_FIELDS } from "./known_fields.js";
 
 const TERM =
   /(?<not>\bNOT\s+|(?<=^|[\s(])[-!])?(?:(?<field>(?:\\.|[\w@.-])+):(?:[<>]=?[^\s()]*|[[{][^\]}]*[\]}]|\((?<group>[^()]*)\)|(?<value>"(?:\\.|[^"\\])*"|\/(?:\\.|[^/\\])+\/|(?:\\.|[^\s()"])+))|(?<free>"(?:\\.|[^"\\])*"|\/(?:\\.|[^/\\])+\/|(?:\\.|[^\s()":])+))/gu;
@@ -18,12 +19,15 @@ export function marker({ q, filters = [], sought = "" }) {
   for (const { field, value, not } of filters) if (!not) terms.push({ field, pattern: literal(String(value)) });
   const byPath = new Map();
   return (text, path = "") => {
-    if (!byPath.has(path)) byPath.set(path, patternOf(terms.filter(({ field }) => !field || field === path)));
+    if (!byPath.has(path)) byPath.set(path, patternOf(terms.filter(({ field }) => !field || sameAs(path).includes(field))));
     const pattern = byPath.get(path);
     if (!pattern || !text) return text;
     return text.split(pattern).map((part, place) => (place % 2 ? h("mark", {}, part) : part));
   };
 }
+
+/** A level may be in either field. */
+const sameAs = (path) => (LEVEL_FIELDS.includes(path) ? LEVEL_FIELDS : [path]);
 
 /** Return an event as indented JSON, as nodes, with the matches in its values marked; `mark`: what `marker` returns. */
 export function markedJson(value, mark, path = "", margin = "\n") {

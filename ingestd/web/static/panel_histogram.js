@@ -2,10 +2,12 @@
 
 import { aborted, ask, isAway } from "./api.js";
 import { h } from "./dom.js";
+import { cut } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
 import { failureText } from "./notices.js";
 import { closeButton } from "./panel.js";
+import { isFilterable } from "./query.js";
 import { addFilter } from "./state.js";
 import { zoneSeconds } from "./time.js";
 import { showRange } from "./timepicker.js";
@@ -23,8 +25,8 @@ function seriesOf(answer) {
   return {
     names: [REST, ...shown.toReversed()],
     className: (name) => (name === REST ? "series-rest" : `series-${shown.indexOf(name)}`),
-    label: (name) => (name === REST ? t("panel.rest") : name),
-    isValue: (name) => name !== REST,
+    label: (name) => (name === REST ? t("panel.rest") : cut(name)),
+    isValue: (name) => name !== REST && isFilterable(name),
     gather(counts) {
       const found = {};
       for (const [name, count] of Object.entries(counts)) {

@@ -2,11 +2,11 @@
 
 import { ask } from "./api.js";
 import { HERE, h, named } from "./dom.js";
-import { figure, number, percent } from "./format.js";
+import { cut, figure, number, percent } from "./format.js";
 import { t } from "./i18n.js";
 import { PATH_FIELDS } from "./known_fields.js";
 import { createPanelCard } from "./panel.js";
-import { VISITS, condition, joined } from "./query.js";
+import { VISITS, condition, isFilterable, joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const ROWS = 10,
@@ -67,7 +67,7 @@ export function groupsOf(by, values) {
   const groups = [];
   for (const value of values) {
     const text = condition({ field: by, value, path: PATH_FIELDS.includes(by) });
-    if (text.length > LONGEST) continue;
+    if (text.length > LONGEST || !isFilterable(value)) continue;
     const last = groups.at(-1);
     if (last && last.length + text.length <= LONGEST) {
       last.values.push(value);
@@ -102,10 +102,11 @@ function row(by, value, cells) {
     {
       type: "button",
       class: "panel-pick",
-      title: String(value),
+      title: cut(String(value)),
+      disabled: !isFilterable(value),
       on: { click: () => addFilter(by, value, { path: PATH_FIELDS.includes(by) }) },
     },
-    named(t("top.in", { field: by, value: HERE }), String(value)),
+    named(t("top.in", { field: by, value: HERE }), cut(String(value))),
   );
   return h("tr", {}, h("th", { scope: "row" }, pick), cells.map((text) => h("td", {}, text)));
 }

@@ -35,7 +35,7 @@ export function createProblem({ onChange }) {
     ]);
     const before = hits.length ? await earlier(hits[0].event, signal) : null;
     const mark = marker(current());
-    put(element, back(), about(id, problems[0], onChange), trace(hits, mark), events(hits, condition, mark), came(before, mark));
+    put(element, back(), about(id, problems[0], onChange, mark), trace(hits, mark), events(hits, condition, mark), came(before, mark));
   }
 
   return { element, load, leave: () => (shown = "") };
@@ -72,14 +72,14 @@ function back() {
   return h("a", { class: "ghost small problem-back", href, on: { click: leave } }, t("problems.back"));
 }
 
-function about(id, problem, onChange) {
+function about(id, problem, onChange, marked) {
   if (!problem) return h("p", { class: "notice" }, t("problems.unseen"));
   const { mark } = problem;
   const fact = (name, value) => (value ? [h("dt", {}, t(`problems.${name}`)), h("dd", {}, value)] : null);
   return h(
     "section",
     { class: "card", "aria-label": problem.title },
-    h("div", { class: "card-head" }, h("h2", { class: "problem-heading" }, problem.title), badges(problem)),
+    h("div", { class: "card-head" }, h("h2", { class: "problem-heading" }, marked(problem.title, "problem_title")), badges(problem)),
     h(
       "div",
       { class: "card-text problem-about" },
@@ -180,7 +180,7 @@ function lines(hits, mark) {
         "li",
         {},
         h("time", { class: "mono muted", datetime: event["@timestamp"] }, `${inputText(time).split(" ")[0]} ${preciseText(time)}`),
-        h("span", { class: "mono problem-message" }, mark(plain(levelOf(event)).toUpperCase(), "level"), " ", mark(firstLine(event), "message"), stack ? h("span", { class: "has-stack" }, mark(exceptionOf(stack).slice(0, 160))) : null),
+        h("span", { class: "mono problem-message" }, mark(levelOf(event).toUpperCase(), "level"), " ", mark(firstLine(event), "message"), stack ? h("span", { class: "has-stack" }, mark(exceptionOf(stack).slice(0, 160))) : null),
       );
     }),
   );

@@ -4,6 +4,8 @@ import { aborted, ask, isAway } from "./api.js";
 import { h, put } from "./dom.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
+import { HOST_FIELDS, LEVEL_FIELDS, PATH_FIELDS } from "./known_fields.js";
+import { marker } from "./marks.js";
 import { failure } from "./notices.js";
 import { badges, createProblem } from "./problem.js";
 import { sparkline } from "./sparkline.js";
@@ -73,13 +75,14 @@ export function createProblems({ onFault, onRetry }) {
     }
     note.hidden = problems.length < MOST;
     const shown = problems.filter((problem) => problem.state === chosen);
-    put(list, shown.length ? shown.map(line) : h("li", { class: "card-text muted" }, t(`problems.none.${chosen}`)));
+    const mark = marker(current());
+    put(list, shown.length ? shown.map((problem) => line(problem, mark)) : h("li", { class: "card-text muted" }, t(`problems.none.${chosen}`)));
   }
 
   return { element, load, stop: single.leave };
 }
 
-function line(problem) {
+function line(problem, mark) {
   const href = `#${format({ ...current(), problem: problem.problem })}`;
   const open = (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -93,9 +96,9 @@ function line(problem) {
     h(
       "div",
       { class: "problem-name" },
-      h("a", { class: "problem-title", href, on: { click: open } }, problem.title),
+      h("a", { class: "problem-title", href, on: { click: open } }, mark(problem.title, "problem_title")),
       badges(problem),
-      h("div", { class: "muted small problem-where" }, where(problem)),
+      h("div", { class: "muted small problem-where" }, where(problem, mark)),
     ),
     sparkline(problem.sparkline, t("problems.over", { n: count })),
     h(
@@ -109,7 +112,8 @@ function line(problem) {
   );
 }
 
-function where({ first_seen: first, last_seen: last, levels, paths, hosts }) {
+function where({ first_seen: first, last_seen: last, levels, paths, hosts }, mark) {
   const seen = t("problems.seen", { first: inputText(new Date(first)), last: inputText(new Date(last)) });
-  return [seen, levels.join(", "), paths.join(", "), hosts.join(", ")].filter(Boolean).join(" · ");
+  const found = [[levels, LEVEL_FIELDS], [paths, PATH_FIELDS], [hosts, HOST_FIELDS]];
+  return [seen, found.map(([values, [field]]) => (values.length ? [" · ", mark(values.join(", "), field)] : null))];
 }

@@ -11,6 +11,9 @@ function valueText(value) {
   return `"${String(value).replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** Whether a value can be a filter: of a longer one the server's lists have only the start. */
+export const isFilterable = (value) => String(value).length <= 1000;
+
 /** Fields with paths, which may have queries behind them. */
 export const PATHS = PATH_FIELDS;
 
@@ -30,14 +33,18 @@ export const VISITS = "NOT visit:false";
 /** Return the text of the query `q` with more conditions. */
 export const joined = (q, more) => (more.length ? [q && `(${q})`, ...more].filter(Boolean).join(" AND ") : q);
 
-/** Return one condition: `NOT level:"INFO"`. */
+/** Return one condition: `NOT level:"INFO"`; `path`: of a path with any query or none, of a level in either field. */
 export function condition({ field, value, not, path }) {
   const name = fieldText(field);
-  const either = path
-    ? `(${name}:${valueText(value)} OR ${name}:${fieldText(value)}\\?*)`
-    : `${name}:${valueText(value)}`;
+  const own = `${name}:${valueText(value)}`;
+  let either = own;
+  if (path) either = field === LEVEL ? ofLevel(`:${valueText(value)}`) : `(${own} OR ${name}:${fieldText(value)}\\?*)`;
   return `${not ? "NOT " : ""}${either}`;
 }
+
+/** The field that stands for both: events that have none have their level in the other. */
+const [LEVEL, OTHER] = LEVEL_FIELDS;
+const ofLevel = (test) => `(${LEVEL}${test} OR (${OTHER}${test} AND NOT (${LEVEL}:* AND NOT ${LEVEL}:"")))`;
 
 /**
  * Return `{text, shift}`: the query text, and how many characters precede the user's own text in it.
@@ -46,7 +53,7 @@ export function condition({ field, value, not, path }) {
  */
 export function compose(state, more = []) {
   const conditions = [...state.filters.map(condition), ...more];
-  if (state.level) conditions.unshift(`(${LEVEL_FIELDS.map((field) => `${field}:>=${state.level}`).join(" OR ")})`);
+  if (state.level) conditions.unshift(ofLevel(`:>=${state.level}`));
   const own = state.q.trim();
   if (!own) return { text: conditions.join(" AND "), shift: 0 };
   if (!conditions.length) return { text: own, shift: -leading(state.q) };

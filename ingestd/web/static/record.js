@@ -6,6 +6,7 @@ import { plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { markedJson } from "./marks.js";
+import { isFilterable } from "./query.js";
 import { addFilter, current, toggleIn } from "./state.js";
 import { stackBlock, stackOf } from "./stack.js";
 import { zonedText } from "./time.js";
@@ -106,7 +107,7 @@ function field(path, values, mark) {
             "span",
             { class: "field-value" },
             fieldText(path, value, mark),
-            scalar.includes(value) && String(value).length <= 1000 ? tools(path, value) : null,
+            scalar.includes(value) && isFilterable(value) ? tools(path, value) : null,
           ),
         ),
       ),

@@ -110,7 +110,7 @@ function parseWidths(texts) {
 
 const isTime = (text) => Boolean(text) && !Number.isNaN(Date.parse(text));
 
-// A filter is `field=JSON` or `field!=JSON`; for paths `field~=JSON` and `field!~=JSON`.
+// A filter is `field=JSON` or `field!=JSON`; for paths and levels `field~=JSON` and `field!~=JSON`.
 function parseFilter(text) {
   const found = /^([^=]+?)(!?)(~?)=(.*)$/s.exec(text);
   if (!found) return null;

@@ -88,7 +88,7 @@ export function createTable() {
 
   function row(hit) {
     const { event } = hit;
-    const level = String(levelOf(event));
+    const level = levelOf(event);
     const isCentre = Boolean(state.around) && state.around === nameOf(hit);
     const time = new Date(event["@timestamp"]);
     const open = h(
@@ -113,7 +113,7 @@ export function createTable() {
           ? plain(event["@timestamp"])
           : h("time", { datetime: event["@timestamp"] }, preciseText(time)),
       ),
-      h("td", { class: "cell-level" }, level ? h("span", { class: "badge" }, level.toUpperCase()) : null),
+      h("td", { class: "cell-level" }, level ? h("span", { class: "badge" }, mark(level.toUpperCase(), "level")) : null),
       cells,
     );
     let detail = null;

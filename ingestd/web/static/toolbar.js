@@ -2,7 +2,7 @@
 
 import { alertOnThis } from "./alerts.js";
 import { HERE, h, named, popup, put } from "./dom.js";
-import { duration, plain } from "./format.js";
+import { cut, duration, plain } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { createSearchbar } from "./searchbar.js";
@@ -144,7 +144,8 @@ function toggleLive() {
 }
 
 function chip(filter) {
-  const text = `${filter.field}: ${plain(filter.value)}`;
+  const value = cut(plain(filter.value));
+  const text = `${filter.field}: ${value}`;
   const others = () => current().filters.filter((other) => other !== filter);
   const flip = () =>
     update({ filters: current().filters.map((other) => (other === filter ? { ...filter, not: !filter.not } : other)) });
@@ -164,7 +165,7 @@ function chip(filter) {
         filter.not ? h("b", {}, t("filters.not"), " ") : null,
         h("span", { class: "chip-field" }, `${filter.field}:`),
         " ",
-        plain(filter.value),
+        value,
       ),
     ),
     h(

@@ -2,12 +2,12 @@
 
 import { aborted, ask, isAway } from "./api.js";
 import { HERE, h, named, put } from "./dom.js";
-import { compact, number } from "./format.js";
+import { compact, cut, number } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
 import { failureText } from "./notices.js";
-import { joined } from "./query.js";
+import { isFilterable, joined } from "./query.js";
 import { addFilter } from "./state.js";
 
 const FEW = 7,
@@ -18,7 +18,8 @@ const FEW = 7,
  *
  * `fields`: alternative names; the first that has values is shown (`request_path`, else ECS's `url.path`).
  * `onPick(field, value)`: what a click does instead of filtering.
- * `onClose`: adds a close button. `paths`: the values are paths; those that differ in their query string count as one.
+ * `onClose`: adds a close button. `paths`: the values are paths; those that differ in their query string count as one,
+ * and filters are made with `path`.
  */
 export function createTop({ title, fields, kind = "", onPick = null, onClose = null, more = [], paths = false }) {
   const list = h("ol", { class: "top-list" });
@@ -87,7 +88,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
 
   function show({ field, values }) {
     const most = values[0]?.count ?? 0;
-    toggle.hidden = !many && values.length < FEW;
+    toggle.hidden = !asked || (!many && values.length < FEW);
     toggle.textContent = many ? t("top.less") : t("top.more");
     element.classList.toggle("many", many);
     put(
@@ -103,7 +104,8 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
       class: `top-bar ${kind === "levels" ? levelClass(value) : kind === "status" ? `st-${String(value)[0]}` : ""}`,
     });
     bar.style.width = `${(100 * count) / most}%`;
-    const text = String(value);
+    const text = cut(String(value));
+    const disabled = !isFilterable(value);
     const pick = () => (onPick ? onPick(field, value) : addFilter(field, value, { path: paths }));
     return h(
       "li",
@@ -115,6 +117,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
           data: { key: `in ${text}` },
           type: "button",
           title: `${text} · ${number(count)}`,
+          disabled,
           on: { click: pick },
         },
         bar,
@@ -132,6 +135,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
               type: "button",
               "aria-label": t("top.out", { field: title, value: text }),
               title: t("top.out", { field: title, value: text }),
+              disabled,
               on: { click: () => addFilter(field, value, { not: true, path: paths }) },
             },
             icon("minus", 14),

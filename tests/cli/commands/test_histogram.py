@@ -56,6 +56,11 @@ def test_many_values_share_a_column() -> None:
     assert row.split()[2:8] == ["30", "10", "9", "8", "7", "20"]
 
 
+def test_long_values_are_cut() -> None:
+    head, row = lines([Bucket("2026-11-22T10:00:00.000Z", {"x" * 100_000: 1})], 60, "word", None, colours=False)
+    assert (head.split()[2], len(row) < 200) == ("x" * 39 + "…", True)
+
+
 def test_every_count_is_seen_and_levels_have_colours() -> None:
     buckets = [Bucket("2026-11-22T10:00:00.000Z", {"INFO": 10_000, "ERROR": 1})]
     _, row = lines(buckets, 3600, "level", 60, colours=True)

@@ -144,6 +144,7 @@ PANELS = ",".join(
 PLACES = [
     Place("logs", "range=30d"),
     Place("warnings", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22"),
+    Place("marks", "range=30d&cols=level&q=level%3A%28INFO+OR+WARNING+OR+ERROR%29"),
     Place("event", "range=30d&cols=status_code&charts=level", unfolded),
     Place("why", "range=30d", why),
     Place("context", "range=30d", context),
@@ -158,7 +159,7 @@ PLACES = [
     Place("keys", "", keys),
     Place("download", "range=30d&cols=status_code", download),
     Place("views", "", views),
-    Place("problems", "tab=problems&range=30d"),
+    Place("problems", "tab=problems&range=30d&q=error+OR+checkout"),
     Place("problem", "tab=problems&range=30d", problem),
     Place("words", "tab=words&range=7d"),
     Place("word", "tab=words&range=7d&word=jeju"),

@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.dashboard.conftest import Site
+from tests.stores import levels
+from tests.stores.levels import IN_PAGE
 
 NOW = "2026-11-22T15:30:00+09:00"
 RANGES = [  # id, from, to, the range (of Seoul), or what is wrong
@@ -63,9 +65,11 @@ QUERIES = [  # id, state, query text, characters before the user's own
     ("nothing", {}, "", 0),
     ("own", {"q": "a OR b"}, "a OR b", 0),
     ("blanks", {"q": "  a"}, "a", -2),
-    ("level", {"level": "WARNING"}, "(level:>=WARNING OR log.level:>=WARNING)", 0),
+    ("level", {"level": "WARNING"}, IN_PAGE.format("WARNING"), 0),
+    ("level_in_either_field", {"filters": [{"field": "level", "value": "ERROR", "not": True, "path": True}]},
+     "NOT " + IN_PAGE.replace(":>={0}", ':"ERROR"'), 0),
     ("all", {"q": "a OR b", "level": "ERROR", "filters": [{"field": "w", "value": "x y"}]},
-     '(a OR b) AND (level:>=ERROR OR log.level:>=ERROR) AND w:"x y"', 1),
+     f'(a OR b) AND {IN_PAGE.format("ERROR")} AND w:"x y"', 1),
     ("not", {"filters": [{"field": "w", "value": "x", "not": True}]}, 'NOT w:"x"', 0),
     ("number", {"filters": [{"field": "status_code", "value": 404}]}, "status_code:404", 0),
     ("quotes", {"filters": [{"field": "w", "value": 'a"b\\'}]}, 'w:"a\\"b\\\\"', 0),
@@ -80,6 +84,7 @@ MARKS = [  # id, state, path and text of a field, what is marked in it
     ("phrase", {"q": '"not found" OR timeout'}, "message", "Not  Found: /x, timeout", ["Not  Found", "timeout"]),
     ("field_is_elsewhere", {"q": "level:ERROR AND cart"}, "message", "ERROR in cart", ["cart"]),
     ("field", {"q": 'search_word:"서울 맛집"'}, "search_word", "서울 맛집", ["서울 맛집"]),
+    ("level_in_the_other_field", {"q": "log.level:error"}, "level", "ERROR", ["ERROR"]),
     ("group", {"q": "status_code:(404 OR 500 NOT 200)"}, "status_code", "404 200", ["404"]),
     ("negated_are_not", {"q": "cart NOT checkout -basket"}, "message", "checkout cart basket", ["cart"]),
     ("ranges_are_not", {"q": "status_code:[500 TO 599] AND x"}, "status_code", "500 x", ["x"]),
@@ -230,6 +235,27 @@ class TestModules:
         )
         failures = str(sum(sent.status == 500 for sent in site.history.sent))
         assert sorted((row[0], *row[3:]) for row in found) == [("200", "0", "0%"), ("500", failures, "100%")]
+
+    def test_levels(self, modules: Page) -> None:
+        """They are those of the commands, and what is too long to be one is cut."""
+        long = {"level": "x" * 100_000}
+        read = """async (events) => events.map((await import("./static/levels.js")).levelOf)"""
+        found = modules.evaluate(read, [*(event for event, _ in levels.EVENTS.values()), {"level": 30}, long])
+        assert found == [*(level for _, level in levels.EVENTS.values()), "30", "x" * 40 + "…"]
+
+    def test_long_values(self, modules: Page) -> None:
+        """What is shown is cut, and cannot be a filter, as the server has only its start."""
+        found = modules.evaluate(
+            """async ([value]) => {
+                const { createTop } = await import("./static/top.js");
+                const top = createTop({ title: "x", fields: ["level"] });
+                top.show({ field: "level", values: [{ value, count: 2 }, { value: "INFO", count: 1 }] });
+                const buttons = [...top.element.querySelectorAll(".top-row button")];
+                return [top.element.outerHTML.length < 5000, buttons.map((button) => button.disabled)];
+            }""",
+            ["x" * 1000 + "…"],
+        )
+        assert found == [True, [True, True, False, False]]
 
     def test_marks(self, modules: Page) -> None:
         found = modules.evaluate(

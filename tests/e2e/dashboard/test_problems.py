@@ -23,6 +23,10 @@ LANGUAGES = {  # language: open, resolved, muted, came back
     "en-US": ("Open 2", "resolved", "muted", "came back"),
     "ko-KR": ("미해결 2", "해결됨", "숨김", "다시 발생"),
 }
+FACTS = {  # language: where and when the first problem was seen, by whom
+    "en-US": ("first 2026-11-19 14:00, last 2026-11-19 14:28:59", "48 visitors", "48 events over time"),
+    "ko-KR": ("처음 2026-11-19 14:00, 마지막 2026-11-19 14:28:59", "방문자 48명", "시간별 이벤트 48건"),
+}
 VIEWS = [
     pytest.param(locale, viewport, id=f"{locale[:2]}-{viewport['width']}")
     for locale in LANGUAGES
@@ -71,6 +75,12 @@ def test_the_incident_stands_first(daemon: Daemon, visit: Open, locale: str, vie
     expect(lines(page)).to_have_count(2)
     expect(lines(page).first.locator(".problem-title")).to_contain_text(CHECKOUT)
     expect(lines(page).first.locator(".problem-count b")).to_have_text("48")
+    seen, visitors, over = FACTS[locale]
+    where = f"{seen} · ERROR · /checkout/ · web1, web2"
+    expect(lines(page).first.locator(".problem-where")).to_have_text(where)
+    expect(lines(page).first.locator(".problem-count .muted")).to_have_text(visitors)
+    expect(lines(page).first.get_by_role("img", name=over).locator("rect")).to_have_count(1)  # all in one interval
+    expect(lines(page).last.locator(".sparkline rect")).to_have_count(7)
     expect(lines(page).first.locator("[data-mark='new']")).to_be_visible()
     expect(page.page.locator(".segment[data-state='open']")).to_have_text(opened)
     assert no_sideways_scroll(page)
@@ -80,6 +90,10 @@ def test_the_incident_stands_first(daemon: Daemon, visit: Open, locale: str, vie
     expect(page.page.locator(".problem-heading")).to_contain_text(CHECKOUT)
     expect(page.page.locator(".problem .stack")).to_contain_text("orders/views.py")
     expect(page.page.locator(".problem .frames").first).to_be_visible()
+    latest, before = page.page.locator(".problem-events").all()
+    expect(latest.locator("li")).to_have_count(10)
+    expect(latest.locator("li").first).to_contain_text("ERROR")
+    expect(before.locator("li").last).to_contain_text("GET /cart/ 200")
     assert no_sideways_scroll(page)
     page.shot("problem", full=True)
     decide_in_turn(page, locale, note=f"note of {locale} {viewport['width']}")
@@ -152,8 +166,11 @@ def test_an_unknown_problem(daemon: Daemon, visit: Open) -> None:
 def test_what_came_before_and_the_way_into_logs(daemon: Daemon, visit: Open) -> None:
     """What was searched for is marked in the trace, in the latest events and in those before."""
     page = visit(daemon.url, f"tab=problems&q=order+OR+%22connection+refused%22+OR+cart&{PERIOD}")
-    lines(page).filter(has_text=CHECKOUT).locator(".problem-title").click()
+    title = lines(page).filter(has_text=CHECKOUT).locator(".problem-title")
+    expect(title.locator("mark")).to_have_text(["order", "Connection refused", "order"])
+    title.click()
     page.settled()
+    expect(page.page.locator(".problem-heading mark")).to_have_text(["order", "Connection refused", "order"])
     before = page.page.get_by_role("region", name="Before the latest event")
     expect(before.locator("li mark").first).to_have_text("cart")
     latest = page.page.get_by_role("region", name="Latest events")

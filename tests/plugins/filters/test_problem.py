@@ -299,6 +299,9 @@ CANDIDATES = [  # id, record, title
     ("trace_in_message_of_an_error", {"level": "ERROR", "message": "oops\n" + trace(INNER, OWN)}, ADD),
     ("ecs", {"log": {"level": "error"}, "message": "x", "error": {"stack_trace": trace(INNER, OWN)}}, ADD),
     ("ecs_type", {"log": {"level": "error"}, "error": {"type": "E", "stack_trace": HEADER + OWN}}, "E in orders.views"),
+    ("own_level", {"level": "INFO", "log": {"level": "error"}, "message": "failed"}, None),
+    ("empty_level", {"level": "", "log": {"level": "error"}, "message": "failed"}, "failed"),
+    ("levels", {"level": ["INFO", "ERROR"], "message": "failed"}, "failed"),
     ("ecs_dotted", {"log.level": "error", "message": "failed 7"}, "failed <n>"),
     ("ecs_dotted_trace", {"log.level": "error", "error.stack_trace": trace(INNER, OWN)}, ADD),
     ("error_type", {"level": "ERROR", "error_type": "a.E", "stack_trace": HEADER + OWN}, "E in orders.views.checkout"),
@@ -347,6 +350,13 @@ def test_a_problem_of_the_site_stays() -> None:
         after = copy.deepcopy(event)
         assert not build_in(context, "problem", {})(after)
         assert after == event
+
+
+@pytest.mark.parametrize("missing", ["", None, []], ids=["empty", "null", "empty_array"])
+def test_a_problem_without_a_name_is_none(missing: Any) -> None:
+    event = {"level": "ERROR", "message": "failed 7 times", "problem": missing, "problem_title": missing}
+    assert build("problem")(event)
+    assert (event["problem"], event["problem_title"]) == ("9fdc3fd64cea", "failed <n> times")
 
 
 def test_stored_events_are_grouped_again() -> None:
