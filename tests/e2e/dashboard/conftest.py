@@ -114,6 +114,14 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
         assert dashboard.strangers == []
 
 
+@pytest.fixture(scope="module")
+def pages(contexts: Contexts, site: Site, request: pytest.FixtureRequest) -> Iterator[Pages]:
+    """Pages of the module's `site`, which stay open; their screenshots are called after the module."""
+    pages = Pages(contexts, site.url, request.module.__name__.rpartition(".test_")[2])
+    yield pages
+    pages.close()
+
+
 @pytest.fixture
 def page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
     """A page of the module's `pages` on the screen that is the parameter: see `tests.e2e.dashboard.screens`."""

@@ -10,7 +10,6 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -19,10 +18,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from ingestd.web.api.views import BUILT_IN
-from tests.e2e.dashboard.browser import Contexts
 from tests.e2e.dashboard.conftest import Site
 from tests.e2e.dashboard.history import FAILED_MS, HOSTS, SLOW_MS, ZONE
-from tests.e2e.dashboard.screens import OpenPage, Pages, bars, in_both_languages, on_every_screen, tips_are_beside
+from tests.e2e.dashboard.screens import OpenPage, bars, in_both_languages, on_every_screen, tips_are_beside
 
 QUICK = [
     "tab=words&range=30d&zone=utc",
@@ -61,13 +59,6 @@ ELSEWHERE = ZoneInfo("America/New_York")
 @pytest.fixture(scope="module")
 def site(local_site: Site) -> Site:
     return local_site
-
-
-@pytest.fixture(scope="module")
-def pages(contexts: Contexts, site: Site) -> Iterator[Pages]:
-    pages = Pages(contexts, site.url, "explorer")
-    yield pages
-    pages.close()
 
 
 def in_window(part: Locator) -> bool:

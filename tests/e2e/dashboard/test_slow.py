@@ -16,9 +16,8 @@ from playwright.sync_api import Error, Page, Route, expect
 
 from tests.e2e.daemon import Daemon
 from tests.e2e.dashboard.axe import violations
-from tests.e2e.dashboard.browser import Contexts
 from tests.e2e.dashboard.conftest import Open, Site
-from tests.e2e.dashboard.screens import SCREENS, OpenPage, Pages, on_every_screen
+from tests.e2e.dashboard.screens import SCREENS, OpenPage, on_every_screen
 from tests.processes import command_line, family
 from tests.threads import Background
 from tests.waiting import wait_until
@@ -32,7 +31,10 @@ TABS = [  # name, state, its outline while it loads for the first time
     ("problem", f"tab=problems&{RANGE}&problem=", ".problem:empty"),
     ("visitors", f"tab=visitors&{RANGE}", ".map-stage:empty"),
     ("alerts", "tab=alerts", ".status-part:empty"),
+    ("status", "tab=status", ".status-part:empty"),
 ]
+ASKS_BY_ITSELF = ("alerts", "status")
+"""Tabs that ask again every few seconds."""
 QUERIES = re.compile(r"/api/(?!status|doctor|indices|views)")
 
 
@@ -75,21 +77,14 @@ def note(page: Page, text: str) -> None:
     expect(page.locator(".loading .notice")).to_contain_text(text)
 
 
-@pytest.fixture(scope="module")
-def pages(contexts: Contexts, site: Site) -> Iterator[Pages]:
-    pages = Pages(contexts, site.url, "slow")
-    yield pages
-    pages.close()
-
-
 def before_the_time(page: OpenPage) -> str:
     """Return how the message begins that dates old figures."""
     return page.text("loading.asof", time="|").partition("|")[0]
 
 
 @contextmanager
-def unanswered(page: OpenPage) -> Iterator[None]:
-    """Let no question be answered, as by a store that is infinitely slow; see `TestSlow` for one."""
+def late(page: OpenPage) -> Iterator[None]:
+    """Let questions be answered only after this; see `TestSlow` for a store that does not answer at all."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -98,14 +93,14 @@ def unanswered(page: OpenPage) -> Iterator[None]:
     page.page.route(QUERIES, hold)
     yield
     page.page.unroute(QUERIES)
-    for route in held:
+    for route in reversed(held):  # the newest question first
         with contextlib.suppress(Error):  # the page has given it up
-            route.abort()
+            route.continue_()
 
 
 @on_every_screen
 def test_every_tab(page: OpenPage) -> None:
-    page.go("tab=status").reload()  # no other tab was open yet
+    page.go("tab=problems&problem=none").reload()  # none of the places was open yet
     for name, state, outline in TABS:
         first = page.page.locator(".problem-line").first  # of the tab before
         which = first.get_attribute("data-problem") if name == "problem" else ""
@@ -113,11 +108,12 @@ def test_every_tab(page: OpenPage) -> None:
 
 
 def slow_then_away(page: OpenPage, name: str, state: str, outline: str) -> None:
-    """A tab shows an outline and a way to cancel; while nothing answers, old, dated figures and one message."""
+    """A tab shows an outline until answers come, which can be cancelled; and then old, dated figures if none come."""
     main, line, retry = page.page.locator("main"), page.page.locator(".loading"), page.button("error.retry")
-    with unanswered(page):
+    outlined = page.page.locator(f"main.first[aria-busy='true'] {outline}").first
+    with late(page):
         page.page.evaluate("state => { location.hash = state; }", state)
-        expect(page.page.locator(f"main.first[aria-busy='true'] {outline}").first).to_be_visible()
+        expect(outlined).to_be_visible()
         note(page.page, page.text("loading.slow"))
         page.shot(f"{name}-outline")
         assert page.fits
@@ -127,13 +123,15 @@ def slow_then_away(page: OpenPage, name: str, state: str, outline: str) -> None:
         note(page.page, page.text("loading.cancelled"))
         expect(main).to_have_attribute("aria-busy", "false")
         expect(line).not_to_contain_text(before_the_time(page))  # there are none
-    retry.click()
-    expect(line).to_be_empty()
-    page.settled()
+        with page.page.expect_request(QUERIES):
+            retry.click()
+        expect(outlined).to_be_visible()
     expect(main).not_to_have_class(re.compile("first"))
-    shown = main.inner_text()
+    page.settled()
+    expect(line).to_be_empty()
     page.page.context.set_offline(True)
-    if name != "alerts":  # which asks again by itself
+    shown = main.inner_text()
+    if name not in ASKS_BY_ITSELF:
         page.button("refresh.now").click()
     note(page.page, before_the_time(page))
     expect(line).to_contain_text(page.text("error.away"))
@@ -148,6 +146,23 @@ def slow_then_away(page: OpenPage, name: str, state: str, outline: str) -> None:
     retry.click()
     expect(line).to_be_empty()
     page.settled()
+
+
+@pytest.mark.parametrize("page", SCREENS[:1], ids=str, indirect=True)
+def test_a_newer_question_wins(page: OpenPage) -> None:
+    """Over the answer to an older one, which comes after it."""
+    errors = page.go(f"{RANGE}&level=ERROR").total
+    warnings = page.go(f"{RANGE}&level=WARNING").total
+    everything = page.go(RANGE).total
+    with late(page):
+        for level in ("ERROR", "WARNING"):
+            with page.page.expect_request(QUERIES):
+                page.page.locator(f".segment[data-level={level}]").click()
+            assert page.total == everything  # the figures of before stay meanwhile
+    page.settled()
+    assert page.total == warnings
+    assert errors < warnings < everything
+    assert set(page.levels) == {"WARNING", "ERROR"}
 
 
 class TestSlow:
