@@ -144,7 +144,7 @@ PANELS = ",".join(
 PLACES = [
     Place("logs", "range=30d"),
     Place("warnings", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22"),
-    Place("marks", "range=30d&cols=level&q=level%3A%28INFO+OR+WARNING+OR+ERROR%29"),
+    Place("marks", "range=30d&q=level%3A%28INFO+OR+WARNING+OR+ERROR%29"),
     Place("event", "range=30d&cols=status_code&charts=level", unfolded),
     Place("why", "range=30d", why),
     Place("context", "range=30d", context),

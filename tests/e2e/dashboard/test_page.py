@@ -144,7 +144,7 @@ class TestQueryBox:
 
     def test_words_that_were_found_are_marked(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "range=30d", again=True).ask('"not found" AND level:WARNING')
-        expect(page.page.locator("td mark").first).to_have_text("Not Found")
+        expect(page.rows.first.locator("mark")).to_have_text(["WARNING", "Not Found"])
 
     def test_a_slash_goes_to_the_box(self, site: Site, visit: Open) -> None:
         page = visit(site.url, again=True)
