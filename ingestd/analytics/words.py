@@ -17,6 +17,7 @@ from typing import Any
 
 from ingestd.analytics.periods import Period
 from ingestd.analytics.significance import SIGNIFICANT, certain_ratio, log_likelihood_ratio
+from ingestd.analytics.word_filter import WordFilter
 from ingestd.event.jsontext import dumps
 from ingestd.stores.aggregation import Aggregation, Metric
 from ingestd.stores.base import LogStore
@@ -91,11 +92,13 @@ class Unanswered:
 class WordReport:
     """Words of a period, the most frequent first; ``before``: the period they are compared with.
 
-    ``rising``, ``new`` and ``fallen`` have what changed most first: see `words_report`.
+    ``total`` and ``distinct`` are of all searches, ``matching`` is the number of words that could be listed: all, or
+    those with a text. ``rising``, ``new`` and ``fallen`` have what changed most first: see `words_report`.
     """
 
     total: int
     distinct: int
+    matching: int
     words: tuple[WordCount, ...]
     before: Period | None = None
     previous_total: int | None = None
@@ -144,6 +147,15 @@ class WordCounts:
         self.total = max(self.total, int(events or 0))
         self.distinct = max(self.distinct, int(distinct or 0))
 
+    def matching(self, find: str) -> tuple[list[str], int]:
+        """Return the words with a text in them, the most frequent first, and how many there are; no text: all words."""
+        if not find or not self.total:
+            return list(self.ranks), self.distinct
+        chosen = WordFilter(WORD, find)
+        found = WordCounts(self.store, also(self.query, chosen.condition), self.limit)
+        words = [word for word in found.ranks if chosen.fits(word)]
+        return words, len(words) if found.complete else found.distinct
+
     def add(self, words: Iterable[str]) -> None:
         """Count words that are not among the candidates."""
         if self.complete:
@@ -162,7 +174,7 @@ class WordCounts:
         return count / self.total if self.total else 0.0
 
 
-def words_report(
+def words_report(  # noqa: PLR0913 -- what is listed are choices of their own
     store: LogStore,
     query: Query,
     *,
@@ -170,6 +182,7 @@ def words_report(
     compare: bool = True,
     limit: int = 50,
     listed: int = 20,
+    find: str = "",
 ) -> WordReport:
     """Return the most frequent words of a query.
 
@@ -184,19 +197,25 @@ def words_report(
         compare: Whether to compare with the period before.
         limit: The most words.
         listed: The most words of each list of changes.
+        find: Only words with this text in them are listed; all numbers stay those of all searches.
     """
     counts = WordCounts(store, visits(query), limit)
-    top = list(counts.ranks)[:limit]
+    words, matching = counts.matching(find)
+    top = words[:limit]
+    counts.add(top)
     before = previous_period(query, zone) if compare else None
     if before is None:
-        return WordReport(counts.total, counts.distinct, tuple(compared(counts, None, top)))
+        return WordReport(counts.total, counts.distinct, matching, tuple(compared(counts, None, top)))
     previous = WordCounts(store, replace(counts.query, since=before.since, until=before.until), limit)
-    previous.add([*top, *list(counts.ranks)[:ASKED_AT_ONCE]])
-    counts.add(list(previous.ranks)[:ASKED_AT_ONCE])
-    rising, new, fallen = _changes(counts, previous)
+    earlier, _ = previous.matching(find)
+    both = [*top, *words[:ASKED_AT_ONCE], *earlier[:ASKED_AT_ONCE]]
+    counts.add(both)
+    previous.add(both)
+    rising, new, fallen = _changes(counts, previous, dict.fromkeys([*words, *earlier]))
     return WordReport(
         counts.total,
         counts.distinct,
+        matching,
         tuple(compared(counts, previous, top)),
         before,
         previous.total,
@@ -218,10 +237,12 @@ def compared(counts: WordCounts, previous: WordCounts | None, words: Iterable[st
         yield WordCount(word, count, counts.share(count), then, counts.ranks.get(word), rank_then)
 
 
-def _changes(counts: WordCounts, previous: WordCounts) -> tuple[list[WordCount], list[WordCount], list[WordCount]]:
-    """Return the words that rose, are new, and fell."""
+def _changes(
+    counts: WordCounts, previous: WordCounts, words: Iterable[str]
+) -> tuple[list[WordCount], list[WordCount], list[WordCount]]:
+    """Return which words rose, are new, and fell."""
     changed: list[tuple[float, WordCount]] = []
-    for word in compared(counts, previous, dict.fromkeys([*counts.ranks, *previous.ranks])):
+    for word in compared(counts, previous, words):
         numbers = (word.count, counts.total, word.previous or 0, previous.total)
         if log_likelihood_ratio(*numbers) >= SIGNIFICANT:
             changed.append((certain_ratio(*numbers), word))
@@ -233,16 +254,15 @@ def _changes(counts: WordCounts, previous: WordCounts) -> tuple[list[WordCount],
     return rising, [word for word in found if not word.previous], fallen
 
 
-def unanswered(store: LogStore, query: Query, limit: int = 20) -> Unanswered:
-    """Return the searches of a query that had no results, by word."""
+def unanswered(store: LogStore, query: Query, limit: int = 20, find: str = "") -> Unanswered:
+    """Return the searches of a query that had no results, by word; ``find``: that of `words_report`."""
     asked = also(visits(query), Equal(RESULTS, "0"))
-    found = store.top(WORD, asked, CANDIDATES)
-    if found:
-        counted = tuple((value_text(top.value), top.count) for top in found)
-        is_all = len(found) < CANDIDATES
-        count = sum(count for _, count in counted) if is_all else store.count(also(asked, Exists(WORD)))
-        return Unanswered(True, count, counted[:limit])
-    return Unanswered(store.count(also(visits(query), Exists(RESULTS))) > 0)
+    counts = WordCounts(store, asked)
+    if not counts.total:
+        return Unanswered(store.count(also(visits(query), Exists(RESULTS))) > 0)
+    words = counts.matching(find)[0][:limit]
+    counts.add(words)
+    return Unanswered(True, counts.total, tuple((word, counts.get(word) or 0) for word in words))
 
 
 def exact_counts(store: LogStore, query: Query, words: Sequence[str]) -> dict[str, int]:

@@ -58,6 +58,23 @@ class TestIncident:
         assert sum(word.share for word in found.words) == pytest.approx(1)
         assert found.before == Period("2026-11-24T00:00:00.000Z", incident.SINCE)
 
+    @pytest.mark.parametrize("find", [incident.RISING, "붕어"])
+    def test_words_with_a_text_keep_the_numbers_of_all_searches(self, incident_store: LocalStore, find: str) -> None:
+        every, found = report(incident_store, LAST), report(incident_store, LAST, find=find)
+        assert found.words == tuple(word for word in every.words if find in word.word)
+        assert (found.rising, found.new, found.fallen) == (every.rising[:1], (), ())
+        assert (found.total, found.distinct, found.matching) == (360, 13, len(found.words))
+        assert (found.previous_total, found.previous_distinct) == (205, 13)
+
+    def test_a_new_word_and_a_fallen_one_with_a_text(self, incident_store: LocalStore) -> None:
+        new, fallen = (report(incident_store, LAST, find=find) for find in (incident.STARTED, incident.FALLEN))
+        assert (names(new.new), new.previous_total) == ([incident.STARTED], 205)
+        assert (names(fallen.fallen), fallen.matching, fallen.total) == ([incident.FALLEN], 0, 360)
+
+    def test_words_without_results_with_a_text(self, incident_store: LocalStore) -> None:
+        found = [unanswered(incident_store, LAST, find=find) for find in ("붕어", "맛집")]
+        assert found == [Unanswered(True, 6, ((incident.NOT_FOUND, 6),)), Unanswered(True, 6)]
+
     def test_days_without_a_period_before(self, incident_store: LocalStore) -> None:
         """All words would be new."""
         found = report(incident_store, Query("2026-10-31T00:00:00Z", incident.UNTIL))
@@ -116,7 +133,7 @@ class TestReport:
 
     def test_no_searches(self, store_of: Fill) -> None:
         store = store_of([{"@timestamp": f"{DAY}T12:00:00.000Z"}])
-        assert report(store) == WordReport(0, 0, (), Period(f"{BEFORE}T00:00:00.000Z", NOON.since or ""), 0, 0)
+        assert report(store) == WordReport(0, 0, 0, (), Period(f"{BEFORE}T00:00:00.000Z", NOON.since or ""), 0, 0)
         assert unanswered(store, NOON) == Unanswered(False)
 
     def test_all_searches_had_results(self, store_of: Fill) -> None:
@@ -173,6 +190,25 @@ class TestManyWords:
             None,
             4,
         )
+
+    @pytest.mark.parametrize(
+        ("find", "word", "matching", "lists"),
+        [
+            ("down", WordCount("down", 2, 2 / 156, 27), 1, ([], [], ["down"])),
+            ("new", WordCount("new", 27, 27 / 156, 0), 1, ([], ["new"], [])),
+            ("up", WordCount("up", 40, 40 / 156, 3, 1), 1, (["up"], [], [])),
+        ],
+    )
+    def test_a_text_finds_words_that_are_no_candidates(
+        self, store: LocalStore, find: str, word: WordCount, matching: int, lists: tuple[list[str], ...]
+    ) -> None:
+        found = report(store, limit=3, find=find)
+        assert (found.words, found.matching, found.total, found.previous_total) == ((word,), matching, 156, 117)
+        assert (names(found.rising), names(found.new), names(found.fallen)) == lists
+
+    def test_of_a_search_for_several_words_only_those_with_the_text(self, store_of: Fill) -> None:
+        found = report(store_of([*searched(["tent", "stove"], 2), *searched("tents")]), find="tent")
+        assert [(word.word, word.count, word.share) for word in found.words] == [("tent", 2, 0.4), ("tents", 1, 0.2)]
 
     def test_a_larger_limit_has_more_candidates(self, store: LocalStore) -> None:
         assert names(report(store, limit=6).words) == ["up", "a", "b", "c", "new", "down"]

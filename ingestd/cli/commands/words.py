@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,15 +74,18 @@ def words(  # noqa: PLR0913 -- click passes one argument for each option
     is_text = not as_json and not as_csv
     with opened_store(settings) as store:
         if which == _NO_RESULTS:
-            found = unanswered(store, query, limit)
-            _print(_unanswered_rows(found), ("word", "count"), as_json=as_json, as_csv=as_csv)
+            found = unanswered(store, query, limit + 1)
+            _print(_unanswered_rows(found, limit), ("word", "count"), as_json=as_json, as_csv=as_csv)
+            _note_cut({which: found.words}, limit)
             _note_unanswered(found)
             return
         compared = needs_before or not is_text
-        report = words_report(store, query, zone=settings.site_zone, compare=compared, limit=limit, listed=limit)
-        chosen: Sequence[WordCount] = report.words if which in {None, _TOP} else getattr(report, str(which))
+        more, zone = limit + 1, settings.site_zone  # one more than is shown, to know whether there are more
+        report = words_report(store, query, zone=zone, compare=compared, limit=more, listed=more)
         if not is_text:
-            _print([word.document() for word in chosen], COLUMNS, as_json=as_json, as_csv=as_csv)
+            chosen = _list(report, which or _TOP)
+            _print([word.document() for word in chosen[:limit]], COLUMNS, as_json=as_json, as_csv=as_csv)
+            _note_cut({which or _TOP: chosen}, limit)
         elif not report.total:
             report_no_match(store, settings, query, "search_word")
         else:
@@ -99,8 +102,19 @@ def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: b
         write_table([name.upper() for name in columns], cells, numbers=1, fit=True)
 
 
-def _unanswered_rows(found: Unanswered) -> list[dict[str, Any]]:
-    return [{"word": word, "count": count} for word, count in found.words]
+def _list(report: WordReport, name: str) -> Sequence[WordCount]:
+    chosen: Sequence[WordCount] = report.words if name == _TOP else getattr(report, name)
+    return chosen
+
+
+def _unanswered_rows(found: Unanswered, limit: int) -> list[dict[str, Any]]:
+    return [{"word": word, "count": count} for word, count in found.words[:limit]]
+
+
+def _note_cut(lists: Mapping[str, Sequence[Any]], limit: int) -> None:
+    """Say which lists have more words than are shown; they have one more than that then."""
+    if cut := [name for name, words in lists.items() if len(words) > limit]:
+        click.echo(f"there are more words than -n {limit} shows: {', '.join(cut)}", err=True)
 
 
 def _note_unanswered(found: Unanswered) -> None:
@@ -111,21 +125,23 @@ def _note_unanswered(found: Unanswered) -> None:
 def _show(store: LogStore, query: Query, report: WordReport, which: str | None, limit: int) -> None:
     """Print one list as text; None: all of them."""
     is_compared = report.before is not None
-    for name in [which] if which else [_TOP, *_CHANGES]:
+    lists: dict[str, Sequence[Any]] = {name: _list(report, name) for name in ([which] if which else [_TOP, *_CHANGES])}
+    for name, words in lists.items():
         if name != _TOP and which is None:
             write_text(f"\n{name.capitalize()}:")
-        chosen: Sequence[WordCount] = report.words if name == _TOP else getattr(report, name)
-        if chosen:
+        if words:
             heads = ["WORD", "COUNT", "SHARE", *(["BEFORE", "CHANGE", "RANK", "WAS"] if is_compared else [])]
-            rows = [list(_cells(word, is_compared=is_compared)) for word in chosen]
+            rows = [list(_cells(word, is_compared=is_compared)) for word in words[:limit]]
             write_table(heads, rows, numbers=len(heads) - 1, fit=True)
         else:
             write_text("no words")
     if which is None:
-        found = unanswered(store, query, limit)
+        found = unanswered(store, query, limit + 1)
+        lists[_NO_RESULTS] = found.words
         write_text("\nWithout results:")
-        _print(_unanswered_rows(found), ("word", "count"), as_json=False, as_csv=False)
+        _print(_unanswered_rows(found, limit), ("word", "count"), as_json=False, as_csv=False)
         _note_unanswered(found)
+    _note_cut(lists, limit)
     click.echo(_summary(report), err=True)
 
 

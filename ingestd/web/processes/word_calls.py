@@ -9,13 +9,12 @@ from zoneinfo import ZoneInfo
 
 from ingestd.analytics.periods import Period
 from ingestd.analytics.word_details import word_details, word_series
-from ingestd.analytics.words import WORD, WordCount, also, previous_period, unanswered, words_csv, words_report
+from ingestd.analytics.words import WordCount, previous_period, unanswered, words_csv, words_report
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.stores.aggregation import MAX_BUCKETS
 from ingestd.stores.base import LogStore, TopValue, moment
-from ingestd.stores.query import Condition, Gap, Like, Query, Text
-from ingestd.stores.words import words as words_of
+from ingestd.stores.query import Query
 from ingestd.web.params import ParameterError
 from ingestd.web.protocol import Arguments
 
@@ -29,19 +28,18 @@ _LISTED = 20
 def words_document(store: LogStore, query: Query, arguments: Arguments) -> bytes:
     """Return the words of a period as JSON, or as CSV in JSON."""
     query = _bounded(query, arguments["now"])
-    if arguments["find"]:
-        query = also(query, _finds(arguments["find"]))
-    zone, limit = ZoneInfo(arguments["zone"]), arguments["n"]
-    report = words_report(store, query, zone=zone, limit=limit, listed=_LISTED)
+    zone, limit, find = ZoneInfo(arguments["zone"]), arguments["n"], arguments["find"]
+    report = words_report(store, query, zone=zone, limit=limit, listed=_LISTED, find=find)
     if arguments["csv"]:
         return dumps({"csv": words_csv(word.document() for word in report.words).decode()})
     lists = {"words": report.words, "rising": report.rising, "new": report.new, "fallen": report.fallen}
     times = _times(query, arguments)
     series = _series(store, query, [word.word for found in lists.values() for word in found], times, arguments)
-    without = unanswered(store, query, _LISTED)
+    without = unanswered(store, query, _LISTED, find)
     document: dict[str, Any] = {
         "total": report.total,
         "distinct": report.distinct,
+        "matching": report.matching,
         "before": _period(report.before),
         "previous_total": report.previous_total,
         "previous_distinct": report.previous_distinct,
@@ -89,11 +87,6 @@ def word_document(store: LogStore, query: Query, arguments: Arguments) -> bytes:
 def _bounded(query: Query, now: str) -> Query:
     """Return a query with an end, the current time, if it has a start."""
     return query if query.since is None or query.until is not None else replace(query, until=now)
-
-
-def _finds(text: str) -> Condition:
-    """Return the condition for words that have a text in them, in any case if it has letters or digits."""
-    return Text(text, (WORD,)) if words_of(text) else Like(WORD, (Gap.MANY, text, Gap.MANY))
 
 
 def _times(query: Query, arguments: Arguments) -> list[str]:

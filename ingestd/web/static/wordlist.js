@@ -84,7 +84,7 @@ function row(word, most, compared) {
   return h(
     "tr",
     {},
-    h("td", { class: "num muted" }, number(word.rank)),
+    h("td", { class: "num muted" }, word.rank ? number(word.rank) : "–"),
     h("th", { scope: "row", class: "word-cell" }, bar(word.count, most), wordLink(word.word)),
     h("td", { class: "num" }, number(word.count)),
     h("td", { class: "num" }, percent(word.share, 1)),
@@ -106,7 +106,7 @@ function bar(count, most) {
 
 /** Return how many places a word went up or down. */
 function rankChange({ rank, previous_rank: before }) {
-  if (!before) return h("span", { class: "muted" }, "–");
+  if (!before || !rank) return h("span", { class: "muted" }, "–");
   const places = before - rank;
   if (!places) return h("span", { class: "muted" }, "=");
   const text = t(places > 0 ? "words.placesup" : "words.placesdown", { n: number(Math.abs(places)) });
@@ -118,8 +118,8 @@ function rankChange({ rank, previous_rank: before }) {
   );
 }
 
-/** Return the card of one of the lists of changes: "rising", "new" or "fallen". */
-export function wordList(name, answer) {
+/** Return the card of one of the lists of changes: "rising", "new" or "fallen"; `find`: the text in all words. */
+export function wordList(name, answer, find) {
   if (!answer.before || !answer.previous_total) return null;
   const words = answer[name].slice(0, FEW);
   const title = t(`words.${name}`);
@@ -142,7 +142,7 @@ export function wordList(name, answer) {
             ),
           ),
         )
-      : h("p", { class: "card-text muted" }, t(`words.${name}.none`)),
+      : h("p", { class: "card-text muted" }, t(find ? "words.notin" : `words.${name}.none`, { text: find })),
   );
 }
 

@@ -70,6 +70,7 @@ function createOverview() {
   const tiles = h("div", { class: "tiles" });
   const notice = h("div", { class: "words-notice" });
   const list = h("div", { class: "words-list skeleton skeleton-table" });
+  const note = h("p", { class: "card-text muted small words-note", hidden: true });
   const side = h("div", { class: "words-side" });
   const grid = h(
     "div",
@@ -79,6 +80,7 @@ function createOverview() {
       { class: "card", "aria-label": t("words.title") },
       h("div", { class: "card-head" }, h("h2", {}, t("words.title")), h("div", { class: "words-tools" }, find, csv)),
       list,
+      note,
     ),
     side,
   );
@@ -93,7 +95,7 @@ function createOverview() {
       signal,
     );
     show(answer, question);
-    announce(t("words.announced", { n: number(answer.distinct) }));
+    announce(t("words.announced", { n: number(answer.matching) }));
   }
 
   function show(answer, question) {
@@ -101,8 +103,11 @@ function createOverview() {
     put(tiles, summary(answer));
     list.className = "words-list";
     put(list, answer.words.length ? wordTable(answer) : h("p", { class: "card-text muted" }, nothing(question)));
+    note.hidden = answer.matching <= answer.words.length;
+    note.textContent = note.hidden ? "" : cut(answer);
     csv.disabled = !answer.words.length;
-    put(side, ["rising", "new", "fallen"].map((name) => wordList(name, answer)), unanswered(answer));
+    const { find: text } = question.state;
+    put(side, ["rising", "new", "fallen"].map((name) => wordList(name, answer, text)), unanswered(answer, text));
     grid.classList.toggle("alone", !side.firstChild);
   }
 
@@ -134,6 +139,12 @@ function save(text, name) {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
+/** Return how many words the table leaves out, and the download if it does, too. */
+function cut({ words, matching }) {
+  const shown = t("words.most_shown", { n: number(words.length), all: number(matching) });
+  return matching > DOWNLOADED ? `${shown} ${t("words.most_csv", { n: number(DOWNLOADED) })}` : shown;
+}
+
 /** Return what the period is compared with, or that there is nothing to compare with. */
 function comparison({ before, previous_total }) {
   if (!before) return null;
@@ -154,8 +165,8 @@ function summary(answer) {
   ];
 }
 
-function unanswered({ without_results: { known, words } }) {
+function unanswered({ without_results: { known, count: all, words } }, find) {
   if (!known) return null;
   const rows = words.map(({ word, count }) => ({ text: word, count, open: () => update({ word }) }));
-  return plainList(t("words.without"), rows, t("words.allfound"));
+  return plainList(t("words.without"), rows, t(find && all ? "words.notin" : "words.allfound", { text: find }));
 }

@@ -61,7 +61,7 @@ def test_lists(data_dir: Path, which: str, expected: list[str]) -> None:
 def test_a_table(data_dir: Path) -> None:
     result = run("words", *LAST_DAYS, "-n", "2", data_dir=data_dir)
     assert result.stdout == "WORD       COUNT   SHARE\n붕어빵        90  25.0 %\n서울 맛집     72  20.0 %\n"
-    assert result.stderr == "360 searches, 13 different words\n"
+    assert result.stderr == "there are more words than -n 2 shows: top\n360 searches, 13 different words\n"
 
 
 def test_a_table_with_comparison_has_all_lists(data_dir: Path) -> None:
@@ -70,7 +70,22 @@ def test_a_table_with_comparison_has_all_lists(data_dir: Path) -> None:
     first = f"{head}붕어빵     90  25.0 %       9  +900 %     1    6\n"
     assert result.stdout.startswith(f"{first}\nRising:\n{first}\nNew:\n")
     assert result.stdout.endswith("\nWithout results:\nWORD    COUNT\n붕어방      6\n")
-    assert result.stderr == "360 searches, 13 different words; before: 205 and 13\n"
+    cut = "there are more words than -n 1 shows: top, rising\n"
+    assert result.stderr == f"{cut}360 searches, 13 different words; before: 205 and 13\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "cut"),
+    [
+        (["-n", "12", "--json"], "top"),
+        (["-n", "13", "--json"], None),
+        (["-n", "1", "--list", "rising", "--csv"], "rising"),
+        (["-n", "1", "--list", "no-results", "--csv"], None),
+    ],
+)
+def test_words_that_are_left_out(data_dir: Path, options: list[str], cut: str | None) -> None:
+    result = run("words", *LAST_DAYS, *options, data_dir=data_dir)
+    assert result.stderr == (f"there are more words than -n {options[1]} shows: {cut}\n" if cut else "")
 
 
 def test_csv_is_for_excel(data_dir: Path) -> None:

@@ -75,6 +75,19 @@ def check_words(daemon: Daemon, *store: str) -> None:
     assert [word["word"] for word in lists["new"]] == [incident.STARTED]
     assert [word["word"] for word in report["fallen"]] == [incident.FALLEN]
     assert report["without_results"]["words"] == [{"word": incident.NOT_FOUND, "count": 6}]
+    check_words_with_a_text(daemon, report)
+
+
+def check_words_with_a_text(daemon: Daemon, report: dict[str, Any]) -> None:
+    """Make sure that a text only chooses which words of a report are listed; it is a part of words here."""
+    period = {"since": incident.SINCE, "until": incident.UNTIL}
+    found = json.loads(daemon.get(f"/api/words?{urlencode(period | {'find': '붕어'})}"))
+    for name in ("words", "rising", "new", "fallen"):
+        assert found[name] == [word for word in report[name] if "붕어" in word["word"]]
+    assert [word["word"] for word in found["words"]] == [incident.RISING, incident.NOT_FOUND]
+    totals = ("total", "distinct", "previous_total", "previous_distinct", "without_results")
+    assert {name: found[name] for name in totals} == {name: report[name] for name in totals}
+    assert found["matching"] == 2
 
 
 def check_word(daemon: Daemon) -> None:

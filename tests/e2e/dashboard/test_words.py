@@ -17,6 +17,7 @@ from tests.e2e.dashboard.browser import Contexts
 from tests.e2e.dashboard.screens import OpenPage, Pages, bars, in_both_languages, on_every_screen, tips_are_beside
 
 STATE = f"tab=words&from={incident.SINCE}&to={incident.UNTIL}"
+CROWDED = "2026-12-24"
 NAMES = {  # of the days, and of countries
     "en": {"before": "Nov 24 – Nov 26", "KR": "South Korea", "JP": "Japan"},
     "ko": {"before": "11월 24일 – 11월 26일", "KR": "대한민국", "JP": "일본"},
@@ -33,9 +34,10 @@ HIDDEN = """table => [...table.querySelectorAll("tr > *")].filter(cell => {
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a daemon that has the days in its store."""
+    """The address of a daemon that has the days in its store, and one with more words than are shown."""
     folder = tmp_path_factory.mktemp("words")
-    fill(store_root(folder / "data"), incident.events())
+    many = [{"@timestamp": f"{CROWDED}T10:00:00.000Z", "search_word": f"word {number}"} for number in range(1_001)]
+    fill(store_root(folder / "data"), [*incident.events(), *many])
     with Daemon(folder) as daemon:
         yield daemon.url
 
@@ -82,11 +84,29 @@ def test_find_within_the_words(page: OpenPage) -> None:
     find.fill("붕어")
     expect(links).to_have_text([incident.RISING, incident.NOT_FOUND])
     assert f"find={quote('붕어')}" in page.state
+    numbers_are_of_all_searches(page)
     page.shot("find")
+    find.fill(incident.STARTED)
+    expect(links).to_have_text([incident.STARTED])
+    expect(page.region("words.new").locator("li")).to_contain_text([incident.STARTED])
     find.fill("없는말")
     expect(page.page.locator(".words-list")).to_have_text(page.text("words.notfound", text="없는말"))
     find.fill("")
     expect(links.first).to_be_visible()
+
+
+def numbers_are_of_all_searches(page: OpenPage) -> None:
+    """The word is as frequent, and rises as much, as it does among all words."""
+    expect(page.page.locator(".tile-value")).to_have_text(["360", "13", "6"])
+    cells = page.page.locator(".words-table tbody tr").first.locator("td")
+    expect(cells).to_have_text(["1", "90", "25%", "", "▲ +900%", f"↑ 5{page.text('words.placesup', n=5)}"])
+    rising = page.region("words.rising").locator("li")
+    expect(rising.locator(".word-link")).to_have_text([incident.RISING])
+    expect(rising).to_contain_text("+900%")
+    expect(page.region("words.new")).to_contain_text(page.text("words.notin", text="붕어"))
+    before = page.text("words.before", range=NAMES[page.screen.language]["before"])
+    expect(page.page.locator(".hint-line")).to_have_text(before)
+    expect(page.page.locator(".words-note")).to_be_hidden()
 
 
 @in_both_languages
@@ -98,8 +118,12 @@ def test_download(page: OpenPage) -> None:
     text = Path(download.value.path()).read_bytes().decode()
     assert text.splitlines()[:2] == [
         "\ufeffword,count,share,previous,change,rank,previous_rank",
-        f"{incident.RISING},90,0.9375,9,9,1,1",
+        f"{incident.RISING},90,0.25,9,9,1,6",
     ]
+    page.go(f"tab=words&from={CROWDED}T00:00:00Z&to={CROWDED}T23:00:00Z")
+    shown, loaded = page.text("words.most_shown", n=50, all="1,001"), page.text("words.most_csv", n="1,000")
+    expect(page.page.locator(".words-note")).to_have_text(f"{shown} {loaded}")
+    assert page.fits
 
 
 @on_every_screen

@@ -91,9 +91,28 @@ def test_words_with_a_text_in_them(store: LocalStore, find: str, expected: list[
     assert [word["word"] for word in found["words"]] == expected
 
 
+@pytest.mark.parametrize(
+    ("find", "listed", "word"),
+    [
+        (incident.RISING, "rising", {"share": 0.25, "previous": 9, "change": 9.0, "rank": 1, "previous_rank": 6}),
+        (incident.STARTED, "new", {"share": 60 / 360, "previous": 0, "rank": 3, "previous_rank": None}),
+        (incident.FALLEN, "fallen", {"share": 0.0, "previous": 30, "rank": None}),
+    ],
+)
+def test_a_text_changes_no_numbers(store: LocalStore, find: str, listed: str, word: dict[str, Any]) -> None:
+    found, every = words(store, find=find), words(store)
+    assert found[listed] == [row for row in every[listed] if row["word"] == find]
+    assert [row | word for row in found[listed]] == found[listed]
+    changed = {name: found[name] for name in every if found[name] != every[name]}
+    assert changed.keys() <= {"matching", "words", "rising", "new", "fallen", "without_results"}
+    assert (found["matching"], every["matching"]) == (len(found["words"]), 13)
+    assert found["without_results"]["count"] == 6
+
+
 def test_csv(store: LocalStore) -> None:
     lines = words(store, csv=True, n=1)["csv"].splitlines()
     assert lines == ["\ufeffword,count,share,previous,change,rank,previous_rank", f"{incident.RISING},90,0.25,9,9,1,6"]
+    assert words(store, csv=True, n=1, find="붕어")["csv"].splitlines() == lines
 
 
 def test_a_word(store: LocalStore) -> None:
