@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ingestd.analytics.problem_marks import MarkError, UnknownProblemError, check_mark, load_marks, mark_problem
-from ingestd.analytics.problems import Problem, is_known, list_problems
+from ingestd.analytics.problems import MAX_PROBLEMS, Problem, is_known, list_problems
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.owner import caller, recorded
@@ -62,8 +62,9 @@ def problems(  # noqa: PLR0913 -- click passes one argument for each option
     with os_errors("the data folder"):
         marks = load_marks(settings.data_dir)
     with opened_store(settings) as store:
-        found = list_problems(store, Query(since, until), marks, limit=limit, now=from_datetime(now()))
-    shown = [problem for problem in found if state in ("all", problem.state)]
+        found = list_problems(store, Query(since, until), marks, limit=limit + 1, now=from_datetime(now()))
+    _note_cut(len(found), limit)
+    shown = [problem for problem in found[:limit] if state in ("all", problem.state)]
     if as_json:
         write(dumps([problem.document() for problem in shown]))
     elif not shown:
@@ -71,6 +72,14 @@ def problems(  # noqa: PLR0913 -- click passes one argument for each option
     else:
         heads = ("PROBLEM", "TITLE", "STATE", "PATHS", f"LAST SEEN ({zone_name(zone)})", "VISITORS", "COUNT")
         write_table(heads, [_row(problem, zone) for problem in shown], numbers=2, fit=True)
+
+
+def _note_cut(found: int, limit: int) -> None:
+    """Say that there may be more problems than were looked at."""
+    if found > limit or found >= MAX_PROBLEMS:
+        looked_at = f"-n {min(limit, MAX_PROBLEMS)}"
+        more = f"-n {MAX_PROBLEMS} or a shorter period" if limit < MAX_PROBLEMS else "a shorter period"
+        click.echo(f"there may be more problems than {looked_at} looks at, the most frequent; try {more}", err=True)
 
 
 def _row(problem: Problem, zone: Any) -> tuple[str, ...]:

@@ -51,6 +51,15 @@ def test_problems_as_a_table(data_dir: Path) -> None:
     assert head.split()[:3] == ["PROBLEM", "TITLE", "STATE"]
     assert first.split()[:5] == ["bbb", "E", "in", "b", "new"]
     assert second.split()[-2:] == ["0", "1"]
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--state", "open"]])
+def test_problems_that_are_left_out(data_dir: Path, options: list[str]) -> None:
+    result = run("problems", *PERIOD, "-n", "1", *options, data_dir=data_dir)
+    assert ("bbb" in result.stdout, "aaa" in result.stdout) == (True, False)
+    more = "try -n 200 or a shorter period\n"
+    assert result.stderr == f"there may be more problems than -n 1 looks at, the most frequent; {more}"
 
 
 def test_resolve_mute_and_reopen(data_dir: Path) -> None:
