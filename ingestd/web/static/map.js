@@ -9,7 +9,7 @@ import { failure } from "./notices.js";
 import { createPlaces, placeText, sumOf } from "./placelist.js";
 import * as geo from "./places.js";
 import { createParticular } from "./placewords.js";
-import { VISITS } from "./query.js";
+import { VISITS, joined } from "./query.js";
 import { current, update } from "./state.js";
 import { createTop } from "./top.js";
 import { createWorld } from "./worldmap.js";
@@ -56,17 +56,17 @@ export function createVisitors({ onFault, onRetry }) {
       geo.loadProvinces(code, signal),
       geo.countries(question, signal),
     ]);
-    const inside = code ? await geo.parts(code, region, question, signal) : { regions: [], cities: [] };
+    const inside = code ? await geo.parts(code, region, provinces, question, signal) : { regions: [], cities: [] };
     // Addresses are counted if the events have them, and the page does not ask for requests.
     const known = sumOf(places, "visitors") > 0;
-    return { map, provinces, places, ...inside, known, measure: known && !current().requests ? "visitors" : "requests" };
+    return { map, provinces, places, ...inside, region: code && geo.listedAs(region), known, measure: known && !current().requests ? "visitors" : "requests" };
   }
 
   const nameOf = (value) => geo.regionName(found.provinces, value);
 
   function draw() {
-    const { country: code, region } = current(),
-      { places, regions, provinces, measure } = found;
+    const { country: code } = current(),
+      { places, region, regions, provinces, measure } = found;
     const counts = new Map(),
       labels = new Map();
     for (const place of places) {
@@ -75,7 +75,7 @@ export function createVisitors({ onFault, onRetry }) {
     }
     for (const place of regions) {
       const key = `province ${geo.provinceOf(provinces, place.value)?.code}`;
-      counts.set(key, (counts.get(key) ?? 0) + place[measure]);
+      counts.set(key, place[measure]);
       labels.set(key, placeText(nameOf(place.value), place, regions, measure));
     }
     const chosen = [`country ${code}`, `province ${geo.provinceOf(provinces, region)?.code}`];
@@ -106,7 +106,7 @@ export function createVisitors({ onFault, onRetry }) {
         "div",
         { class: "actions" },
         action("globe", t("map.world"), () => update({ country: "", region: "" })),
-        action("list", t("map.logs"), () => openLogs(geo.filtersOf(code, region))),
+        action("list", t("map.logs"), () => openLogs(code, region)),
       ),
       regions.length ? regionList.element : null,
       cities.length ? cityList.element : null,
@@ -114,9 +114,12 @@ export function createVisitors({ onFault, onRetry }) {
     );
   }
 
-  const openLogs = (filters) =>
-    update({ tab: "logs", country: "", region: "", filters: [...current().filters, ...filters] });
-  const openCity = (city) => openLogs(geo.filtersOf(current().country, current().region, city));
+  function openLogs(code, region, city = "", more = []) {
+    const { q, filters } = current();
+    const chosen = [...filters, ...geo.filtersOf(code, region, city), ...more];
+    update({ tab: "logs", country: "", region: "", q: joined(q.trim(), geo.eitherName(region)), filters: chosen });
+  }
+  const openCity = (city) => openLogs(current().country, found.region, city);
 
   function chooseCountry(code) {
     update({ country: code, region: "" });
@@ -128,15 +131,14 @@ export function createVisitors({ onFault, onRetry }) {
 
   function pickOnMap(kind, code) {
     if (kind === "country") return chooseCountry(code);
-    // Databases may have several names for a province; the one of most events is selected.
     const place = found.regions.find(({ value }) => geo.provinceOf(found.provinces, value)?.code === code);
     return place && chooseRegion(place.value);
   }
 
   /** Show the words of the chosen place and of those beside each other: its parts, or else the countries. */
   function showWords(question, signal) {
-    const { country: code, region } = current(),
-      { regions, places, measure } = found;
+    const { country: code } = current(),
+      { region, regions, places, measure } = found;
     const inside = code && regions.length;
     const beside = [...(inside ? regions : places)]
       .sort((a, b) => b[measure] - a[measure])
@@ -155,7 +157,7 @@ export function createVisitors({ onFault, onRetry }) {
 
   function wordsOf(code, region) {
     const place = region ? nameOf(region) : country(code);
-    const onPick = (field, value) => openLogs([...geo.filtersOf(code, region), { field, value, not: false }]);
+    const onPick = (field, value) => openLogs(code, region, "", [{ field, value, not: false }]);
     if (!current().particular) {
       const more = [...geo.at(code, region), VISITS];
       return createTop({ title: t("map.words", { country: place }), fields: ["search_word"], kind: "words", more, onPick });

@@ -18,7 +18,8 @@ const MOST = 250,
 const PROVINCES = { KR: "korea.json" };
 
 let layout = LAYOUTS[0],
-  address = ADDRESS_FIELDS[0];
+  address = ADDRESS_FIELDS[0],
+  alike = new Map(); // all names of a province of the chosen country, the most frequent first, by each of them
 const maps = new Map();
 
 /** Return a map in `static/`, loaded once. */
@@ -48,14 +49,33 @@ export async function countries(question, signal) {
   return [];
 }
 
-/** Return `{regions, cities}` of a country, or of one of its regions, like `countries`. */
-export async function parts(code, region, question, signal) {
-  const [regions, cities] = await Promise.all([
-    countBy(layout.region, question, [...at(code), VISITS], FEW, signal),
-    countBy(layout.city, question, [...at(code, region), VISITS], FEW, signal),
-  ]);
+/** Return `{regions, cities}` of a country, or of one of its regions, like `countries`; `map`: of its provinces, or null. */
+export async function parts(code, region, map, question, signal) {
+  const asked = countBy(layout.region, question, [...at(code), VISITS], FEW, signal).then((found) => merged(found, map));
+  const learnt = asked.then((found) => (alike = namesOf(found)));
+  if (region) await learnt; // its cities are those under all its names
+  const [regions, cities] = await Promise.all([asked, countBy(layout.city, question, [...at(code, region), VISITS], FEW, signal), learnt]);
   return { regions, cities };
 }
+
+/**
+ * Return places, most requests first, of which those that are one province of the map are one, by its most frequent name;
+ * `names`: all of them. Databases rename provinces, so events have the old name and the new one.
+ */
+export function merged(places, map) {
+  const found = new Map();
+  for (const place of places) {
+    const key = provinceOf(map, place.value)?.code ?? place,
+      { requests = 0, visitors = 0, names = [], value = place.value } = found.get(key) ?? {};
+    found.set(key, { value, requests: requests + place.requests, visitors: visitors + place.visitors, names: [...names, place.value] });
+  }
+  return [...found.values()].sort((a, b) => b.requests - a.requests);
+}
+
+const namesOf = (places) => new Map(places.flatMap(({ names }) => names.map((name) => [name, names])));
+
+/** Return the name under which a region is listed. */
+export const listedAs = (region) => alike.get(region)?.[0] ?? region;
 
 async function countBy(field, question, more, n, signal) {
   const found = await counts([address], { by: field, n }, question, more, signal);
@@ -75,18 +95,25 @@ async function counts(names, by, { q, since, until }, more, signal) {
   }));
 }
 
-/** Return the filters of a place, as in the page's state; `value` of a city, too. */
+/** Return the filters of a place, as in the page's state; a region of several names has `eitherName` instead. */
 export function filtersOf(code, region = "", city = "") {
   const values = [
     [layout.country, code],
-    [layout.region, region],
+    [layout.region, eitherName(region).length ? "" : region],
     [layout.city, city],
   ];
   return values.filter(([, value]) => value).map(([field, value]) => ({ field, value, not: false }));
 }
 
+/** Return the condition of a region that has several names, a list; of others an empty one. */
+export function eitherName(region) {
+  const names = alike.get(region) ?? [];
+  if (names.length < 2) return [];
+  return [`(${names.map((value) => condition({ field: layout.region, value })).join(" OR ")})`];
+}
+
 /** Return the conditions of a place. */
-export const at = (code, region, city) => filtersOf(code, region, city).map(condition);
+export const at = (code, region) => [...filtersOf(code, region).map(condition), ...eitherName(region)];
 
 /** Return the conditions of what a place is compared with, itself included: its country's regions, or all countries. */
 export const around = (code, region) => [`_exists_:${region ? layout.region : layout.country}`, ...(region ? at(code) : [])];
