@@ -98,7 +98,7 @@ class TestIncident:
         assert [top.value for top in found.countries[1]] == ["KR", "JP"]
         assert found.regions[0] == "geoip.region_name"
         assert sum(top.count for top in found.regions[1]) == 90
-        assert [top.value for top in found.paths[1]] == ["/search", "/m/search"]
+        assert [top.value for top in found.paths[1]] == ["/search", incident.MOBILE]
         assert found.neighbours.words[0] == (incident.NEXT, found.neighbours.visitors // 2)
         assert incident.LATER not in dict(found.neighbours.words)
 

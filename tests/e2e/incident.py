@@ -43,6 +43,9 @@ INCIDENT = dt.datetime(2026, 11, 19, 5, tzinfo=dt.UTC)
 FAILED_VIEW, FAILURES = "/checkout/", 48
 """The view that failed, and how many requests did, in the half hour from `INCIDENT` on."""
 
+MOBILE = "/m/%EA%B2%80%EC%83%89"
+"""Where every fifth search is, `/m/검색`."""
+
 DAILY_FAILURES = 30
 """Failures of another view, one each day."""
 
@@ -80,7 +83,7 @@ def _searches() -> Iterator[Event]:
 
 def _search(time: dt.datetime, word: str, visitor: str, number: int) -> Event:
     country, region = _PLACES[number % len(_PLACES)]
-    path = f"/search?q={quote_plus(word)}" if number % 5 else f"/m/search?q={quote_plus(word)}"
+    path = f"/search?q={quote_plus(word)}" if number % 5 else f"{MOBILE}?q={quote_plus(word)}"
     return _visit(time, path, 200, number) | {
         "search_word": word,
         "search_results": 0 if word == NOT_FOUND else 12,

@@ -1,7 +1,7 @@
 /** The fields of the newest events: how many have each field, and its most frequent values there. */
 
 import { h, put } from "./dom.js";
-import { cut, number, percent, plain } from "./format.js";
+import { cut, number, percent, plain, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { isFilterable } from "./query.js";
@@ -119,7 +119,7 @@ export function createFields() {
           "div",
           { class: "field-top" },
           bar,
-          h("span", { class: "top-value", title: cut(plain(value)) }, cut(plain(value)) || "–"),
+          h("span", { class: "top-value", title: cut(plain(value)) }, cut(readable(plain(value))) || "–"),
           h("span", { class: "top-count" }, percent(count, events)),
           value === null || value === "" || !isFilterable(value) ? null : tools(path, value),
         );

@@ -42,8 +42,8 @@ export function markedJson(value, mark, path = "", margin = "\n") {
   return [open, parts, parts.length ? margin : "", close];
 }
 
-/** What is marked is the value, not its escaped form: in `a\nb` there is no `n`. */
-function markedValue(value, mark, path) {
+/** Return a value as JSON; what is marked is the value, not its escaped form: in `a\nb` there is no `n`. */
+export function markedValue(value, mark, path) {
   if (value === null) return "null";
   if (typeof value !== "string") return mark(String(value), path);
   const escaped = (text) => JSON.stringify(text).slice(1, -1);

@@ -2,7 +2,7 @@
 
 import { aborted, ask, isAway } from "./api.js";
 import { h } from "./dom.js";
-import { cut } from "./format.js";
+import { cut, readable } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
 import { failureText } from "./notices.js";
@@ -25,7 +25,7 @@ function seriesOf(answer) {
   return {
     names: [REST, ...shown.toReversed()],
     className: (name) => (name === REST ? "series-rest" : `series-${shown.indexOf(name)}`),
-    label: (name) => (name === REST ? t("panel.rest") : cut(name)),
+    label: (name) => (name === REST ? t("panel.rest") : cut(readable(name))),
     isValue: (name) => name !== REST && isFilterable(name),
     gather(counts) {
       const found = {};

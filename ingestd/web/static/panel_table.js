@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { HERE, h, named } from "./dom.js";
-import { cut, figure, number, percent } from "./format.js";
+import { cut, figure, number, percent, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { PATH_FIELDS } from "./known_fields.js";
 import { createPanelCard } from "./panel.js";
@@ -106,7 +106,7 @@ function row(by, value, cells) {
       disabled: !isFilterable(value),
       on: { click: () => addFilter(by, value, { path: PATH_FIELDS.includes(by) }) },
     },
-    named(t("top.in", { field: by, value: HERE }), cut(String(value))),
+    named(t("top.in", { field: by, value: HERE }), cut(readable(String(value)))),
   );
   return h("tr", {}, h("th", { scope: "row" }, pick), cells.map((text) => h("td", {}, text)));
 }

@@ -2,7 +2,7 @@
 
 import { ask, order } from "./api.js";
 import { h, put } from "./dom.js";
-import { number, plain, readableMessage } from "./format.js";
+import { number, plain, readable, readableMessage } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { ADDRESS_FIELDS, HOST_FIELDS } from "./known_fields.js";
@@ -92,7 +92,7 @@ function about(id, problem, onChange, marked) {
         fact("last", inputText(new Date(problem.last_seen))),
         fact("people", problem.visitors ? number(problem.visitors) : ""),
         fact("levels", problem.levels.join(", ")),
-        fact("paths", problem.paths.join(", ")),
+        fact("paths", readable(problem.paths.join(", "))),
         fact("hosts", problem.hosts.join(", ")),
         fact("id", h("span", { class: "mono" }, id)),
         fact("note", mark ? t("problems.marked", { ...mark, state: t(`problems.badge.${mark.state}`), at: inputText(new Date(mark.at)) }) : ""),

@@ -2,7 +2,7 @@
 
 import { aborted, ask, isAway } from "./api.js";
 import { h, put } from "./dom.js";
-import { number } from "./format.js";
+import { number, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { HOST_FIELDS, LEVEL_FIELDS, PATH_FIELDS } from "./known_fields.js";
 import { marker } from "./marks.js";
@@ -115,5 +115,5 @@ function line(problem, mark) {
 function where({ first_seen: first, last_seen: last, levels, paths, hosts }, mark) {
   const seen = t("problems.seen", { first: inputText(new Date(first)), last: inputText(new Date(last)) });
   const found = [[levels, LEVEL_FIELDS], [paths, PATH_FIELDS], [hosts, HOST_FIELDS]];
-  return [seen, found.map(([values, [field]]) => (values.length ? [" · ", mark(values.join(", "), field)] : null))];
+  return [seen, found.map(([values, [field]]) => (values.length ? [" · ", mark(readable(values.join(", ")), field)] : null))];
 }

@@ -39,7 +39,7 @@ export function record(hit, mark) {
     { class: "json", hidden: true, tabindex: "0", role: "group", "aria-label": t("record.json") },
     markedJson(hit.event, mark),
   );
-  const trace = createTrace(hit);
+  const trace = createTrace(hit, mark);
   const views = { fields, json: raw, trace: trace.element };
   if (Number.isNaN(time.getTime())) delete views.trace; // it is found by its time
   const choose = Object.keys(views).map((name) =>

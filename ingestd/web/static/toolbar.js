@@ -2,7 +2,7 @@
 
 import { alertOnThis } from "./alerts.js";
 import { HERE, h, named, popup, put } from "./dom.js";
-import { cut, duration, plain } from "./format.js";
+import { cut, duration, plain, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { createSearchbar } from "./searchbar.js";
@@ -144,7 +144,7 @@ function toggleLive() {
 }
 
 function chip(filter) {
-  const value = cut(plain(filter.value));
+  const value = cut(readable(plain(filter.value)));
   const text = `${filter.field}: ${value}`;
   const others = () => current().filters.filter((other) => other !== filter);
   const flip = () =>
@@ -157,7 +157,7 @@ function chip(filter) {
       {
         type: "button",
         class: "chip-text",
-        title: t("filters.flip", { text }),
+        title: t("filters.flip", { text: `${filter.field}: ${cut(plain(filter.value))}` }),
         on: { click: flip },
       },
       named(

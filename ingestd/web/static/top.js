@@ -2,7 +2,7 @@
 
 import { aborted, ask, isAway } from "./api.js";
 import { HERE, h, named, put } from "./dom.js";
-import { compact, cut, number } from "./format.js";
+import { compact, cut, number, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { levelClass } from "./levels.js";
@@ -105,6 +105,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
     });
     bar.style.width = `${(100 * count) / most}%`;
     const text = cut(String(value));
+    const shown = cut(readable(String(value)));
     const disabled = !isFilterable(value);
     const pick = () => (onPick ? onPick(field, value) : addFilter(field, value, { path: paths }));
     return h(
@@ -121,7 +122,7 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
           on: { click: pick },
         },
         bar,
-        named(t("top.in", { field: title, value: HERE }), h("span", { class: "top-value" }, text)),
+        named(t("top.in", { field: title, value: HERE }), h("span", { class: "top-value" }, shown)),
         " ",
         h("span", { class: "top-count" }, compact(count)),
       ),
@@ -133,8 +134,8 @@ export function createTop({ title, fields, kind = "", onPick = null, onClose = n
               class: "top-out",
               data: { key: `out ${text}` },
               type: "button",
-              "aria-label": t("top.out", { field: title, value: text }),
-              title: t("top.out", { field: title, value: text }),
+              "aria-label": t("top.out", { field: title, value: shown }),
+              title: t("top.out", { field: title, value: shown }),
               disabled,
               on: { click: () => addFilter(field, value, { not: true, path: paths }) },
             },

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { announce, h, put } from "./dom.js";
-import { country, number, percent } from "./format.js";
+import { country, number, percent, readable } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { addFilter, current, format, update } from "./state.js";
@@ -69,7 +69,8 @@ function content(answer, chart) {
   const { near, without_results: without } = answer;
   const values = ({ field, values: found }, name = String) =>
     found.map(({ value, count }) => ({
-      text: name(String(value)),
+      text: readable(name(String(value))),
+      title: name(String(value)),
       count,
       open: () => addFilter(field, value, { path: answer.paths.field === field }),
     }));

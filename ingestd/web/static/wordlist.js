@@ -146,7 +146,7 @@ export function wordList(name, answer, find) {
   );
 }
 
-/** Return a card with values and bars; `rows` are {text, count, open}, and `none` is said if there are none. */
+/** Return a card with values and bars; `rows` are {text, title, count, open}, and `none` is said if there are none. */
 export function plainList(title, rows, none, note = null) {
   const most = Math.max(1, ...rows.map(({ count }) => count));
   return h(
@@ -157,13 +157,13 @@ export function plainList(title, rows, none, note = null) {
       ? h(
           "ol",
           { class: "top-list" },
-          rows.slice(0, FEW).map(({ text, count, open: act }) =>
+          rows.slice(0, FEW).map(({ text, title: whole = text, count, open: act }) =>
             h(
               "li",
               { class: "top-row" },
               h(
                 "button",
-                { class: "top-pick", type: "button", title: text, on: { click: act } },
+                { class: "top-pick", type: "button", title: whole, on: { click: act } },
                 bar(count, most),
                 h("span", { class: "top-value" }, text),
                 h("span", { class: "top-count" }, compact(count)),

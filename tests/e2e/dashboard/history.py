@@ -29,6 +29,10 @@ SLOW_MS, FAILED_MS = 900, 1500
 """How long a search for any other word takes, and a request that fails."""
 
 
+CHECKOUT = "/checkout/%EA%B2%B0%EC%A0%9C"
+"""The path of the view that fails, as browsers send `/checkout/결제`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """One event, and what is expected to be read out of it."""
@@ -72,7 +76,7 @@ def warning(time: dt.datetime) -> Sent:
 def failure(time: dt.datetime) -> list[Sent]:
     """Return what Django says of a view that raises, and the access line of a second later."""
     more = {"status_code": 500, "stack_trace": TRACE, "tags": ["django", "checkout"]}
-    line = '"GET /checkout HTTP/1.1" 500 145'
+    line = f'"GET {CHECKOUT} HTTP/1.1" 500 145'
     return [
         Sent(time, "ERROR", "Internal Server Error: /checkout", more=more),
         Sent(time + dt.timedelta(seconds=1), "INFO", line, more={"duration_ms": FAILED_MS}),

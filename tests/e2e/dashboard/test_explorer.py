@@ -292,7 +292,7 @@ def test_panels_of_paths(page: OpenPage, site: Site) -> None:
     durations = page.region("panel.by.title", field="duration_ms", by="request_path").locator("tbody tr")
     table = page.region("panel.errors.by", by="request_path")
     errors = table.locator("tbody tr")
-    expect(durations.locator("th")).to_contain_text(["/search", "/checkout"])
+    expect(durations.locator("th")).to_contain_text(["/search", "/checkout/결제"])
     expect(durations.nth(0).locator("td")).to_have_text([str(searches), "40", "250", str(SLOW_MS)])
     expect(durations.nth(1).locator("td")).to_have_text([str(failures), *[f"{FAILED_MS:,}"] * 3])
     expect(table.locator("thead th").last).to_have_text(page.text("panel.share"))

@@ -96,7 +96,7 @@ def check_word(daemon: Daemon) -> None:
     found: dict[str, Any] = json.loads(daemon.get(f"/api/word?word={quote(incident.RISING)}&{period}"))
     assert (found["series"], found["previous_series"]) == ([30, 30, 30], [3, 3, 3])
     assert [value["value"] for value in found["countries"]["values"]] == ["KR", "JP"]
-    assert [value["value"] for value in found["paths"]["values"]] == ["/search", "/m/search"]
+    assert [value["value"] for value in found["paths"]["values"]] == ["/search", incident.MOBILE]
     assert [near["word"] for near in found["near"]["words"]] == [incident.NEXT]
 
 

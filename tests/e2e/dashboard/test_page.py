@@ -60,7 +60,11 @@ class TestFilters:
         page = visit(site.url, "range=30d", again=True)
         searches = sum(bool(sent.word) for sent in site.history.sent)
         failures = sum(sent.level == "ERROR" for sent in site.history.sent)
-        assert page.values("Top paths") == [("/search", searches), ("/checkout", failures)]
+        assert page.values("Top paths") == [("/search", searches), ("/checkout/결제", failures)]
+        page.panel("Top paths").get_by_role("button", name="Show only Top paths: /checkout/결제").click()
+        assert page.settled().total == failures
+        page.page.get_by_role("button", name="Remove the filter request_path: /checkout/결제").click()
+        page.settled()
         page.panel("Top paths").get_by_role("button", name="Show only Top paths: /search").click()
         assert page.settled().total == searches
 
@@ -169,6 +173,7 @@ class TestEvents:
         steps = record.get_by_role("group", name="Why so?")
         expect(steps.get_by_role("row").nth(1)).to_contain_text("default.conf:")
         expect(steps).to_contain_text("Goes to store_0 · logstash-")
+        expect(steps.locator("mark").last).to_have_text("ERROR")
         page.shot("why", full=True)
         record.get_by_role("button", name="What happened around it").click()
         expect(page.page.locator("tr.row.centre")).to_be_visible()

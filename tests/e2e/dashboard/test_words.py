@@ -136,7 +136,8 @@ def test_a_word_has_a_page(page: OpenPage) -> None:
     page.settled()
     expect(tiles).to_have_text(["90", "25%", "1", "0"])
     assert page.values(page.text("words.countries")) == [(names["KR"], 69), (names["JP"], 21)]
-    assert page.values(page.text("words.paths")) == [("/search", 72), ("/m/search", 18)]
+    assert page.values(page.text("words.paths")) == [("/search", 72), ("/m/검색", 18)]
+    assert page.region("words.paths").locator(".top-pick").last.get_attribute("title") == incident.MOBILE
     assert page.values(page.text("words.regions"))[0] == ("서울특별시", 48)
     assert page.values(page.text("words.next")) == [(incident.NEXT, 15)]
     before_and_now(page)
