@@ -24,10 +24,12 @@ ESLINT = tools/eslint
 # Besides tests/e2e/chaos.
 LONG_FORMS = tests/e2e/dashboard/test_places.py tests/e2e/dashboard/test_page.py \
 	tests/e2e/dashboard/test_questions.py tests/e2e/dashboard/test_explorer.py tests/e2e/dashboard/test_slow.py \
-	tests/e2e/dashboard/test_words.py tests/e2e/test_kafka.py tests/e2e/test_real_systemd.py \
-	tests/e2e/test_release.py tests/e2e/test_s3_output.py tests/e2e/test_stores.py tests/stores tests/lifecycle \
-	tests/grok tests/cli/common tests/cli/test_damaged_folder.py tests/compiler tests/plugins/test_compliance.py \
-	tests/plugins/filters/test_random_pipelines.py
+	tests/e2e/dashboard/test_words.py tests/e2e/dashboard/test_alerts.py tests/e2e/test_kafka.py \
+	tests/e2e/test_real_systemd.py tests/e2e/test_lifecycle.py tests/e2e/test_outputs.py tests/e2e/test_release.py \
+	tests/e2e/test_s3_output.py tests/e2e/test_stores.py tests/e2e/test_syslog.py \
+	tests/stores tests/lifecycle tests/journal tests/grok tests/config/test_properties.py tests/cli/common \
+	tests/cli/test_damaged_folder.py tests/compiler tests/jobs/cases tests/plugins/test_compliance.py \
+	tests/plugins/filters/test_random_pipelines.py tests/plugins/outputs/test_s3_spool.py
 ARGS ?=
 
 run: $(VENV)/installed

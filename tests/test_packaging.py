@@ -16,6 +16,8 @@ from ingestd.units import parse_duration
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT, TOOL = PYPROJECT["project"], PYPROJECT["tool"]
+IN_PART = re.compile(r"on_every_screen|random_cases\(|usual=\d|random_cases import .*\bLONG\b|INGESTD_TEST_CHAOS")
+"""In a test module: `make test` tries only a part of it."""
 REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 
 
@@ -129,3 +131,13 @@ def test_constraints_are_exact_and_sorted() -> None:
 def test_the_makefile_names_its_targets() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert {"run", "test", "check", "docs", "bench"} <= set(re.findall(r"^# make (\w+)", makefile, re.MULTILINE))
+
+
+def test_what_is_tried_in_part_is_tried_in_full_by_make_chaos() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    listed = re.search(r"^LONG_FORMS = (.*)$", makefile, re.MULTILINE)
+    assert listed is not None
+    run = [ROOT / "tests/e2e/chaos", *(ROOT / path for path in listed[1].split())]
+    assert [path for path in run if not path.exists()] == []
+    in_part = [path for path in (ROOT / "tests").rglob("test_*.py") if IN_PART.search(path.read_text("utf-8"))]
+    assert [path for path in in_part if path != Path(__file__) and not any(map(path.is_relative_to, run))] == []
