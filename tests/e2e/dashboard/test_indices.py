@@ -129,6 +129,7 @@ def check_action_log(page: Dashboard, title: str, actions: tuple[str, str, str],
     """Make sure that the page has what was done by click, with who did it and from where, the newest first."""
     page.page.reload()
     rows = page.settled().panel(title).locator("tbody tr").filter(has_text=by)
+    expect(rows.locator("td:nth-child(1)")).to_have_text([re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d(:[\d.]+)?$")] * 3)
     expect(rows.locator("td:nth-child(3)")).to_have_text([*reversed(actions)])
     expect(rows.locator("td:nth-child(2)")).to_have_text([f"{by}127.0.0.1"] * 3)
     expect(rows.locator(".verdict")).to_have_text([done] * 3)

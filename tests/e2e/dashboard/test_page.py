@@ -541,6 +541,16 @@ class TestAccess:
             expect(page.settled().page.get_by_role("button", name="Sign out")).to_be_visible()
             page.page.reload()
             expect(heading).to_be_visible()
+            narrow = visit(
+                f"{daemon.url.removesuffix('/logs')}/logs",
+                wait=False,
+                locale="ko-KR",
+                viewport={"width": 390, "height": 844},
+            )
+            narrow.page.locator("input[type=password]").fill("long and secret")
+            narrow.page.get_by_role("button", name="로그인").click()
+            narrow_heading = narrow.page.get_by_role("heading", name="첫 이벤트를 기다리고 있습니다")
+            expect(narrow_heading).to_be_visible()
             daemon.process.send_signal(signal.SIGHUP)
             daemon.wait_for("every process runs the new config")
             page.page.reload()
@@ -550,6 +560,9 @@ class TestAccess:
             daemon.wait_for("serving metrics and health")
             page.page.reload()
             expect(heading).to_be_visible()
+            narrow.page.reload()
+            expect(narrow_heading).to_be_visible()
+            assert narrow.settled().page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             page.page.get_by_role("button", name="Sign out").click()
             expect(page.page.get_by_label("Password")).to_be_visible()
             page.page.goto(f"{page.url}/")
