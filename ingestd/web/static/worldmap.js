@@ -1,4 +1,4 @@
-/** The world map: shaded countries and provinces, zoomed by buttons, drawn by the pointer. */
+/** The world map: shaded countries and provinces, zoomed by buttons or two fingers, drawn by the pointer or a finger. */
 
 import { h, put, svg } from "./dom.js";
 import { t } from "./i18n.js";
@@ -36,6 +36,7 @@ export function createWorld({ onPick }) {
     shapes = new Map(),
     dots = [],
     dragged = null;
+  const fingers = new Map(); // on the map, where each is
 
   function draw({ world, provinces, counts, labels, nameOf, chosen, summary }) {
     whole ??= { x: 0, y: 0, w: world.width, h: world.height };
@@ -73,8 +74,10 @@ export function createWorld({ onPick }) {
         : null,
       dots,
     );
-    root.addEventListener("pointerdown", (event) => (dragged = { x: event.clientX, y: event.clientY, box, far: false }));
-    root.addEventListener("pointermove", drag);
+    fingers.clear();
+    root.addEventListener("pointerdown", press);
+    root.addEventListener("pointermove", (event) => pinch(event) || drag(event));
+    for (const end of ["pointerup", "pointercancel"]) root.addEventListener(end, lift);
     root.addEventListener("wheel", wheel, { passive: false });
     put(stage, root);
     // The outline of a chosen country must be above its neighbours; provinces stay in order, cities lie within others.
@@ -141,6 +144,31 @@ export function createWorld({ onPick }) {
     return look({ x: (west + east - w) / 2, y: (north + south - (w * whole.h) / whole.w) / 2, w, h: (w * whole.h) / whole.w });
   }
 
+  const placeOf = ({ clientX: x, clientY: y }) => ({ x, y });
+
+  function press(event) {
+    if (event.pointerType === "touch") fingers.set(event.pointerId, placeOf(event));
+    dragged = { ...placeOf(event), box, far: fingers.size > 1 };
+  }
+
+  function lift({ pointerId }) {
+    if (!fingers.delete(pointerId)) return;
+    for (const place of fingers.values()) dragged = { ...place, box, far: true }; // it goes on alone
+  }
+
+  /** Zoom by how two fingers move apart; return whether there are two. */
+  function pinch(event) {
+    if (!fingers.has(event.pointerId)) return false;
+    const spread = () => {
+      const [a, b] = [...fingers.values()];
+      return { wide: Math.hypot(a.x - b.x, a.y - b.y) || 1, x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+    };
+    const before = fingers.size === 2 ? spread() : null;
+    fingers.set(event.pointerId, placeOf(event));
+    if (before) zoom(before.wide / spread().wide, onMap(before));
+    return fingers.size > 1;
+  }
+
   function drag(event) {
     if (!dragged || !(event.buttons & 1)) return;
     const scale = box.w / stage.clientWidth,
@@ -154,9 +182,14 @@ export function createWorld({ onPick }) {
   function wheel(event) {
     if (!event.ctrlKey) return;
     event.preventDefault();
+    zoom(1.01 ** event.deltaY, onMap(placeOf(event)));
+  }
+
+  /** Return where on the map a place of the window is. */
+  function onMap({ x, y }) {
     const { left, top, width } = root.getBoundingClientRect(),
       scale = box.w / width;
-    zoom(1.01 ** event.deltaY, { x: box.x + (event.clientX - left) * scale, y: box.y + (event.clientY - top) * scale });
+    return { x: box.x + (x - left) * scale, y: box.y + (y - top) * scale };
   }
 
   function showTip(event, text) {

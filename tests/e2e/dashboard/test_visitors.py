@@ -310,6 +310,35 @@ class TestNarrow(Map):
     def daemon(self, local: Daemon) -> Daemon:
         return local
 
+    def test_fingers_move_the_zoomed_map(self, daemon: Daemon, visit: Open) -> None:
+        """One draws it in any direction, two zoom it, and the page stays where it is."""
+        options = {"locale": self.locale, "viewport": {"width": self.width, "height": 900}, "has_touch": True}
+        page = visit(daemon.url, "tab=visitors&range=30d&country=KR", **options).still()
+        world = page.page.locator(".world.zoomed")
+        world.scroll_into_view_if_needed()
+        box = world.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        cdp = page.page.context.new_cdp_session(page.page)
+
+        def touch(*moves: list[tuple[float, float]]) -> None:
+            for kind, fingers in zip(["touchStart", *["touchMove"] * len(moves)], [*moves, []], strict=True):
+                points = [{"x": x + dx, "y": y + dy, "id": number} for number, (dx, dy) in enumerate(fingers)]
+                cdp.send("Input.dispatchTouchEvent", {"type": kind if points else "touchEnd", "touchPoints": points})
+
+        def seen() -> list[float]:
+            return [*map(float, str(world.get_attribute("viewBox")).split())]
+
+        before, scrolled = seen(), page.page.evaluate("scrollY")
+        touch([(0, 0)], [(0, -20)], [(0, -40)], [(-30, -60)])
+        wait_until(lambda: seen()[0] > before[0], "the map to be drawn by the last move")
+        drawn = seen()
+        assert [drawn[0] > before[0], drawn[1] > before[1], drawn[2]] == [True, True, before[2]]
+        touch([(-20, 0), (20, 0)], [(-30, 0), (30, 0)], [(-40, 0), (40, 0)])
+        wait_until(lambda: seen()[2] < drawn[2], "the map to be zoomed")
+        assert page.page.evaluate("scrollY") == scrolled
+        assert "region=" not in page.state
+
 
 class TestElastic(Places):
     """On a real search server."""
