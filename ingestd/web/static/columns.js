@@ -11,9 +11,15 @@ const STEP = 20,
   LEAST = 60,
   MOST = 1200;
 
+const OLDEST = "@timestamp";
+
+/** Return whether events are in the order of time. */
+export const isByTime = ({ sort }) => !sort || sort === OLDEST;
+
 /** Return hits in the order of `state.sort`; "" is the store's: newest first. */
 export function sortedHits(hits, { sort }) {
   if (!sort) return hits;
+  if (sort === OLDEST) return hits.toReversed();
   const path = sort.replace(/^-/, "");
   const direction = sort.startsWith("-") ? -1 : 1;
   const valueOf = path === "level" ? severity : (event) => valueAt(event, path);
@@ -49,12 +55,15 @@ export function createSortChoice() {
   return { element: h("span", { class: "sort" }, popup({ button, label: t("sort.label"), content: orders }), note), show };
 }
 
-const orderName = (sort) => (sort ? `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}` : t("table.newest"));
+function orderName(sort) {
+  if (isByTime({ sort })) return t(sort ? "table.oldest" : "table.newest");
+  return `${sort.replace(/^-/, "")} ${sort.startsWith("-") ? "↓" : "↑"}`;
+}
 
 function orders(close) {
   const { cols, sort } = current();
   const paths = [...new Set(["level", ...cols, ...(sort ? [sort.replace(/^-/, "")] : [])])];
-  const choices = ["", ...paths.flatMap((path) => [path, `-${path}`])];
+  const choices = ["", OLDEST, ...paths.filter((path) => path !== OLDEST).flatMap((path) => [path, `-${path}`])];
   const choose = (next) => {
     close();
     update({ sort: next });

@@ -188,6 +188,7 @@ export const en = {
   "table.traces": "Stack traces",
   "table.open": "Show all fields",
   "table.newest": "newest first",
+  "table.oldest": "oldest first",
   "table.drop": "Remove the column {field}",
   "table.took": "{ms} ms",
   "record.stack": "Stack trace",

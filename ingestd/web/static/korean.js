@@ -188,6 +188,7 @@ export const ko = {
   "table.traces": "스택 트레이스",
   "table.open": "모든 필드 보기",
   "table.newest": "최신순",
+  "table.oldest": "오래된순",
   "table.drop": "{field} 열 제거",
   "table.took": "{ms} ms",
   "record.stack": "스택 트레이스",

@@ -1,6 +1,6 @@
 /** The events: a row for each, newest first, which expands to the whole event. */
 
-import { columnHead, createSortChoice, size } from "./columns.js";
+import { columnHead, createSortChoice, isByTime, size } from "./columns.js";
 import { nameOf } from "./context.js";
 import { h, put } from "./dom.js";
 import { number, plain, readable, readableMessage } from "./format.js";
@@ -69,7 +69,7 @@ export function createTable() {
   function rows(hit) {
     const parts = [row(hit)];
     const today = dayText(new Date(hit.event["@timestamp"]));
-    if (today !== day && !state.sort) parts.unshift(dayRow(today));
+    if (today !== day && isByTime(state)) parts.unshift(dayRow(today));
     day = today;
     if (state.traces) {
       const stack = stackOf(hit.event);

@@ -473,8 +473,14 @@ def test_columns_are_sorted_within_what_is_shown(page: OpenPage) -> None:
     expect(page.page.locator("tr.day")).to_have_count(0)
     page.shot("sorted")
     assert page.fits
-    order("")
-    expect(sorting).to_have_text(page.text("table.newest"))
+    times: list[list[str | None]] = []
+    for sort, name in [("@timestamp", "table.oldest"), ("", "table.newest")]:
+        order(sort)
+        expect(sorting).to_have_text(page.text(name))
+        expect(page.page.locator("tr.day").first).to_be_visible()
+        found = page.page.locator(".cell-time time").evaluate_all("times => times.map(time => time.dateTime)")
+        times.append(found)
+    assert times == [sorted(times[0]), [*reversed(times[0])]]
     expect(page.page.locator("tr.day").first).to_be_visible()
     expect(page.page.locator("td.cell-message").first).to_be_visible()  # the message stays
 
