@@ -473,7 +473,7 @@ def test_columns_are_sorted_within_what_is_shown(page: OpenPage) -> None:
     expect(page.page.locator("tr.day")).to_have_count(0)
     page.shot("sorted")
     assert page.fits
-    times: list[list[str | None]] = []
+    times: list[list[str]] = []
     for sort, name in [("@timestamp", "table.oldest"), ("", "table.newest")]:
         order(sort)
         expect(sorting).to_have_text(page.text(name))
