@@ -30,8 +30,12 @@ SIZES = {"desktop": DESKTOP, "phone": PHONE}
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 OTHERS = [how for how in product(LOCALES, SCHEMES, SIZES) if (how[0], how[2]) != ("en", "desktop")]
-ASKED = sampled([(place.name, *how) for place in PLACES for how in OTHERS], usual=12)
-"""Which places axe is asked about in another language or size, others each time; wide and in English it is all."""
+EACH_TIME: tuple[str, Scheme, str] = ("ko", "dark", "phone")
+ASKED = {
+    *((place.name, *EACH_TIME) for place in PLACES),
+    *sampled([(place.name, *how) for place in PLACES for how in OTHERS], usual=24),
+}
+"""Where axe is asked besides wide and in English: dark, in Korean and on a phone, and some other ways each time."""
 TARGET_PX = 40
 
 SMALL = """least => {
