@@ -586,10 +586,9 @@ async def test_a_slow_output_holds_up_the_senders_and_loses_nothing() -> None:
             await eventually(lambda: server.running.paused)
             before = -1
             async with asyncio.timeout(WAIT_SECONDS):  # until the kernel is full as well, and the sender held up
-                while sent > before:
+                while sent > before or not server.running.paused:  # it goes on and off while the disk is slow
                     before = sent
                     await asyncio.sleep(0.3)
-            assert server.running.paused
             waiting = server.journal.pending("stdout_0")
             assert 1_000_000 < waiting.bytes <= 2_000_000
             assert server.memory.documents == []
