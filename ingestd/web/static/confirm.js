@@ -29,10 +29,12 @@ export function confirmed({ title, text, yes, danger = false }) {
       ),
     ),
   );
+  const before = document.activeElement;
   document.body.append(dialog);
   return new Promise((answer) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
+      if (document.activeElement === document.body) before?.focus({ preventScroll: true }); // the browser has not
       answer(dialog.returnValue === "yes");
     });
     dialog.showModal();
