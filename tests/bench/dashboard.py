@@ -63,7 +63,8 @@ def _fill(folder: Path, count: int) -> None:
         for batch, ids in documents(count // _DAYS, day, number):
             writer.append(f"logstash-{day:%Y.%m.%d}", batch, ids)
     writer.close()
-    subprocess.run([sys.executable, "-m", "tests.bench.store_sealing", store_root(folder), "seal"], check=True)
+    command = [sys.executable, "-m", "tests.bench.store_sealing", store_root(folder), "seal"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def _runs(visitor: Browser | BrowserContext, url: str) -> tuple[float, float, Reference]:
