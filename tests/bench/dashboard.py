@@ -63,7 +63,7 @@ def _fill(folder: Path, count: int) -> None:
         for batch, ids in documents(count // _DAYS, day, number):
             writer.append(f"logstash-{day:%Y.%m.%d}", batch, ids)
     writer.close()
-    command = [sys.executable, "-m", "tests.bench.store_sealing", store_root(folder), "seal"]
+    command = [sys.executable, "-m", "tests.bench.store_sealing", str(store_root(folder)), "seal"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
