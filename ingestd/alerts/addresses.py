@@ -16,7 +16,7 @@ _BARE = re.compile(
 def address_mistake(text: str) -> str:
     """Return what is wrong with the text of one address, empty if nothing is."""
     found = getaddresses([text])
-    if text.isprintable():
+    if text.isprintable() and "=?" not in text:  # an encoded word (RFC 2047) may hide line feeds
         if len(found) > 1 and all("@" in address for _, address in found):
             return f"{text!r} has more than one address: each is a text of its own, in quotes"
         if len(found) == 1 and _is_one(text, *found[0]):

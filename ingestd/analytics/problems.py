@@ -19,7 +19,7 @@ from ingestd.event.timestamp import from_datetime
 from ingestd.stores.aggregation import TIME, Aggregation, Interval, Metric, MetricBucket, Terms
 from ingestd.stores.base import LogStore, moment
 from ingestd.stores.known_fields import ADDRESS_FIELDS, HOST_FIELDS, LEVEL_FIELDS, PATH_FIELDS
-from ingestd.stores.query import And, Condition, Equal, Exists, Not, Or, Query, as_number
+from ingestd.stores.query import WITHOUT_LEVEL, And, Condition, Equal, Exists, Not, Or, Query, as_number
 
 PROBLEM, TITLE = "problem", "problem_title"
 """The fields that the filter ``problem`` sets."""
@@ -116,7 +116,7 @@ def list_problems(
     if not counts:
         return []
     totals = {bucket.key[0]: int(bucket.values[0] or 0) for bucket in counts}
-    listed = Terms(PROBLEM, len(totals), known=tuple(totals))
+    listed = Terms(PROBLEM, most.size, known=tuple(totals))  # an event may have several
     these = Or(tuple(Equal(PROBLEM, str(name)) for name in totals))
     times = _by_problem(store, Query(None, None, these), (_FIRST, _LAST), listed)
     seen = {bucket.key[0]: bucket.values for bucket in times}
@@ -161,10 +161,13 @@ def _values(
     for field in fields:
         for bucket in store.aggregate(query, Aggregation(terms=(listed, Terms(field, counted)))):
             problem, text = bucket.key[0], str(bucket.key[1])
+            if not text:
+                continue
             found.setdefault(problem, Counter())[_value(fields, text)] += int(bucket.values[0] or 0)
         if all(problem in found and found[problem].total() >= total for problem, total in totals.items()):
             break
-        query = replace(query, condition=_and(query.condition, Not(Exists(field))))
+        lacking = WITHOUT_LEVEL if fields is LEVEL_FIELDS else Not(Exists(field))
+        query = replace(query, condition=_and(query.condition, lacking))
     return {problem: tuple(value for value, _ in counts.most_common(shown)) for problem, counts in found.items()}
 
 

@@ -51,6 +51,7 @@ BAD = [
     ("[Shop] Ops <a@x>", QUOTES),
     ("<a@x> b", QUOTES),
     ("a@x\nBcc: b@x", NONE),
+    ("=?utf-8?q?a=0ABcc:_b@x?= <a@x>", QUOTES),
 ]
 
 

@@ -117,6 +117,18 @@ NO_UTF8 = "the server does not support SMTPUTF8: write an address of ASCII lette
 
 
 @pytest.mark.parametrize("utf8", [True, False], ids=["smtputf8", "ascii_only"])
+def test_a_title_is_no_encoded_word(utf8: bool) -> None:
+    """It may have the text of a client or a rule; decoded, this one has a header and a body of its own."""
+    change = Change("=?utf-8?q?a=0AReply-To:_evil@x.test=0A=0Abody?=", TEST, 1.0, 1.0, None, "text")
+    with mailbox(utf8=utf8) as (box, channel):
+        send(channel(SENDER, "ops@shop.test"), Notification("id1", TEST, 1.0, (change,)), None)
+        ((_, content),) = box.mails
+    mail = message_from_string(content, policy=policy.default)
+    assert mail["Reply-To"] is None
+    assert "Reply-To" in mail["Subject"]
+
+
+@pytest.mark.parametrize("utf8", [True, False], ids=["smtputf8", "ascii_only"])
 def test_names_and_addresses_that_are_not_ascii(utf8: bool) -> None:
     """Names are encoded, and domains: any server takes them. Other addresses need one that supports them."""
     everyone = ("운영팀 <ops@shop.test>", "web@예시.한국", "철수 <gone@shop.test>", "철수@shop.test", "ops@shop.test")

@@ -167,6 +167,12 @@ def test_an_id_is_a_text(tmp_path: Path, store_of: Fill) -> None:
     assert list_problems(store, WEEK, {}, problem="5.0", now=NOW) == []
 
 
+def test_one_of_several_in_an_event(store_of: Fill) -> None:
+    event = {"@timestamp": str(WEEK.since), "problem": ["a", "b"], "level": "", "log": {"level": "ERROR"}}
+    (found,) = list_problems(store_of([event]), WEEK, {}, problem="b", now=NOW)
+    assert (found.count, found.first_seen[:10], found.levels) == (1, str(WEEK.since)[:10], ("ERROR",))
+
+
 def test_long_texts_are_cut(store_of: Fill) -> None:
     """A client may send any."""
     names = ("problem_title", "level", "request_path", "host")

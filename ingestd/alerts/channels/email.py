@@ -168,7 +168,7 @@ def email_message(
     named = [
         recipient for recipient in channel.recipients if recipient in wanted or mailbox(recipient).addr_spec.isascii()
     ]
-    message["Subject"] = " ".join(title(notification).split())[:200]
+    message["Subject"] = " ".join(title(notification).split())[:200].replace("=?", "= ?")  # else it would be decoded
     message["From"] = sender
     message["To"] = [mailbox(recipient) for recipient in named]
     message["Date"] = format_datetime(datetime.datetime.fromtimestamp(notification.time, datetime.UTC))

@@ -103,11 +103,14 @@ export function readableMessage(text, event) {
   );
 }
 
+/** What cannot be seen, or is not a character of its own: other paths would look alike. */
+const UNSEEN = /(?! )[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]|^\p{M}/u;
+
 /** Return percent escapes decoded, from UTF-8 or else CP949; `written` if they are not printable text. */
 function decoded(written, escapes) {
   const data = Uint8Array.from(escapes.matchAll(/[0-9a-f]{2}/gi), ([byte]) => parseInt(byte, 16));
   const text = decodedIn("utf-8", data) ?? decodedIn("euc-kr", data) ?? "";
-  return /\P{ASCII}/u.test(text) && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text) ? text : written;
+  return /\P{ASCII}/u.test(text) && !UNSEEN.test(text) ? text : written;
 }
 
 function decodedIn(charset, data) {

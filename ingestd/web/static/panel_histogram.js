@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { cut, readable } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { t } from "./i18n.js";
+import { LEVEL_FIELDS } from "./known_fields.js";
 import { failureText } from "./notices.js";
 import { closeButton } from "./panel.js";
 import { isFilterable } from "./query.js";
@@ -45,7 +46,7 @@ export function createHistogramPanel(field, onClose) {
     title,
     seriesOf,
     onRange: showRange,
-    onPick: (value) => addFilter(field, value),
+    onPick: (value) => addFilter(field, value, { path: field === LEVEL_FIELDS[0] }),
     tools: closeButton(title, onClose),
   });
   histogram.element.classList.add("panel", "wide");

@@ -40,6 +40,16 @@ ZONES = [  # zone, text, the time, as it is shown, seconds ahead of UTC
     ("America/New_York", "2026-11-01 01:30", "2026-11-01T05:30:00.000Z", "2026-11-01 01:30", "01:30:00", -14400),
     ("Asia/Seoul", "0001-01-01", "0000-12-31T15:32:08.000Z", "0001-01-01 00:00", "00:00:00", 30472),
 ]
+READABLE = {  # a path, and how it is shown
+    "/search?q=%EC%84%9C%EC%9A%B8%20%EB%A7%9B%EC%A7%91": "/search?q=서울 맛집",
+    "/search?q=%BC%AD%BF%EF": "/search?q=서울",  # CP949
+    "/a%2Fb%20c": "/a%2Fb%20c",
+    "/admin%E3%85%A4": "/admin%E3%85%A4",  # a filler of Hangul
+    "/admin%C2%A0": "/admin%C2%A0",
+    "/admi%CC%81n": "/admi%CC%81n",
+    "/%E2%80%AEnimda": "/%E2%80%AEnimda",  # from right to left
+    "/%3Cb%3E": "/%3Cb%3E",
+}
 LONG = [f"/{letter}{'x' * 800}" for letter in "abc"]
 GROUPS = [  # field, values, which are asked for together, and the condition
     ("request_path", [], []),
@@ -210,6 +220,16 @@ class TestModules:
             table(QUERIES),
         )
         assert found == {name: [text, shift] for name, _, text, shift in QUERIES}
+
+    def test_paths_are_readable_and_none_looks_like_another(self, modules: Page) -> None:
+        found = modules.evaluate(
+            """async (paths) => {
+                const { readable } = await import("./static/format.js");
+                return paths.map(readable);
+            }""",
+            [*READABLE],
+        )
+        assert found == [*READABLE.values()]
 
     def test_errors_are_asked_for_by_the_paths_that_are_shown(self, modules: Page) -> None:
         found = modules.evaluate(

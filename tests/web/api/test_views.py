@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,13 @@ async def test_those_that_are_built_in_stay(client: Client, tmp_path: Path, name
     assert (await answer.json())["error"]["message"] == f"the view {name!r} {text}"
     assert await views(client) == []
     assert not (tmp_path / "views.json").exists()
+
+
+async def test_one_of_such_a_name_that_was_saved_before_can_be_deleted(client: Client, tmp_path: Path) -> None:
+    name = BUILT_IN[0].name
+    (tmp_path / "views.json").write_text(json.dumps({"views": [{"name": name, "state": ""}]}))
+    answer = await client.post("/api/views/delete", json={"name": name})
+    assert saved(await answer.json()) == []
 
 
 def test_there_is_a_limit() -> None:
