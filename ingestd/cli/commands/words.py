@@ -21,6 +21,7 @@ from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
 from ingestd.stores.base import LogStore
 from ingestd.stores.query import Query
+from ingestd.units import counted
 
 _TOP, _NO_RESULTS = "top", "no-results"
 _CHANGES = ("rising", "new", "fallen")
@@ -155,7 +156,8 @@ def _cells(word: WordCount, *, is_compared: bool) -> Iterator[str]:
 
 def _summary(report: WordReport) -> str:
     """Return how many searches and words there are: ``360 searches, 13 different words; before: 206 and 13``."""
-    text = f"{report.total:,} searches, {report.distinct:,} different words"
+    searches = "search" if report.total == 1 else "searches"
+    text = f"{report.total:,} {searches}, {counted(report.distinct, 'different word')}"
     if report.before is None:
         return text
     if not report.previous_total:
