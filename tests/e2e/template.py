@@ -135,6 +135,8 @@ def _serve() -> tuple[dict[str, Any], list[int]]:
                 answer = _exit_code(pid, ended)
             elif (answer := os.fork()) == 0:
                 return request, files
+            else:
+                ended.pop(answer, None)  # a number is used again
             for file in files:
                 os.close(file)
             tests.send(json.dumps(answer).encode())
