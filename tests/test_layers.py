@@ -5,10 +5,11 @@ their arguments.
 """
 
 import ast
+import functools
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,9 @@ def part_of(module: str, package: str) -> str:
     return module.removeprefix(package + ".").partition(".")[0]
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+def imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the modules imported anywhere in a file, also inside of functions."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,15 +109,24 @@ def package_with(path: Path) -> str:
 PACKAGES = {package: list(files) for package, files in itertools.groupby(FILES, package_with)}
 
 
-def parse(path: Path) -> ast.AST:
-    """Return the syntax tree of a file."""
-    return ast.parse(path.read_text("utf-8"))
+class Module:
+    """What a file imports, and the names of the methods that it calls."""
+
+    def __init__(self, path: Path) -> None:
+        nodes = [*ast.walk(ast.parse(path.read_text("utf-8")))]
+        self.imports = {*imports(nodes)}
+        functions = [node.func for node in nodes if isinstance(node, ast.Call)]
+        self.methods = {function.attr for function in functions if isinstance(function, ast.Attribute)}
+
+
+read = functools.cache(Module)
+"""Each file is parsed once for all tests, which takes most of their time."""
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_layers(package: str) -> None:
     for path in PACKAGES[package]:
-        used = {package_of(module) for module in imports(parse(path)) if module.startswith("ingestd.")}
+        used = {package_of(module) for module in read(path).imports if module.startswith("ingestd.")}
         if package == "__init__":
             assert not used, "the package itself stays empty: everything imports it"
             continue
@@ -133,9 +143,7 @@ def test_sublayers(package: str) -> None:
     assert {path.parent.name for path in folder.glob("*/__init__.py")} <= level.keys(), "give it a layer in SUBLAYERS"
     for path in sorted(folder.rglob("*.py")):
         part = path.relative_to(folder).parts[0].removesuffix(".py")
-        used = {part_of(module, package) for module in imports(parse(path)) if module.startswith(package + ".")} - {
-            part
-        }
+        used = {part_of(module, package) for module in read(path).imports if module.startswith(package + ".")} - {part}
         wrong = {other for other in used if level.get(other, others) >= level.get(part, others)}
         if part not in level:
             wrong -= used - level.keys()
@@ -154,11 +162,8 @@ def test_sizes() -> None:
 @pytest.mark.parametrize("package", sorted(PURE))
 def test_pure(package: str) -> None:
     for path in PACKAGES[package]:
-        tree = parse(path)
-        assert not IMPURE_MODULES & set(imports(tree)), path
-        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        methods = {function.attr for function in calls if isinstance(function, ast.Attribute)}
-        assert not CLOCKS & methods, f"{path}: time is a parameter"
+        assert not IMPURE_MODULES & read(path).imports, path
+        assert not CLOCKS & read(path).methods, f"{path}: time is a parameter"
 
 
 def test_what_the_supervisor_and_the_workers_do_not_import() -> None:
