@@ -116,9 +116,12 @@ def frozen() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def plain_logging() -> None:
-    """Have the log as Python has it: commands that ran in this process before have set it up."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Have the log as Python has it: commands that ran in this process before have set it up.
+
+    As a fixture of each test it would cost ten times as much.
+    """
     root = logging.getLogger()
     for handler in [*root.handlers]:
         if isinstance(handler, RateLimitedHandler):
@@ -145,7 +148,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         atexit.register(_leave, os.getpid())
         if not (config.option.durations or config.option.xmlpath):
-            config.pluginmanager.register(ShortReports())
+            config.pluginmanager.register(ShortReports(config))
     elif not config.option.collectonly:
         remove_leftovers()
         remove_left_machines()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,19 +17,32 @@ _ROOT = Path(__file__).parents[1]
 
 
 class ShortReports:
-    """Runs tests as pytest does, but reports setups and teardowns only if they did not pass.
+    """Runs tests as pytest does, but sends little to the process that started this one: each message costs there, and
+    here, as much as many a test.
 
-    Each report that is sent to the process that started this one costs there as much as many a test.
+    Setups and teardowns are reported only if they did not pass, that a test begins or ends only to those who watch
+    (``-v``), and no keywords. Nor is the terminal of this process told, which nobody sees.
     """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._manager = config.pluginmanager
+        self._watched = config.option.verbose > 0
+
+    @functools.cached_property
+    def _report(self) -> Callable[..., object]:
+        terminal = self._manager.get_plugin("terminalreporter")
+        return self._manager.subset_hook_caller("pytest_runtest_logreport", [terminal] if terminal else [])
 
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a test."""
-        hook = item.ihook
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        if self._watched:
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in runtestprotocol(item, nextitem=nextitem, log=False):
             if report.when == "call" or not report.passed:
-                hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+                report.keywords = {}
+                self._report(report=report)
+        if self._watched:
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
 
