@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,26 @@ def rows_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Path]:
+    """A store of each kind of index, and whether it is sealed; tests only read them."""
+    documents = [
+        b'{"@timestamp":"%b","odd":%d}' % (from_epoch_ns((START + at * 97_001) * 1000).encode(), at % 2)
+        for at in range(400)
+    ]
+    documents += [b'{"odd":%d}' % (at % 2) for at in range(20)]  # without a time
+    made = {}
+    for index, is_sealed in itertools.product(("logstash-2026.11.22", "audit"), (False, True)):
+        root = made[index, is_sealed] = tmp_path_factory.mktemp("store")
+        writer = LocalWriter(root, "w0")
+        writer.append(index, documents, [f"{at:04d}" for at in range(len(documents))])
+        writer.close()
+        if is_sealed:
+            seal_once(root, Policy(idle_s=0))
+    return made
+
+
+@pytest.mark.usefixtures("shared_duckdb")
 @pytest.mark.parametrize("is_sealed", [False, True], ids=["append_log", "sealed"])
 @pytest.mark.parametrize("index", ["logstash-2026.11.22", "audit"], ids=["day", "no_day"])
 @pytest.mark.parametrize(
@@ -88,19 +109,9 @@ def rows_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ids=["all", "since", "some"],
 )
 def test_a_minute_of_many_events_is_sorted_in_parts(
-    query: Query, index: str, is_sealed: bool, tmp_path: Path, rows_at_once: list[int]
+    query: Query, index: str, is_sealed: bool, roots: dict[tuple[str, bool], Path], rows_at_once: list[int]
 ) -> None:
-    writer = LocalWriter(tmp_path, "w0")
-    documents = [
-        b'{"@timestamp":"%b","odd":%d}' % (from_epoch_ns((START + at * 97_001) * 1000).encode(), at % 2)
-        for at in range(400)
-    ]
-    documents += [b'{"odd":%d}' % (at % 2) for at in range(20)]  # without a time
-    writer.append(index, documents, [f"{at:04d}" for at in range(len(documents))])
-    writer.close()
-    if is_sealed:
-        seal_once(tmp_path, Policy(idle_s=0))
-    store = LocalStore(tmp_path, MEMORY)
+    store = LocalStore(roots[index, is_sealed], MEMORY)
     found = [hit.id for hit in store.search(query, 0)]
     store.close()
     timed = [at for at in reversed(range(400)) if query.since is None or START + at * 97_001 >= START + 10_000_000]
