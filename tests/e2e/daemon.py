@@ -107,12 +107,29 @@ class Daemon:
 
     def __enter__(self) -> Self:
         try:
-            self.wait_for("listening for events")
-            self.wait_for("serving metrics and health")
+            self.wait_until_ready()
         except BaseException:
             self.kill()
             raise
         return self
+
+    def wait_until_ready(self) -> None:
+        """Wait until it listens, serves its pages, and all workers read."""
+        self.wait_for("listening for events")
+        self.wait_for("serving metrics and health")
+        wait_until(self._workers_run, "all workers to run")
+
+    def _workers_run(self) -> bool:
+        if (code := self.process.poll()) is not None:
+            assert code == 0, self.log_file.read_text()
+            return True  # its inputs have ended
+        try:
+            return " workers are running" not in self.get("/health/live")
+        except urllib.error.HTTPError as answer:
+            answer.close()
+        except OSError:  # the process of the pages is being restarted
+            pass
+        return False
 
     def __exit__(self, *raised: object) -> None:
         if raised[0] is not None:

@@ -1,8 +1,9 @@
-"""Daemons that are forked from a process that has imported what they need: that is half of what a start costs.
+"""Daemons that are forked from a process that has imported what they need: that is most of what a start costs.
 
 The tests start hundreds of them. A `Forked` one gets arguments, variables, folder, files and limits as from
-``subprocess.Popen``, and goes through ``python -m ingestd`` as any other: only its interpreter is not new. The template
-is started for the first of them, and ends with the process that runs the tests.
+``subprocess.Popen``, and goes through ``python -m ingestd`` as any other: only its interpreter is not new, nor are
+those that it starts (see `tests.e2e.interpreters`). The template is started for the first of them, and ends with the
+process that runs the tests.
 """
 
 from __future__ import annotations
@@ -25,9 +26,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tests.e2e.interpreters import ROOM, fork_interpreters, set_command_line, set_variables
+
 _ROOT = Path(__file__).parents[2]
-_MODULES = ("ingestd.cli.commands.run", "ingestd.app.daemon", "ingestd.app.helpers")
-"""Not those of the pages: they would be served before all workers run, which many a test takes for granted."""
+_MODULES = (
+    "ingestd.cli.main",
+    "ingestd.cli.commands.run",
+    "ingestd.app.daemon",
+    "ingestd.app.helpers",
+    "ingestd.web.app",
+    "ingestd.web.exposition",
+    "ingestd.web.processes.http_process",
+    "ingestd.web.processes.export_process",
+    "ingestd.alerts.engine",
+    "ingestd.lifecycle.schedule",
+    "ingestd.stores.local.backup.backups",
+    "ingestd.stores.local.query.store",
+    "ingestd.stores.local.sealing.sealer",
+    "ingestd.plugins.codecs.json_lines",
+    "ingestd.plugins.filters.access_line",
+    "ingestd.plugins.filters.geoip",
+    "ingestd.plugins.filters.log_fields",
+    "ingestd.plugins.filters.mutate",
+    "ingestd.plugins.filters.problem",
+    "ingestd.plugins.filters.search_word",
+    "ingestd.plugins.inputs.tcp",
+    "ingestd.plugins.outputs.elasticsearch",
+    "ingestd.plugins.outputs.opensearch",
+    "ingestd.plugins.outputs.store",
+    "ingestd.stores.elastic.query.store",
+    "ingestd.stores.elastic.connection.official",
+    "importlib.readers",
+    "encodings.cp949",
+    "encodings.idna",
+)
+"""What the processes of most daemons import at their start or first use. Not DuckDB, which is not made for a fork."""
 
 _REQUEST_BYTES = 1 << 20
 
@@ -86,7 +119,7 @@ class _Template:
         self._lock = threading.Lock()
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
-            self._process = subprocess.Popen([sys.executable, "-m", __name__], stdin=other.fileno(), cwd=_ROOT)
+            self._process = subprocess.Popen([sys.executable, "-m", __name__, ROOM], stdin=other.fileno(), cwd=_ROOT)
         atexit.register(self._close)
 
     def ask(self, request: dict[str, Any], *files: int) -> Any:
@@ -157,12 +190,12 @@ def _become(request: dict[str, Any], files: Sequence[int]) -> None:
         os.dup2(file, number)
         os.close(file)
     os.chdir(request["folder"])
-    os.environ.clear()
-    os.environ.update(request["environ"])
+    set_variables((os.fsencode(name), os.fsencode(value)) for name, value in request["environ"].items())
     time.tzset()
     resource.setrlimit(resource.RLIMIT_NOFILE, request["files"])
     sys.argv = ["ingestd", *request["arguments"]]
-    sys.orig_argv = [sys.executable, "-m", "ingestd", *request["arguments"]]
+    set_command_line([sys.executable, "-m", "ingestd", *request["arguments"]])
+    fork_interpreters()
     runpy.run_module("ingestd", run_name="__main__", alter_sys=True)
 
 

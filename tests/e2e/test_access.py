@@ -445,7 +445,7 @@ async def test_a_new_password_takes_hold_at_a_reload(tmp_path: Path) -> None:
         assert (await guest.ask("POST", "/logout", headers={"X-CSRF-Token": csrf})).status == 204
         await asyncio.to_thread(daemon.kill_with_children)
         daemon.start()
-        await asyncio.to_thread(daemon.wait_for, "serving metrics and health")
+        await asyncio.to_thread(daemon.wait_until_ready)
         guest.url = client.url = daemon.url
         statuses += [(await client.get("/api/status")).status, (await guest.get("/api/status", Cookie=cookie)).status]
         await client.close()

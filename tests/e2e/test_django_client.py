@@ -52,7 +52,7 @@ def test_each_request_once(tmp_path: Path) -> None:
             daemon.stop()
             get(site, 40, 80)  # the daemon is away
             daemon.start()
-            daemon.wait_for("serving metrics and health")
+            daemon.wait_until_ready()
             get(site, 80, 120)
             daemon.wait_for_metric("ingestd_delivered_events_total", 80)
             wait_until(lambda: len(words(daemon.data_dir)) >= 120, "what was logged while the daemon was away")
@@ -60,7 +60,7 @@ def test_each_request_once(tmp_path: Path) -> None:
             get(site, 120, 160)
         # The site has ended without a daemon: the next process of the site sends what it has left.
         daemon.start()
-        daemon.wait_for("serving metrics and health")
+        daemon.wait_until_ready()
         checked = gunicorn.check("--url", daemon.url)
         assert checked.returncode == 0, checked.stderr
         assert "Records arrive. Loggers that send: root." in checked.stdout

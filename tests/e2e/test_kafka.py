@@ -132,8 +132,7 @@ def test_from_edge_to_worker(kafka: Kafka, tmp_path: Path) -> None:
         for daemon in (sender, reader):
             daemon.stop()
             daemon.start()
-            daemon.wait_for("serving metrics and health")
-        sender.wait_for("listening for events")
+            daemon.wait_until_ready()
         sender.send(events(500, 600))
         reader.wait_for_delivery(100)
         assert numbers(reader) == [*range(600)]
@@ -259,7 +258,7 @@ class Fleet:
         assert (done.exit_code, done.stdout) == (1, "")
         assert " does not answer: " in done.output
         daemon.start()
-        daemon.__enter__()
+        daemon.wait_until_ready()
 
     def audit(self) -> Any:
         """Return the document of ``ingestd audit --fleet``, as soon as all daemons, broker and server answer."""

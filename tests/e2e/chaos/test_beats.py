@@ -63,7 +63,7 @@ def _kill(daemon: Daemon, rnd: random.Random) -> None:
         if number % (KILLS // DAEMON_KILLS) == KILLS // DAEMON_KILLS // 2:
             daemon.kill_with_children()
             daemon.start()
-            daemon.__enter__()
+            daemon.wait_until_ready()
         elif victims := workers(daemon):
             send_signal(rnd.choice(victims))
 

@@ -279,7 +279,7 @@ def test_a_stop_with_rejected_records(tmp_path: Path, data_disk: Path) -> None:
         assert not daemon.said("dead letters could not be written")
         resize(data_disk, 20 * DISK_BYTES)
         daemon.start()
-        daemon.wait_for("serving metrics and health")
+        daemon.wait_until_ready()
         wait_for_nothing_queued(daemon)
     numbers = rejected(daemon)
     assert len(numbers) == len(set(numbers)) < len(NUMBERS)

@@ -73,7 +73,7 @@ def test_a_stop_of_the_daemon(tmp_path: Path) -> None:
             daemon.stop()
             load.send("stopped")
             daemon.start()
-            daemon.__enter__()
+            daemon.wait_until_ready()
             load.send("after")
             wait_until(lambda: len(_words(daemon)) >= load.sent, "all requests to be stored")
         daemon.stop()

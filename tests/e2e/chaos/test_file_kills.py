@@ -65,7 +65,7 @@ def test_files_that_are_rotated(tmp_path: Path) -> None:
                 elif kill % 3:
                     daemon.kill_with_children()
                     daemon.start()
-                    daemon.__enter__()
+                    daemon.wait_until_ready()
                 else:
                     kill_children(daemon, 1, rnd, (0, 0.1))
             assert writer.wait() == 0

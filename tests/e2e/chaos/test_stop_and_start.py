@@ -23,7 +23,7 @@ def test_only_what_the_handler_gave_up_is_lost(tmp_path: Path) -> None:
         wait_until(lambda: daemon.metric("ingestd_received_events_total") >= EVENTS / 2, "some events")
         daemon.stop()
         daemon.start()
-        daemon.__enter__()
+        daemon.wait_until_ready()
         results = clients.results()
     found = set(in_store(daemon.data_dir))
     check_exactly(in_store(daemon.data_dir), found)  # none twice

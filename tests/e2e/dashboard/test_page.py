@@ -557,7 +557,7 @@ class TestAccess:
             expect(heading).to_be_visible()
             daemon.stop()
             daemon.start()
-            daemon.wait_for("serving metrics and health")
+            daemon.wait_until_ready()
             page.page.reload()
             expect(heading).to_be_visible()
             narrow.page.reload()
