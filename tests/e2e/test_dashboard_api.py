@@ -20,10 +20,11 @@ import pytest
 
 from tests.e2e.daemon import Daemon, free_port
 from tests.e2e.servers import SearchServer
-from tests.processes import children, command_line, cpu_seconds, is_alive, rests
+from tests.processes import children, command_line, is_alive, open_files
 from tests.waiting import PROMPT_SECONDS, WAIT_SECONDS, wait_until
 
 DAY = "2026-11-22"
+PIPE = "tail-x-00001.ndjson"
 LEVELS = ["INFO"] * 5 + ["DEBUG", "WARNING", "WARNING", "ERROR", "CRITICAL"]
 WORDS = ["서울 맛집", "서울 맛집", "부산", "", "커피"]
 EVENTS = [  # one each minute from 10:00 UTC on
@@ -388,8 +389,8 @@ def busy_children(daemon: Daemon) -> set[int]:
 
 
 def hanging_children(daemon: Daemon) -> set[int]:
-    """Return those of them that wait for something other than a query."""
-    return {pid for pid in busy_children(daemon) if cpu_seconds(pid) > 0.1 and rests(pid)}
+    """Return those of them that read the pipe of `hanging_queries`."""
+    return {pid for pid in busy_children(daemon) if any(file.endswith(PIPE) for file in open_files(pid))}
 
 
 def test_a_query_ends_when_its_client_goes(tmp_path: Path) -> None:
@@ -422,7 +423,7 @@ def hanging_queries(daemon: Daemon) -> Iterator[None]:
     We hold it open: otherwise the sealer, which opens each append log for a moment, would be its writer, and a query
     would come to the end of the pipe when it closes it.
     """
-    pipe = daemon.data_dir / "indices" / "logstash-2026.11.22" / "tail-x-00001.ndjson"
+    pipe = daemon.data_dir / "indices" / "logstash-2026.11.22" / PIPE
     os.mkfifo(pipe)
     fd = os.open(pipe, os.O_RDWR | os.O_CLOEXEC)
     try:
