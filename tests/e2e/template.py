@@ -185,6 +185,7 @@ def _exit_code(pid: int, ended: dict[int, int]) -> int | None:
 
 
 def _become(request: dict[str, Any], files: Sequence[int]) -> None:
+    gc.unfreeze()  # as in a new interpreter; the daemon itself freezes what its processes share
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files):
         os.dup2(file, number)
