@@ -77,11 +77,12 @@ def contexts(chromium: Browser) -> Contexts:
 def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Return a function that opens a daemon's page: ``visit(url, "range=30d", locale="ko-KR", viewport=PHONE)``.
 
-    Each call is another visitor, with a page, cookies and a local storage of its own. It costs 1.5 s of a processor,
-    the first one of a daemon and a locale 3 s. With ``again=True`` it is a page of an earlier such test, which is led
+    Each call is another visitor, with a page, cookies and a local storage of its own. It costs 1 s of a processor, the
+    first one of a daemon and a locale 3 s. With ``again=True`` it is a page of an earlier such test, which is led
     to the state by the address: 0.6 s. That is for tests about what a page of that state shows, not about what happens
     when it is loaded or what stays in a box or unfolded. One that wants several states leads its page there, by
     ``open``. With ``cold=True`` the browser has nothing of the daemon's yet, 3 s: for tests of what is transferred.
+    A ``script`` runs before those of each page.
     Tests of what the modules export take `modules`.
 
     Options are those of a browser context. After the test no script may have complained, and nothing but the daemon may
@@ -91,7 +92,14 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
     name = re.sub(r"\W+", "-", request.node.nodeid.rpartition("/")[2]).strip("-")
 
     def visit(
-        url: str, state: str = "", *, wait: bool = True, again: bool = False, cold: bool = False, **options: Any
+        url: str,
+        state: str = "",
+        *,
+        wait: bool = True,
+        again: bool = False,
+        cold: bool = False,
+        script: str = "",
+        **options: Any,
     ) -> Dashboard:
         looks = USUAL_LOOKS | {key: options.pop(key) for key in USUAL_LOOKS if key in options}
         options = {"locale": "en-US", "timezone_id": ZONE.key} | options
@@ -100,6 +108,8 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
         opened.append((dashboard, options, again))
         dashboard.page.set_viewport_size(looks["viewport"])
         dashboard.page.emulate_media(color_scheme=looks["color_scheme"], reduced_motion=looks["reduced_motion"])
+        if script:
+            dashboard.alter(script)
         return dashboard.open(state, wait=wait)
 
     yield visit
@@ -108,7 +118,7 @@ def visit(contexts: Contexts, request: pytest.FixtureRequest) -> Iterator[Open]:
         if failed:
             with suppress(Error):  # it may be closed
                 dashboard.keep_shot(f"failed-{number}")
-        contexts.give(options, dashboard, again=again and not failed)
+        contexts.give(options, dashboard, again=again, failed=failed)
     for dashboard, *_ in opened:
         assert dashboard.complaints == []
         assert dashboard.strangers == []

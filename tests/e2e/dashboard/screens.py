@@ -159,7 +159,7 @@ class Pages:
             with suppress(Error):
                 page.keep_shot(f"failed-{test.name.partition('[')[0]}")
         if failed or page.tidy():
-            self._close(screen.language, page)
+            self._close(screen.language, page, failed=failed)
         else:
             self._open[screen.language] = page
         assert page.complaints == []
@@ -171,13 +171,14 @@ class Pages:
     def _opened(self, screen: Screen) -> OpenPage:
         taken = self._contexts.take(self._options(screen.language), self._url, again=False)
         page = OpenPage(taken.page, self._url)
+        taken.ignore()
         page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.page.set_viewport_size({"width": screen.width, "height": HEIGHTS[screen.width]})
         page.open("tab=alerts")
         return page
 
-    def _close(self, language: str, page: OpenPage) -> None:
-        self._contexts.give(self._options(language), page, again=False)
+    def _close(self, language: str, page: OpenPage, *, failed: bool = False) -> None:
+        self._contexts.give(self._options(language), page, again=False, failed=failed)
 
     def close(self) -> None:
         while self._open:
