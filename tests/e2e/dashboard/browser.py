@@ -143,13 +143,13 @@ class Dashboard:
         self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def shot(self, name: str, *, full: bool = False) -> None:
-        """Keep a screenshot, for people who want to see the page: each costs 0.2 s, so only if they ask for it."""
+        """Keep a screenshot, for people who want to see the page: each costs 0.1 s, so only if they ask for it."""
         if SHOTS:
             self.keep_shot(name, full=full)
 
     def keep_shot(self, name: str, *, full: bool = False) -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=FOLDER / f"{self.name}-{name}.png", full_page=full)
+        self.page.screenshot(path=FOLDER / f"{self.name}-{name}.png", full_page=full, caret="initial")
 
     @property
     def state(self) -> str:

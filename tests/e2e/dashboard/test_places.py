@@ -93,10 +93,11 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 def go(page: Dashboard, place: Place, *, load: bool) -> None:
-    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    if load:
+    if load:  # first of all: what is not shown any more need not be laid out
         page.leave()
         page.page.evaluate("isAsked => { sessionStorage.doctor = isAsked; }", place.act is doctor)
+    page.resize(**DESKTOP)
+    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.open(place.state, wait=not place.locked)
     place.act(page)
 
@@ -130,7 +131,6 @@ def test_every_place(site: Site, locked: Daemon, visit: Open, language: str) -> 
     wrong, looked_at, acted = {}, Counter[str](), False
     for place in ordered():
         page = pages[place.locked]
-        page.resize(**DESKTOP)
         go(page, place, load=acted)
         acted = place.act is not nothing
         page.shot(f"{place.name}-1440-{language}")
