@@ -31,6 +31,9 @@ FOLDER = Path(os.environ.get("INGESTD_TEST_ARTIFACTS") or ".pytest_cache/screens
 SHOTS = os.environ.get("INGESTD_TEST_SHOTS", "") == "1"
 
 WAIT_MS = WAIT_SECONDS * 1000
+LEAVE_MS = 10_000
+"""How long a daemon may take for the picture to which a page is left: a page that cannot be left is closed."""
+
 Value = tuple[str, int]
 
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -90,13 +93,13 @@ class Dashboard:
         self.page.add_init_script(script)
         self.is_altered = True
 
-    def leave(self) -> None:
+    def leave(self, timeout: float = WAIT_MS) -> None:
         """Go to a picture of the daemon's, which asks nothing.
 
         The page that is loaded next is as new, but the process that shows it is not, and has compiled the modules: that
         saves a third of a page's processor time. ``about:blank`` is shown by another process.
         """
-        self.page.goto(f"{self.url}/static/icon.svg")
+        self.page.goto(f"{self.url}/static/icon.svg", timeout=timeout)
 
     def ignore(self) -> None:
         """Note nothing any more of what happens in the page."""
@@ -108,7 +111,7 @@ class Dashboard:
         self.ignore()
         try:
             self.page.unroute_all(behavior="ignoreErrors")
-            self.leave()
+            self.leave(LEAVE_MS)
             self.page.mouse.move(0, 0)
         except Error:
             return False
