@@ -51,9 +51,10 @@ class SharedDuckDB:
     def _query(self, engine: Engine) -> duckdb.DuckDBPyConnection:
         return self._cursor((engine._memory_bytes, engine._threads), lambda: _connect(engine))
 
-    def _connect_bounded(self, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _connect_bounded(self, config: dict[str, Any], *, with_macros: bool = False) -> duckdb.DuckDBPyConnection:
         bounds = {name: value for name, value in config.items() if name != "temp_directory"}
-        return self._cursor(tuple(bounds.items()), lambda: connect(bounds))
+        key = (*bounds.items(), with_macros)
+        return self._cursor(key, lambda: connect(bounds, with_macros=with_macros or not self._bounded))
 
     def _cursor(self, key: object, opened: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
         key = key if self._bounded else None

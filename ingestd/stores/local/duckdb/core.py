@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, cast
 
+from ingestd.stores.local.duckdb import macros
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -22,9 +24,16 @@ def load_duckdb() -> ModuleType:
         return importlib.import_module("duckdb")
 
 
-def connect(config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that loads nothing from the network and prints nothing."""
+def connect(
+    config: dict[str, str | bool | int | float | list[str]], *, with_macros: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB that loads nothing from the network and prints nothing.
+
+    ``with_macros``: with those that ``duckdb.sql`` uses, which takes 13 ms.
+    """
     offline = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     connection = cast("duckdb.DuckDBPyConnection", load_duckdb().connect(config=config | offline))
     connection.execute("SET enable_progress_bar = false")
+    if with_macros:
+        connection.execute(macros.CREATE)
     return connection

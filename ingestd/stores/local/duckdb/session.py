@@ -40,8 +40,8 @@ class DuckDBSession:
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._opened is None:
-            limit = f"{self.memory_bytes}B"
-            self._opened = connect({"memory_limit": limit, "threads": 1, "temp_directory": str(self._scratch)})
+            memory, scratch = f"{self.memory_bytes}B", str(self._scratch)
+            self._opened = connect({"memory_limit": memory, "threads": 1, "temp_directory": scratch}, with_macros=True)
             self._opened.execute("SET enable_external_file_cache = false")  # what was written is read from the disk
         return self._opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES
 from ingestd.stores.query import field_path
@@ -13,13 +13,12 @@ from ingestd.stores.query import field_path
 PLAIN = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
 """Text that JSON writes unchanged, unless it escapes more than it must."""
 
-_SURROGATE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-_REPLACEMENT = r"\\ufffd"  # RE2 removes the first backslash
 _NEEDLE = re.compile(r"[A-Za-z0-9@._-]+")  # what JSON usually does not escape
 _MAX_NEEDLES = 6
 _MAX_DOTTED = 4
-_BLANKS = " \t\r\n"
-_UNEQUAL = "len(k) <> list_unique(k)"
+VALUES, TEXTS = "values_at", "texts_at"
+"""What `extract` returns: JSON, or texts. See `duckdb.macros`."""
+
 _GLOB = re.compile(r"([*?\[])")
 
 
@@ -68,9 +67,9 @@ def _joined_by_dots(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def extract(
-    paths: Sequence[tuple[str, ...]], function: str = "json_extract", document: str = "doc", *, is_member: bool = False
+    paths: Sequence[tuple[str, ...]], function: str = VALUES, document: str = "doc", *, is_member: bool = False
 ) -> str:
-    """Return the values at several paths of a column, a list of JSON; NULL if its text is not JSON.
+    """Return the values at several paths of a column, a list of JSON or `TEXTS`; NULL if its text is not JSON.
 
     ``is_member``: it is no document, but a value in one, and may be an array.
 
@@ -79,51 +78,19 @@ def extract(
     first value. Every other part takes the last, as RFC 8259 (4) says most parsers do. Documents with such a key, or
     with an array on the way to a value, are read key by key.
     """
-    values = first_values(paths, function, document)
     keys = " OR ".join([_repeats_key(paths, document), *_has_array(paths, document, is_member)])
-    return f"(CASE WHEN {keys} THEN {_values_by_key(paths, function, document, is_member)} ELSE {values} END)"
+    by_key = _values_by_key(paths, function, document, is_member)
+    return f"(CASE WHEN {keys} THEN {by_key} ELSE {function}({document}, {_list(map(_pointer, paths))}) END)"
 
 
 def extract_one(paths: Sequence[tuple[str, ...]], document: str = "doc", *, is_member: bool = False) -> str:
     """Return the value at some paths of a column, JSON; if several have one, an array of these."""
     values = extract(paths, document=document, is_member=is_member)
-    return f"{values}[1]" if len(paths) == 1 else in_one(values)
+    return f"{values}[1]" if len(paths) == 1 else f"in_one({values})"
 
 
-def in_one(values: str) -> str:
-    """Return the expression for a list of JSON, some of them NULL, as one: NULL, the only value, or an array of all."""
-    there = f"list_filter({values}, lambda v: v IS NOT NULL)"
-    one = f"CASE WHEN len(l) > 1 THEN to_json({_flattened('l')}) ELSE l[1] END"
-    return f"list_transform([{there}], lambda l: {one})[1]"
-
-
-def array_elements(array: str) -> str:
-    """Return the elements of an array, JSON text, as a list of JSON; those of arrays in it as well."""
-    values = f"json_extract({array}, '$[*]')"
-    return f"(CASE WHEN contains(substr({array}, 2), '[') THEN {_flattened(_flattened(values))} ELSE {values} END)"
-
-
-def _flattened(values: str) -> str:
-    """Return a list of JSON with the elements of arrays, and of arrays in these, in their place."""
-    for _ in range(2):
-        of_array = "CASE WHEN starts_with(v, '[') THEN json_extract(v, '$[*]') ELSE [v] END"
-        values = f"flatten(list_transform({values}, lambda v: {of_array}))"
-    return values
-
-
-def first_values(paths: Sequence[tuple[str, ...]], function: str, document: str) -> str:
-    """Return what `extract` does, for documents without a key twice."""
-    pointers = "[" + ", ".join(literal(_pointer(path)) for path in paths) + "]"
-    return _valid(lambda doc: f"{function}({doc}, {pointers})", document)
-
-
-def _valid(expression: Callable[[str], str], document: str) -> str:
-    """Return an expression of a document, or of its repaired text if it is invalid JSON."""
-    return f"coalesce(TRY({expression(document)}), TRY({expression(_repaired(document))}))"
-
-
-def _repaired(document: str) -> str:
-    return f"regexp_replace({document}, '{_SURROGATE}', '{_REPLACEMENT}', 'g')"
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]"
 
 
 def _pointer(path: Sequence[str]) -> str:
@@ -136,19 +103,14 @@ def _repeats_key(paths: Sequence[tuple[str, ...]], document: str) -> str:
     Its text then has one of the names twice, in quotes, or spelt with escapes. To search the text for a few names costs
     an eighth of comparing all keys.
     """
-    exact = f"coalesce(len(list_filter({_keys(paths, document)}, lambda k: {_UNEQUAL})) > 0, true)"
+    objects = dict.fromkeys(_pointer(path[:size]) for path in paths for size in range(len(path)))
+    exact = f"repeats_key({document}, {_list(objects)})"
     names = dict.fromkeys(part for path in paths for part in path)
     if len(names) > _MAX_NEEDLES or not all(_NEEDLE.fullmatch(name) for name in names):
         return exact
     needles = [f'"{name}"'.replace("_", "%") for name in names]  # LIKE without _ is fast
     twice = " OR ".join(f"{document} LIKE '%{needle}%{needle}%'" for needle in needles)
     return f"(CASE WHEN {twice} THEN {exact} ELSE false END)"
-
-
-def _keys(paths: Sequence[tuple[str, ...]], document: str) -> str:
-    """Return the lists of keys of all objects on the paths; NULL if the document is not JSON."""
-    parents = dict.fromkeys(_pointer(path[:size]) for path in paths for size in range(len(path)))
-    return f"TRY(json_keys({document}, [{', '.join(map(literal, parents))}]))"
 
 
 def _has_array(paths: Sequence[tuple[str, ...]], document: str, is_member: bool) -> list[str]:
@@ -163,10 +125,13 @@ def _has_array(paths: Sequence[tuple[str, ...]], document: str, is_member: bool)
 
 def _values_by_key(paths: Sequence[tuple[str, ...]], function: str, document: str, is_member: bool) -> str:
     """Return the list of the values at paths, each the last of its key; of an array, those of all its objects."""
-    as_text = "->>'$'" if function == "json_extract_string" else ""
-    trimmed = f"ltrim({document}, {literal(_BLANKS)})"
-    valid = f"coalesce(TRY({trimmed}::JSON), {_repaired(trimmed)}::JSON)"
-    return "TRY([" + ", ".join(f"({_value_by_key(valid, path, is_member)}{as_text})" for path in paths) + "])"
+    if any(len(path) > 1 for path in paths) or is_member:
+        values = f"[{', '.join(_value_by_key(document, path, is_member) for path in paths)}]"
+    else:
+        values = f"last_members({document}, {_list(name for (name,) in paths)})"
+    if function == TEXTS:
+        values = f"list_transform({values}, lambda v: v->>'$')"
+    return f"TRY({values})"
 
 
 def _value_by_key(document: str, path: Sequence[str], is_member: bool) -> str:
@@ -174,13 +139,12 @@ def _value_by_key(document: str, path: Sequence[str], is_member: bool) -> str:
 
     DuckDB plans this for each query, although few documents need it: it has no more steps than the path needs.
     """
-    values, may_be_array = f"[{document}]", is_member
+    values, may_be_array = f"[parsed({document})]", is_member
     for name in path:
-        position = f"list_position(list_reverse(json_keys(o)), {literal(name)})"
-        member = f"CASE WHEN starts_with(o, '{{') THEN list_reverse(json_extract(o, '$.*'))[{position}] END"
-        values = f"list_transform({_flattened(values) if may_be_array else values}, lambda o: {member})"
+        objects = f"flattened({values})" if may_be_array else values
+        values = f"list_transform({objects}, lambda o: last_member(o, {literal(name)}))"
         may_be_array = True
-    return in_one(values) if is_member or len(path) > 1 else f"{values}[1]"
+    return f"in_one({values})" if is_member or len(path) > 1 else f"{values}[1]"
 
 
 def may_contain(needles: Iterable[str], escape: str = "\\u", document: str = "doc") -> str:

@@ -14,14 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingestd.stores.aggregation import MAX_BUCKETS, PERCENTILES, TIME, Interval, Terms
-from ingestd.stores.local.duckdb.sql import array_elements, literal
+from ingestd.stores.local.duckdb.sql import literal
 from ingestd.stores.local.query.columns import NUMBERS
 from ingestd.stores.local.query.conditions import NUMBER
 from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup
 from ingestd.stores.local.query.value_counts import (
     elements,
     interval_start,
-    is_value,
     most_frequent,
     value_order,
     without_query_string,
@@ -113,7 +112,7 @@ def distinct(groups: Sequence[FileGroup], query: Query, buckets: Buckets, field:
     value = f"k{at}"
     rows = _in_buckets(groups, query, buckets, [field], f", {_single(at, paths=False)} AS {value}")
     group = _group(buckets)
-    values = f"SELECT DISTINCT {group}, {value} FROM ({rows}) WHERE {is_value(value)}"
+    values = f"SELECT DISTINCT {group}, {value} FROM ({rows}) WHERE is_value({value})"
     return f"SELECT {group}, count(*) FROM ({values}) GROUP BY {group}"
 
 
@@ -185,7 +184,7 @@ def _by_value(rows: str, terms: Sequence[Terms]) -> str:
     for number, term in enumerate(terms):
         name = f"k{number}"
         unnested = f"SELECT *, {_single(number, paths=term.paths)} AS {name} FROM ({rows})"
-        rows = f"SELECT * FROM ({unnested}) WHERE {is_value(name)}"
+        rows = f"SELECT * FROM ({unnested}) WHERE is_value({name})"
     return rows
 
 
@@ -201,7 +200,7 @@ def _numbers(number: int, type_name: str) -> dict[str, str]:
     if type_name in NUMBERS:
         return {f"d{number}": f"c{number}::DOUBLE", f"l{number}": "NULL::DOUBLE[]"}
     text, other = f"t{number}", f"o{number}"
-    elements = f"list_transform({array_elements(text)}, lambda e: {_number(_ELEMENT, _NO_TEXT)})"
+    elements = f"list_transform(array_elements({text}), lambda e: {_number(_ELEMENT, _NO_TEXT)})"
     numbers = f"list_filter({elements}, lambda n: n IS NOT NULL)"
     of_array = f"CASE WHEN {other} AND starts_with({text}, '[') THEN {numbers} END"
     return {f"d{number}": _number(text, other), f"l{number}": of_array}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ingestd.stores.local.duckdb import column_sql
-from ingestd.stores.local.duckdb.sql import extract_one, field_paths, in_one, quoted_name
+from ingestd.stores.local.duckdb.sql import extract_one, field_paths, quoted_name
 from ingestd.stores.local.index.document_columns import TIME, WHOLE_DOCUMENTS, Columns, Type
 from ingestd.stores.local.index.trigrams import TrigramFilter
 from ingestd.stores.query import DECODED_FIELDS, INDEX_FIELD
@@ -119,7 +119,7 @@ def _find_typed(typed: str, rest: tuple[str, ...] | None, name: str) -> FieldCol
     if found:
         column = found[0]
         json_type = f"WHEN {column.other} THEN {column.text}::JSON ELSE to_json({column.text}) END"
-        value = in_one(f"[CASE WHEN {column.text} IS NOT NULL THEN CASE {json_type} END, {value}]")
+        value = f"in_one([CASE WHEN {column.text} IS NOT NULL THEN CASE {json_type} END, {value}])"
     text = f"CASE WHEN rest IS NULL THEN {column.text} ELSE {value}->>'$' END"
     other = f"coalesce(NOT starts_with({value}, '\"'), true)"
     return FieldColumn(text, f"CASE WHEN rest IS NULL THEN {column.other} ELSE {other} END")

@@ -211,12 +211,10 @@ def _compared(operand: str, bounds: Sequence[tuple[str, str]]) -> str:
 
 
 def _exists(field: str, columns: SourceColumns) -> str:
-    leaf = "e <> 'null' AND NOT starts_with(e, '[') AND NOT starts_with(e, '{')"
 
     def exists(operand: str, other: str) -> str:
-        inside = f"len(list_filter(json_extract({operand}, '$..*'), lambda e: {leaf})) > 0"
         container = f"(starts_with({operand}, '[') OR starts_with({operand}, '{{'))"
-        return f"CASE WHEN {other} AND {container} THEN {inside} ELSE {operand} IS NOT NULL END"
+        return f"CASE WHEN {other} AND {container} THEN has_leaf({operand}) ELSE {operand} IS NOT NULL END"
 
     if (column := columns.find(field)) is not None:
         return f"({column.text} IS NOT NULL)" if column.other == NEVER else f"({exists(column.text, column.other)})"

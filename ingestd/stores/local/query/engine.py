@@ -231,7 +231,8 @@ class Engine:
                 "enable_external_file_cache": False,
                 "temp_directory": str(self._spill),
                 "max_temp_directory_size": f"{_TEMP_BYTES}B",
-            }
+            },
+            with_macros=True,
         )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ingestd.stores.local.duckdb.sql import (
     APPEND_LOG_ID,
+    TEXTS,
     append_log_rows,
     extract,
     file_literals,
@@ -27,7 +28,7 @@ from ingestd.stores.local.query.conditions import sql_condition
 from ingestd.stores.query import And, Query, Text
 from ingestd.stores.words import words
 
-_TIME_TEXT = extract([("@timestamp",)], "json_extract_string") + "[1]"
+_TIME_TEXT = extract([("@timestamp",)], TEXTS) + "[1]"
 
 TIME_COLUMN = quoted_name("@timestamp")
 """The time of a row that `events` selects, a TIMESTAMP; NULL if it has none."""

@@ -19,7 +19,6 @@ from ingestd.stores import words
 from ingestd.stores.local.duckdb import text_filters
 from ingestd.stores.local.duckdb.sql import (
     PLAIN,
-    array_elements,
     extract,
     field_paths,
     literal,
@@ -189,24 +188,13 @@ def _path_may_contain(path: str, word: str) -> str:
 
 def _texts_of_document(field: str, *, decoded: bool) -> str:
     """Return the texts of a field of the document, and of elements of arrays there, as one text."""
-    values = f"list_transform({extract(field_paths(field))}, lambda v: {_elements('v')})"
+    values = f"list_transform({extract(field_paths(field))}, lambda v: texts_of(v))"
     return _as_text(f"flatten({values})", decoded=decoded)
 
 
 def _texts_of_column(operand: str, *, decoded: bool) -> str:
     """Return the same for the JSON of a column."""
-    return _as_text(_elements(operand), decoded=decoded)
-
-
-def _elements(json: str) -> str:
-    """Return the texts of a JSON value, a list: of the elements of an array, or of the value alone."""
-
-    def text(value: str) -> str:
-        container = f"{value} = 'null' OR starts_with({value}, '[') OR starts_with({value}, '{{')"
-        return f"CASE WHEN {container} THEN NULL ELSE {value}->>'$' END"
-
-    elements = f"list_transform({array_elements(json)}, lambda e: {text('e')})"
-    return f"CASE WHEN starts_with({json}, '[') THEN {elements} ELSE [{text(json)}] END"
+    return _as_text(f"texts_of({operand})", decoded=decoded)
 
 
 def _as_text(texts: str, *, decoded: bool) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingestd.stores.known_fields import LEVEL_FIELDS
-from ingestd.stores.local.duckdb.sql import array_elements, extract_one, field_paths
+from ingestd.stores.local.duckdb.sql import extract_one, field_paths
 from ingestd.stores.local.query.columns import NEVER, FieldColumn, SourceColumns
 from ingestd.stores.local.query.sql import TIME_COLUMN, FileGroup, events
 from ingestd.stores.query import Query
@@ -28,7 +28,7 @@ def top(groups: Sequence[FileGroup], query: Query, field: str, n: int, *, paths:
     ``paths``: texts count without their query string. Equally frequent values are sorted: texts, then numbers.
     """
     values = _Values(query, field, paths=paths).select(groups)
-    sums = f"SELECT v, sum(n)::BIGINT AS n FROM ({values}) WHERE {is_value('v')} GROUP BY v"
+    sums = f"SELECT v, sum(n)::BIGINT AS n FROM ({values}) WHERE is_value(v) GROUP BY v"
     return f"SELECT v, n FROM ({most_frequent(sums, n)}) ORDER BY n DESC, {value_order('v')} LIMIT {n:d}"
 
 
@@ -67,14 +67,6 @@ def interval_start(interval: Interval) -> str:
     local, width = f"({micros} + {shift})", interval.seconds * 1_000_000
     # % has the sign of the dividend: applied twice, so that times before 1970 are in the right interval too
     return f"({local} - ({local} % {width:d} + {width:d}) % {width:d}) // 1000000"
-
-
-def is_value(json: str) -> str:
-    """Return the test that JSON text, an operand, is a value that is counted."""
-    return (
-        f"{json} NOT IN ('null', '\"\"', 'NaN', 'Infinity', '-Infinity') "
-        f"AND NOT starts_with({json}, '{{') AND NOT starts_with({json}, '[')"
-    )
 
 
 def value_order(json: str) -> str:
@@ -153,15 +145,7 @@ def elements(json: str, *, paths: bool = False) -> str:
 
     ``paths``: texts without their query string.
     """
-
-    def cut(value: str) -> str:
-        text = without_query_string(f"({value}->>'$')")
-        return f"CASE WHEN starts_with({value}, '\"') THEN to_json({text})::VARCHAR ELSE {value} END"
-
-    found, value = f"{array_elements(json)}::VARCHAR[]", json
-    if paths:
-        found, value = f"list_transform({found}, lambda e: {cut('e')})", cut(json)
-    return f"CASE WHEN starts_with({json}, '[') AND {json} <> '[]' THEN list_distinct({found}) ELSE [{value}] END"
+    return f"distinct_paths({json})" if paths else f"distinct_elements({json})"
 
 
 def label(field: str, value: str | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ingestd.stores.local.duckdb.sql import array_elements, extract, field_paths
+from ingestd.stores.local.duckdb.sql import extract, field_paths
 from ingestd.stores.local.query.columns import NEVER, SourceColumns
 
 _ELEMENT = "(e->>'$')"
@@ -61,7 +61,7 @@ def _value(operand: str, other: str, test: ValueTest) -> str:
     )
     return (
         f"CASE WHEN NOT ({other}) THEN {test.string(operand)} WHEN starts_with({operand}, '[') "
-        f"THEN len(list_filter({array_elements(operand)}, lambda e: {element})) > 0 "
+        f"THEN len(list_filter(array_elements({operand}), lambda e: {element})) > 0 "
         f"WHEN starts_with({operand}, '{{') THEN false ELSE {test.scalar(operand)} END"
     )
 

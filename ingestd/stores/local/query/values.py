@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ingestd.stores.local.duckdb.sql import extract, field_paths, in_one, quoted_name
+from ingestd.stores.local.duckdb.sql import extract, field_paths, quoted_name
 from ingestd.stores.local.query.columns import SourceColumns
 from ingestd.stores.local.query.sql import FileGroup, events
 from ingestd.stores.query import Query
@@ -50,7 +50,7 @@ def _rows_of(group: FileGroup, query: Query, fields: Sequence[str], more: Mappin
             continue
         start = len(paths) + 1
         paths += field_paths(field)
-        value = f"f[{start}]" if len(paths) == start else in_one(f"f[{start}:{len(paths)}]")
+        value = f"f[{start}]" if len(paths) == start else f"in_one(f[{start}:{len(paths)}])"
         texts += [f"({value}->>'$') AS t{number}", f"NOT starts_with({value}, '\"') AS o{number}"]
     if paths:
         columns.append(f"{extract(paths)} AS f")

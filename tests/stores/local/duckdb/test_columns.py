@@ -59,7 +59,7 @@ def _are_strict(documents: Sequence[str]) -> bool:
         return False
 
 
-CONNECTION = connect({"threads": 1})
+CONNECTION = connect({"threads": 1}, with_macros=True)
 
 
 def check(documents: Sequence[str], sample: Sequence[str] | None = None) -> Table:
