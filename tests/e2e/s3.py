@@ -15,6 +15,7 @@ from werkzeug.serving import ThreadedWSGIServer
 from tests.threads import Background
 
 ACCESS_KEY, SECRET_KEY = "test", "test-secret"
+"""Those in tests/testbed/opensearch.keystore, too."""
 REGION = "us-east-1"
 
 
@@ -84,11 +85,7 @@ class Emulator:
     @property
     def testbed(self) -> dict[str, str]:
         """The environment in which `elasticsearch.sh` sets a server up for this S3."""
-        return {
-            "TESTBED_S3_ENDPOINT": self.url,
-            "TESTBED_S3_ACCESS_KEY": ACCESS_KEY,
-            "TESTBED_S3_SECRET_KEY": SECRET_KEY,
-        }
+        return {"TESTBED_S3_ENDPOINT": self.url}
 
 
 @contextmanager

@@ -11,6 +11,8 @@ CACHE=${TESTBED_CACHE:-${HOME:?}/.cache/ingestd-testbed}
 TIMEOUT=${TESTBED_TIMEOUT:-240}
 RUN_USER=${TESTBED_USER:-nobody}
 DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+# For JVMs that live shortly: the first compiler alone, and no check of classes that are known to be sound.
+LIGHT_JAVA=(-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote)
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$@"; exit 1; }

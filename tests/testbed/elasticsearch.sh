@@ -11,11 +11,16 @@
 # Environment: see common.sh, and
 #   TESTBED_HEAP         JVM heap, default 512m
 #   TESTBED_PLUGINS      OpenSearch 3: plugins put together from their jars: repository-s3, analysis-nori
-#   TESTBED_S3_ENDPOINT, TESTBED_S3_ACCESS_KEY, TESTBED_S3_SECRET_KEY   client "default" of repository-s3
+#   TESTBED_S3_ENDPOINT  of the client "default" of repository-s3, which has the keys "test" and "test-secret"
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 HEAP=${TESTBED_HEAP:-512m}
 PLUGINS=${TESTBED_PLUGINS:-}
+KEYSTORE=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/opensearch.keystore
+# No test uses them, the servers without them start sooner, and the newer Elasticsearch comes without them.
+UNUSED_MODULES=(aggs-matrix-stats cache-common ingest-common ingest-geoip ingest-user-agent lang-expression lang-mustache
+    opensearch-dashboards parent-join percolator rank-eval repository-url rule-framework search-pipeline-common
+    store-subdirectory transport-grpc tribe)
 
 # Sets FLAVOUR, NUMBER, MAJOR, GROUP, ARTIFACT, HOME_DIR and the range of JDKs.
 parse_version() {
@@ -94,7 +99,7 @@ TXT
 }
 
 install_server() {
-    local work plugin
+    local work plugin module
     parse_version "$1"
     lock "$1"
     work=$CACHE/work-$1
@@ -119,6 +124,7 @@ install_server() {
             add_opensearch_plugin "$plugin" "$HOME_DIR" "$work"
         done
     fi
+    for module in "${UNUSED_MODULES[@]}"; do rm -rf "$HOME_DIR/modules/$module"; done
     rm -rf "$work"
     exec 9>&-
     echo "$HOME_DIR"
@@ -131,9 +137,11 @@ write_config() {
     if ((MAJOR < 7)); then transport=transport.tcp.port; fi
     rm -rf "$conf"
     cp -r "$HOME_DIR/config" "$conf"
-    # These lines name folders inside the shared, read-only server, or choose the collector for big heaps.
+    # These lines name folders inside the shared, read-only server, choose the collector for big heaps, or keep Java
+    # from using what it has prepared of its own classes.
     sed -i -e '/Xlog:gc/d' -e '/Xloggc/d' -e '/PrintGC/d' -e '/GCLogFile/d' -e '/PrintTenuring/d' -e '/HeapDump/d' -e '/ErrorFile/d' \
-        -e '/UseG1GC/d' -e '/UseConcMarkSweepGC/d' -e '/CMSInitiating/d' -e '/G1ReservePercent/d' -e '/InitiatingHeapOccupancyPercent/d' -e '/G1HeapRegionSize/d' "$conf/jvm.options"
+        -e '/UseG1GC/d' -e '/UseConcMarkSweepGC/d' -e '/CMSInitiating/d' -e '/G1ReservePercent/d' -e '/InitiatingHeapOccupancyPercent/d' -e '/G1HeapRegionSize/d' \
+        -e '/incubator\.vector/d' "$conf/jvm.options"
     cat >"$conf/$FLAVOUR.yml" <<YML
 cluster.name: testbed-$port
 node.name: testbed
@@ -149,6 +157,8 @@ cluster.routing.allocation.disk.threshold_enabled: false
 YML
     if [[ $FLAVOUR == elasticsearch && $MAJOR -ge 7 ]]; then echo "xpack.security.enabled: false" >>"$conf/$FLAVOUR.yml"; fi
     if uses_s3; then
+        # The keys "test" and "test-secret", with no password. OpenSearch's own tool took 3 s to put them in.
+        cp "$KEYSTORE" "$conf/opensearch.keystore"
         cat >>"$conf/$FLAVOUR.yml" <<YML
 s3.client.default.endpoint: $TESTBED_S3_ENDPOINT
 s3.client.default.path_style_access: true
@@ -157,20 +167,42 @@ YML
     fi
 }
 
-# write_keystore ACCESS_KEY SECRET_KEY: makes it, with both, by one call: each starts a JVM.
-write_keystore() {
-    local client=s3.client.default
-    printf '%s\n' "$1" "$2" | as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR-keystore" add --stdin --force \
-        $client.access_key $client.secret_key >>"$DATA/logs/start.log" 2>&1
+# The scripts of Elasticsearch 6 and 7 and of OpenSearch start up to six JVMs before the server's: to look at the version
+# of Java, for a password, to put these options together.
+start_without_script() {
+    local prefix=es main=org.elasticsearch.bootstrap.Elasticsearch
+    local -a options=(-Xss1m -Djava.awt.headless=true -Dfile.encoding=UTF-8 -Djna.nosys=true
+        -XX:-OmitStackTraceInFastThrow -Dio.netty.noUnsafe=true -Dio.netty.noKeySetOptimization=true
+        -Dio.netty.recycler.maxCapacityPerThread=0 -Dio.netty.allocator.numDirectArenas=0
+        -Dlog4j.shutdownHookEnabled=false -Dlog4j2.disable.jmx=true -Dlog4j2.formatMsgNoLookups=true
+        "-Djava.io.tmpdir=$DATA/tmp")
+    case $FLAVOUR-$MAJOR in
+        elasticsearch-6) options+=(-Djava.locale.providers=COMPAT) ;;
+        elasticsearch-7) options+=(-Djava.locale.providers=SPI,COMPAT --add-opens=java.base/java.io=ALL-UNNAMED) ;;
+        opensearch-3)
+            prefix=opensearch main=org.opensearch.bootstrap.OpenSearch
+            options+=(-Djava.locale.providers=SPI,CLDR --add-opens=java.base/java.nio=ALL-UNNAMED
+                # Of the agent, which checks who opens files and sockets, only what the server calls.
+                "-Xbootclasspath/a:$(echo "$HOME_DIR"/agent/opensearch-agent-bootstrap-*.jar)"
+                -Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1)
+            ;;
+    esac
+    # shellcheck disable=SC2016
+    as_user env -C "$HOME_DIR" "${ENVS[@]}" setsid sh -c 'echo $$ >"$0" && exec "$@"' "$DATA/server.pid" \
+        "$JDK/bin/java" "${options[@]}" "${JAVA_OPTIONS[@]}" \
+        -D$prefix.path.home="$HOME_DIR" -D$prefix.path.conf="$DATA/config" \
+        -D$prefix.distribution.flavor=oss -D$prefix.distribution.type=zip -D$prefix.bundled_jdk=false \
+        -cp "$HOME_DIR/lib/*" $main -d >>"$DATA/logs/start.log" 2>&1 </dev/null &
 }
 
 wait_until_green() {
     local port=$1 health='' begun=$SECONDS deadline=$((SECONDS + TIMEOUT))
     while ((SECONDS < deadline)); do
-        health=$(curl -s -m 2 "http://127.0.0.1:$port/_cluster/health" || true)
+        # Curl costs more than a look at the port, which is opened last of all.
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null &&
+            health=$(curl -s -m 2 "http://127.0.0.1:$port/_cluster/health" || true)
         [[ $health == *'"status":"green"'* ]] && return
-        # OpenSearch and Elasticsearch before 8 go to the background before they have written their process id, which
-        # takes long on a busy machine.
+        # OpenSearch 2 goes to the background before it has written its process id, which takes long on a busy machine.
         if ((SECONDS > begun + 90)) && ! running "$DATA"; then
             tail -n 20 "$DATA/logs/start.log" >&2
             die "the server died: see $DATA/logs"
@@ -181,26 +213,31 @@ wait_until_green() {
 }
 
 start_server() {
-    local version=$1 port=$2 jdk prefix=ES
+    local version=$1 port=$2 prefix=ES
     [[ $port =~ ^[0-9]+$ ]] || die "not a port: $port"
     mkdir -p "$3"
     DATA=$(cd "$3" && pwd)
     running "$DATA" && die "already running in $DATA"
     install_server "$version" >/dev/null
-    jdk=$(find_jdk "$MIN_JDK" "$MAX_JDK")
+    JDK=$(find_jdk "$MIN_JDK" "$MAX_JDK")
     [[ $FLAVOUR == opensearch ]] && prefix=OPENSEARCH
     mkdir -p "$DATA"/{data,logs,tmp,snapshots}
     write_config "$DATA/config" "$port"
     own_data "$DATA"/{data,logs,tmp,snapshots,config}
     HOME_DIR=$(reachable "$HOME_DIR" config/jvm.options)
-    # Short-lived and small: the serial collector and the first compiler alone start in about half the CPU time.
-    ENVS=("${prefix}_JAVA_HOME=$jdk" "JAVA_HOME=$jdk" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
-        "${prefix}_JAVA_OPTS=-Xms$HEAP -Xmx$HEAP -XX:-AlwaysPreTouch -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-        "CLI_JAVA_OPTS=-XX:TieredStopAtLevel=1")
+    # Short-lived and small: the serial collector, the first compiler alone, and no second look at classes that are
+    # known to be sound, start in about half the CPU time.
+    JAVA_OPTIONS=("-Xms$HEAP" "-Xmx$HEAP" -XX:-AlwaysPreTouch -XX:+UseSerialGC "${LIGHT_JAVA[@]}")
+    ENVS=("${prefix}_JAVA_HOME=$JDK" "JAVA_HOME=$JDK" "${prefix}_PATH_CONF=$DATA/config" "${prefix}_TMPDIR=$DATA/tmp"
+        "LIBFFI_TMPDIR=$DATA/tmp" "${prefix}_JAVA_OPTS=${JAVA_OPTIONS[*]}" "CLI_JAVA_OPTS=${LIGHT_JAVA[*]}")
     cd "$DATA"
-    if uses_s3; then write_keystore "${TESTBED_S3_ACCESS_KEY:-test}" "${TESTBED_S3_SECRET_KEY:-test-secret}"; fi
-    as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR" -d -p "$DATA/server.pid" \
-        >>"$DATA/logs/start.log" 2>&1 </dev/null || { tail -n 20 "$DATA/logs/start.log" >&2; die "start failed"; }
+    case $FLAVOUR-$MAJOR in
+        elasticsearch-[67]|opensearch-3) start_without_script ;;
+        *)
+            as_user env "${ENVS[@]}" "$HOME_DIR/bin/$FLAVOUR" -d -p "$DATA/server.pid" >>"$DATA/logs/start.log" 2>&1 \
+                </dev/null || { tail -n 20 "$DATA/logs/start.log" >&2; die "start failed"; }
+            ;;
+    esac
     wait_until_green "$port"
     echo "http://127.0.0.1:$port"
 }

@@ -52,6 +52,9 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# Prints a random one, as Kafka writes them.
+uuid() { head -c 16 /dev/urandom | base64 | tr +/ -_ | tr -d =; }
+
 write_config() {
     local port=$1 controller
     controller=$(free_port)
@@ -74,11 +77,12 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=4194304
+metadata.max.idle.interval.ms=0
 TXT
 }
 
 start_kafka() {
-    local version=$1 port=$2 home jdk id deadline
+    local version=$1 port=$2 home jdk deadline
     [[ $port =~ ^[0-9]+$ ]] || die "not a port: $port"
     mkdir -p "$3"
     DATA=$(cd "$3" && pwd)
@@ -90,13 +94,12 @@ start_kafka() {
     own_data "$DATA"/{data,logs,server.properties}
     home=$(reachable "$home" .complete)
     cd "$DATA"
-    local -a java=("$jdk/bin/java" "-Xms$HEAP" "-Xmx$HEAP" -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+    local -a java=("$jdk/bin/java" "-Xms$HEAP" "-Xmx$HEAP" -XX:+UseSerialGC "${LIGHT_JAVA[@]}"
         -XX:+ExitOnOutOfMemoryError -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$home/libs/*")
     if [[ ! -e $DATA/data/meta.properties ]]; then
-        id=$(as_user "${java[@]}" kafka.tools.StorageTool random-uuid 2>>"$DATA/logs/start.log" | tail -n 1) ||
-            { tail -n 20 "$DATA/logs/start.log" >&2; die "cannot run java"; }
-        as_user "${java[@]}" kafka.tools.StorageTool format -t "$id" -c "$DATA/server.properties" \
-            >>"$DATA/logs/start.log" 2>&1 || { tail -n 20 "$DATA/logs/start.log" >&2; die "format failed"; }
+        # What kafka.tools.StorageTool would write, in a JVM of its own.
+        printf '%s\n' version=1 node.id=1 cluster.id="$(uuid)" directory.id="$(uuid)" >"$DATA/data/meta.properties"
+        own_data "$DATA/data"
     fi
     # shellcheck disable=SC2016
     as_user setsid sh -c 'echo $$ >"$0" && exec "$@"' "$DATA/server.pid" "${java[@]}" \
