@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import sync_folder, wait_for_lock, write_all
 
 STARTED, DONE, FAILED = "started", "done", "failed"
@@ -138,7 +139,7 @@ def _lines(path: Path) -> Iterator[Action]:
         return
     for line in content.splitlines():
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            yield msgspec.json.decode(line, type=Action)
+            yield decoder(Action).decode(line)
 
 
 def new_action_id() -> str:

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import lock_file, rename_synced, write_atomic
 from ingestd.logs import get_logger
 
@@ -81,7 +82,7 @@ class Document(Generic[Content]):
         if len(text) > self.max_bytes:
             raise _DamagedError(f"larger than {self.max_bytes} bytes")
         try:
-            return msgspec.json.decode(text, type=self.kind)
+            return decoder(self.kind).decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _DamagedError(str(error)) from error
 

@@ -18,7 +18,7 @@ import ingestd
 
 ROOT = Path(ingestd.__file__).parent
 LAYERS = [
-    {"display", "files", "logs", "names", "recipes", "suggest", "units"},
+    {"decoders", "display", "files", "logs", "names", "recipes", "suggest", "units"},
     {"action_log", "documents", "event", "metrics", "protocols", "settings", "tasks"},
     {"config", "geoip", "grok", "journal", "kibana", "stores"},
     {"analytics", "dead_letters"},

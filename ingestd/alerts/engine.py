@@ -38,6 +38,7 @@ from ingestd.alerts.state import (
     page_rules_document,
     state_document,
 )
+from ingestd.decoders import decoder
 from ingestd.files import file_version
 from ingestd.logs import get_logger
 from ingestd.stores.base import LogStore, StoreError
@@ -374,7 +375,7 @@ class Engine:
                 encoded = msgspec.json.encode(self._state)
             if encoded == self._saved:
                 return
-            state = msgspec.json.decode(encoded, type=AlertsState)
+            state = decoder(AlertsState).decode(encoded)
             try:
                 with self._document.update() as content:
                     for name in AlertsState.__struct_fields__:

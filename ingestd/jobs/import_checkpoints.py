@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import locked_file, readable_path, write_atomic
 
 PREFIX_BYTES = 1 << 20
@@ -78,7 +79,7 @@ class ImportCheckpoints:
         with locked_file(self._folder / _LOCK, busy):
             for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
                 with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a damaged one counts as missing
-                    checkpoint = msgspec.json.decode(path.read_bytes(), type=ImportCheckpoint)
+                    checkpoint = decoder(ImportCheckpoint).decode(path.read_bytes())
                     self._known[checkpoint.stream_id] = checkpoint
             yield
 

@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import locked_file, write_atomic
 
 _NAME = "lifecycle.json"
@@ -76,7 +77,7 @@ class State:
         """Return the state in a data folder."""
         path = cls.path_in(data_dir)
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=_File)
+            found = decoder(_File).decode(path.read_bytes())
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             found = _File()
         return cls(path, found.done, found.report, found.verified, found.backup_events, found.deleted)

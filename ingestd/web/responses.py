@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from ingestd.decoders import decoder
 from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
 from ingestd.web.protocol import QueryResponse, error_response
@@ -71,7 +72,7 @@ def decoded(body: bytes, kind: type[Content]) -> Content:
         msgspec.DecodeError: It is not of this kind, not JSON, or not UTF-8.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder(kind).decode(body)
     except UnicodeDecodeError:
         raise msgspec.DecodeError("it is not UTF-8") from None
 

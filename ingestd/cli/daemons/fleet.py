@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from ingestd.cli.daemons.daemon_metrics import bearer
+from ingestd.decoders import decoder
 from ingestd.pipeline.fleet import Fleet, KafkaOffsets, Node, NodeAccounts, add_up, topics_of
 
 _PORT = 9600
@@ -108,7 +109,7 @@ class Daemon:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
         try:
             with opener.open(request, timeout=timeout_s) as answer:
-                return msgspec.json.decode(answer.read(), type=document)
+                return decoder(document).decode(answer.read())
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from None

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.lifecycle.manual_actions import ManualAction, run_action
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
@@ -61,7 +62,7 @@ def main() -> None:
             send(done=done, total=total)
 
     try:
-        request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ActionRequest)
+        request = decoder(ActionRequest).decode(sys.stdin.buffer.readline())
         threading.Thread(target=_exit_with_stdin, args=(lambda: send(alive=True),), daemon=True).start()
         with contextlib.suppress(OSError):
             os.nice(_NICE)

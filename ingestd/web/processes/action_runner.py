@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ingestd.action_log import DONE, FAILED
+from ingestd.decoders import decoder
 from ingestd.lifecycle.manual_actions import ManualAction
 from ingestd.logs import get_logger
 from ingestd.tasks import BackgroundTasks
@@ -107,7 +108,7 @@ class ActionRunner:
                 return _HANGS
             if not line:
                 break
-            message = msgspec.json.decode(line, type=ActionMessage)
+            message = decoder(ActionMessage).decode(line)
             if message.alive:
                 continue
             if message.result is not None or message.error is not None:

@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
-
+from ingestd.decoders import decoder
 from ingestd.stores.base import LogStore, StoreError
 from ingestd.stores.export.documents import documents_of, hits_by_day
 from ingestd.stores.export.formats import WRITERS, write_excel_csv
@@ -72,7 +71,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the file
     body = _Body(responses)
     try:
-        request = msgspec.json.decode(read_message(sys.stdin.buffer), type=ExportRequest)
+        request = decoder(ExportRequest).decode(read_message(sys.stdin.buffer))
         threading.Thread(target=_exit_with_stdin, daemon=True).start()
         limit_resources(request.setup.memory + _CSV_AND_PARQUET_BYTES)
         store = store_opener(request.setup, limited=False)()

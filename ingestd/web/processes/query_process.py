@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.stores.base import LogStore
 from ingestd.web.processes.query_calls import QueryCalls, is_out_of_memory
 from ingestd.web.protocol import (
@@ -71,7 +72,7 @@ def main() -> None:
 def _serve(
     requests: BinaryIO, respond: Callable[[QueryResponse], None], fail: Callable[[BaseException], NoReturn]
 ) -> NoReturn:
-    setup = msgspec.json.decode(read_message(requests), type=QueryProcessConfig)
+    setup = decoder(QueryProcessConfig).decode(read_message(requests))
     limit_resources(setup.memory)
     pending: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     calls = QueryCalls(store_opener(setup), setup)

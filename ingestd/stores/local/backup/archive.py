@@ -25,6 +25,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import open_synced
 from ingestd.stores.backups import BackupError, Progress, Snapshot
 from ingestd.stores.base import disk_error
@@ -143,12 +144,12 @@ def decode(name: str, body: bytes) -> BackupManifest:
         BackupError: It is damaged.
     """
     try:
-        checksummed = msgspec.json.decode(body, type=_Checksummed)
+        checksummed = decoder(_Checksummed).decode(body)
         if hashlib.sha256(checksummed.manifest).hexdigest() != checksummed.sha256:
             raise BackupError(f"the backup {name} is damaged: its manifest does not have its checksum")
-        if msgspec.json.decode(checksummed.manifest, type=_Format).format > _FORMAT:
+        if decoder(_Format).decode(checksummed.manifest).format > _FORMAT:
             raise NewerBackupError(f"the backup {name} was made by a newer version of ingestd")
-        manifest = msgspec.json.decode(checksummed.manifest, type=BackupManifest)
+        manifest = decoder(BackupManifest).decode(checksummed.manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BackupError(f"the backup {name} is damaged: its manifest cannot be read") from None
     names = [file.name for file in manifest.files]

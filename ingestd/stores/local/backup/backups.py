@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import write_atomic
 from ingestd.stores.backups import (
     BackupError,
@@ -339,7 +340,7 @@ def load_repositories(data_dir: Path) -> list[Repository]:
     """
     path = data_dir / _REPOSITORIES
     try:
-        repositories = msgspec.json.decode(path.read_bytes(), type=list[Repository])
+        repositories = decoder(list[Repository]).decode(path.read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.stores.local.duckdb.session import DuckDBSession
 from ingestd.stores.local.duckdb.sql import quoted_name, url_decoded
 from ingestd.stores.local.index.document_columns import Columns
@@ -129,5 +130,5 @@ def _decode(value: bytes) -> Filters:
     checksum, body = value[:8], value[8:]
     if not value or int(checksum, 16) != zlib.crc32(body):
         return {}
-    filters = msgspec.json.decode(body, type=dict[str, str])
+    filters = decoder(dict[str, str]).decode(body)
     return {field: TrigramFilter(zlib.decompress(base64.b64decode(bits))) for field, bits in filters.items()}

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import rename_synced, sync_folder, write_atomic
 from ingestd.stores.base import InvalidIndexError, StoreError, disk_error
 from ingestd.stores.index_names import check_index
@@ -52,7 +53,7 @@ def new_uuid() -> str:
 def read_metadata(folder: Path) -> IndexMetadata | None:
     """Return the metadata of an index, None if it has none yet or does not exist."""
     try:
-        return msgspec.json.decode((folder / METADATA_NAME).read_bytes(), type=IndexMetadata)
+        return decoder(IndexMetadata).decode((folder / METADATA_NAME).read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None  # damaged or unreadable: treated as missing, so the index is backed up once more
 

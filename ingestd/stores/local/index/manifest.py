@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from ingestd.decoders import decoder
 from ingestd.stores.base import StoreError
 from ingestd.stores.local.index.document_columns import Columns, are_valid
 from ingestd.stores.local.index.layout import AppendLogName, append_logs_in
@@ -140,10 +141,10 @@ def decode(body: bytes, path: Path | str) -> Manifest:
     if checksum and hashlib.sha256(body[: checksum.start()]).hexdigest() != checksum[1].decode():
         raise DamagedManifestError(f"{path} is damaged: it does not have its checksum")
     try:
-        version = msgspec.json.decode(body, type=_Version).version
+        version = decoder(_Version).decode(body).version
         if version > _VERSION:  # whatever it has else may mean something else
             raise StoreError(f"{path} was written by a newer version of ingestd: its format is {version}")
-        manifest = msgspec.json.decode(body, type=Manifest)
+        manifest = decoder(Manifest).decode(body)
         reason = "" if checksum else _fault(msgspec.json.decode(body), manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedManifestError(f"{path} cannot be read: {error}") from error

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from ingestd.decoders import decoder
 from ingestd.stores.local.duckdb import column_sql
 from ingestd.stores.local.duckdb.session import DuckDBSession, UnreadableError
 from ingestd.stores.local.duckdb.sql import append_log_rows, file_literals, literal, quoted_name
@@ -80,7 +81,7 @@ class ParquetReader:
             f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = {literal(FOOTER_KEY)}"
         )
         try:
-            footer = msgspec.json.decode(bytes(rows[0][0]), type=Footer) if rows else None
+            footer = decoder(Footer).decode(bytes(rows[0][0])) if rows else None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UnreadableError(f"the footer of {path} cannot be read: {error}") from None
         if footer is not None and footer.columns is not None and not are_valid(footer.columns):

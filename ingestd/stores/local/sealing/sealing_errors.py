@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingestd.decoders import decoder
 from ingestd.files import write_atomic
 
 _NAME = ".sealer-errors.json"
@@ -31,7 +32,7 @@ def save(root: Path, errors: Mapping[str, str]) -> None:
 def load(root: Path) -> dict[str, str]:
     """Return why indices could not be sealed in the last pass, by index; the index is empty if none could."""
     try:
-        return msgspec.json.decode((root / _NAME).read_bytes(), type=dict[str, str])
+        return decoder(dict[str, str]).decode((root / _NAME).read_bytes())
     except (OSError, msgspec.MsgspecError):
         return {}
 
