@@ -145,6 +145,7 @@ PLACES = [
     Place("logs", "range=30d"),
     Place("warnings", "range=30d&level=WARNING&traces=1&f=type%3D%22django%22&f=level%21%3D%22INFO%22"),
     Place("marks", "range=30d&q=level%3A%28INFO+OR+WARNING+OR+ERROR%29"),
+    Place("midnight", "from=2026-11-30T13:33:00Z&to=2026-11-30T15:33:00Z"),  # two dates: the longest name of a range
     Place("event", "range=30d&cols=status_code&charts=level", unfolded),
     Place("why", "range=30d", why),
     Place("context", "range=30d", context),
