@@ -47,13 +47,10 @@ MACROS = {
     "distinct_paths(json)": """CASE WHEN starts_with(json, '[') AND json <> '[]'
         THEN list_distinct(list_transform(array_elements(json)::VARCHAR[], lambda e: path_of(e))) ELSE [path_of(json)]
     END""",
-    "is_value(json)": """json NOT IN ('null', '""', 'NaN', 'Infinity', '-Infinity')
-        AND NOT starts_with(json, '{') AND NOT starts_with(json, '[')""",
     "is_leaf(json)": "json <> 'null' AND NOT starts_with(json, '[') AND NOT starts_with(json, '{')",
+    "is_value(json)": """is_leaf(json) AND json NOT IN ('""', 'NaN', 'Infinity', '-Infinity')""",
     "has_leaf(json)": "len(list_filter(json_extract(json, '$..*'), lambda e: is_leaf(e))) > 0",
-    "text_of(json)": """CASE WHEN json = 'null' OR starts_with(json, '[') OR starts_with(json, '{')
-        THEN NULL ELSE json->>'$'
-    END""",
+    "text_of(json)": "CASE WHEN is_leaf(json) THEN json->>'$' END",
     "texts_of(json)": """CASE WHEN starts_with(json, '[')
         THEN list_transform(array_elements(json), lambda e: text_of(e)) ELSE [text_of(json)]
     END""",
@@ -70,7 +67,8 @@ MACROS = {
 ``in_one``: a list of JSON, some of them NULL, as one: NULL, the only value, or an array of all.
 ``array_elements``: those of an array, JSON text, as a list of JSON; those of arrays in it as well.
 ``distinct_elements``: a list of these, or of any other value alone; ``distinct_paths``: without query strings.
-``is_value``: whether JSON text is a value that is counted; ``has_leaf``: whether there is one in it, at any depth.
+``is_leaf``: whether JSON text is neither null nor a container; ``has_leaf``: whether there is such in it, at any depth.
+``is_value``: whether it is a value that is counted.
 ``texts_of``: the texts of the elements of an array, or of any other value; NULL for what has none.
 """
 

@@ -56,8 +56,7 @@ def _value(operand: str, other: str, test: ValueTest) -> str:
         return test.string(operand)
     scalar = test.scalar("e::VARCHAR")  # JSON's true is 1 as a DOUBLE
     element = (
-        f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} "
-        f"WHEN e = 'null' OR starts_with(e, '[') OR starts_with(e, '{{') THEN false ELSE {scalar} END"
+        f"CASE WHEN starts_with(e, '\"') THEN {test.string(_ELEMENT)} WHEN NOT is_leaf(e) THEN false ELSE {scalar} END"
     )
     return (
         f"CASE WHEN NOT ({other}) THEN {test.string(operand)} WHEN starts_with({operand}, '[') "
