@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs, quote
@@ -19,12 +20,22 @@ from tests.e2e.dashboard.browser import Dashboard, LateAnswer
 from tests.e2e.dashboard.conftest import Open, Site, running
 from tests.e2e.dashboard.history import HOSTILE
 from tests.processes import sleeping
-from tests.waiting import WAIT_SECONDS
+from tests.waiting import WAIT_SECONDS, wait_until
 
 MOST_BYTES = 200_000
 FIRST_PAINT = """new Promise(done => new PerformanceObserver(list => {
     if (list.getEntriesByName("first-contentful-paint").length) done();
 }).observe({ type: "paint", buffered: true }))"""
+ASK_ELSEWHERE = """() => {
+    const address = "https://example.org/";
+    fetch(address).catch(() => {});
+    import(address).catch(() => {});
+    new Image().src = address;
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: address });
+    const frame = Object.assign(document.createElement("iframe"), { src: address });
+    document.head.append(style);
+    document.body.append(frame);
+}"""
 MODULES = re.compile(r"/(?!theme\.)\w+\.js$")
 README = Path(__file__).parents[3] / "README.md"
 
@@ -238,6 +249,14 @@ class TestEvents:
         open_first(page, "INFO")
         assert page.page.locator("img").count() == 0
 
+    def test_the_policy_complains_of_what_would_be_asked_elsewhere(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "tab=alerts")
+        page.page.evaluate(ASK_ELSEWHERE)
+        for policy in ("connect-src", "img-src", "style-src", "script-src", "default-src"):
+            complaint = f'Content Security Policy directive: "{policy}'
+            wait_until(partial(page.heard, complaint), complaint)
+        page.complaints.clear()
+
     def test_nothing_found_says_where_something_is(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z", again=True)
         expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
@@ -435,7 +454,8 @@ class TestWeight:
         page = visit(site.url, cold=True)
         links = page.page.locator("link[rel=modulepreload]")
         preloaded = set(links.evaluate_all("links => links.map(link => link.href)"))
-        loaded = {url for url in page.requests if url.endswith(".js")}
+        files = page.page.evaluate("performance.getEntriesByType('resource').map(file => file.name)")
+        loaded = {url for url in files if url.endswith(".js")}
         assert {url.rpartition("/")[2] for url in loaded - preloaded} == {"app.js", "theme.js"}
         assert preloaded <= loaded
 
