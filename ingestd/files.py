@@ -292,4 +292,4 @@ def folder_problem(folder: Path) -> str:
     Whether this process may write there is not looked at: another user may run the daemon.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.parent == path)
-    return "" if existing.is_dir() else f"{existing} is no folder"
+    return "" if existing.is_dir() else f"{existing} is not a folder"

@@ -134,7 +134,7 @@ class BackgroundTasks:
             await asyncio.gather(waiting, failing, return_exceptions=True)
 
     def cancel(self, task: asyncio.Task[Any]) -> None:
-        """Cancel one task on purpose: that is no failure."""
+        """Cancel one task on purpose: that is not a failure."""
         self._tasks.pop(task, None)
         task.cancel()
 

@@ -60,7 +60,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def start_time(pid: int) -> str:
-    """Return when a process was started: with its id this names it for ever. Empty if it has ended."""
+    """Return when a process was started: with its id this names it forever. Empty if it has ended."""
     return _stat(pid)[19] if is_alive(pid) else ""
 
 

@@ -162,7 +162,7 @@ def test_every_metric_is_declared_in_one_module() -> None:
 
 
 def test_every_metric_is_set_somewhere() -> None:
-    """A metric that nothing sets would stand in the documentation and say 0 for ever."""
+    """A metric that nothing sets would stand in the documentation and say 0 forever."""
     code = "\n".join(p.read_text("utf-8") for p in PACKAGE.rglob("*.py") if p.name != "metrics.py")
     words = set(re.findall(r"\w+", code))
     names = [name for name, value in vars(metrics).items() if isinstance(value, Metric)]

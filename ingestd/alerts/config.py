@@ -61,7 +61,7 @@ class AlertsConfig:
         lag_s: Seconds that events may take to arrive.
         quiet_hours: When only urgent alerts are sent.
         zone: Of the quiet hours; None: the machine's.
-        max_notifications: Most notifications of a channel in ``per_s`` seconds; 0: no limit.
+        max_notifications: Maximum number of notifications of a channel in ``per_s`` seconds; 0: no limit.
         page_url: Address of the dashboard, empty if it is not known.
         data_dir: The data folder.
         server: The Elasticsearch or OpenSearch to query; None: the built-in store.

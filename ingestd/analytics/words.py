@@ -31,7 +31,7 @@ WORD, RESULTS = "search_word", "search_results"
 """The fields with a searched word, and with how many results the search had."""
 
 VISITS: Condition = Not(Equal("visit", "false"))
-"""All but the records about a request that are no access lines."""
+"""All but the records about a request that are not access lines."""
 
 CANDIDATES = 2_000
 """Words of each period that are compared; see the module."""

@@ -31,7 +31,7 @@ def check_addresses(pipelines: Mapping[str, Pipeline], configs: Mapping[str, Con
 
     Raises:
         ConfigErrors: Two inputs have the same address, an output sends to one that no input has, or events would go
-            round in a circle, for ever.
+            round in a circle, forever.
     """
     inputs = _inputs(pipelines, configs)
     ways, errors = list[_Way](), dict[str, list[ConfigError]]()

@@ -133,8 +133,8 @@ def default_config(settings: Settings) -> Config:
 def config_variables(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that ``${...}`` in a config sees: the environment, and the settings under their variables.
 
-    A setting that was not set is no variable, so that the config's own default counts, as in ``${INGESTD_PORT:5044}``:
-    neither if its variable is empty, nor if that is Kubernetes' own INGESTD_PORT.
+    A setting that was not set is not a variable, so that the config's own default counts, as in
+    ``${INGESTD_PORT:5044}``: neither if its variable is empty, nor if that is Kubernetes' own INGESTD_PORT.
     """
     variables = dict(environ)
     for name, setting in SETTINGS.items():

@@ -105,7 +105,7 @@ def _set_time_now(table: Table, received_ns: int) -> None:
     """Give every event the time that ``%{{TIME_NOW}}`` stands for."""
     put, now = table.setter(TIME_NOW), from_epoch(received_ns / 1e9)
     for row in table.rows:
-        with suppress(FieldError):  # a record may bring a @metadata that is no object
+        with suppress(FieldError):  # a record may bring a @metadata that is not an object
             put(row, now)
 
 

@@ -57,7 +57,7 @@ _PLAIN = frozenset(
         *("action", "document_id", "template_name", "topics", "topic_id", "group_id", "bootstrap_servers", "send_to"),
     )
 )
-"""Options whose values are no secrets."""
+"""Options whose values are not secrets."""
 _LOGIN = re.compile(r"://[^/\s\"']*@")
 _STRING = re.compile(r""""(?:\\.|[^"\\])*+"?+|'(?:\\.|[^'\\])*+'?+""")
 _OPENING = re.compile(

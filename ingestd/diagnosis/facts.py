@@ -22,7 +22,7 @@ class Records:
         access: Access lines, by logger; an empty name: plain text, such as lines of nginx.
         twice: Loggers whose latest access lines are about the same requests as those without a logger.
         twice_client: Loggers whose latest access lines are about the same requests as those of ingestd-django.
-        django: Records of Django's loggers that are no access lines.
+        django: Records of Django's loggers that are not access lines.
         python: Records of any Python logger, if there is none of Django's.
         clients: Client addresses of access lines.
         future: Events of any day whose time is more than `gather.FUTURE` from now.

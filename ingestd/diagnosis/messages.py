@@ -23,7 +23,7 @@ _VALUES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("direction", "behind"): ("behind", "늦음"),
     ("host", ""): ("records without a host", "호스트가 없는 레코드"),
 }
-"""How values that are no names or numbers are written."""
+"""How values that are not names or numbers are written."""
 
 
 class _Value(str):

@@ -22,7 +22,7 @@ class Stream(NamedTuple):
     """One stream of frames: a connection, a file, a generator."""
 
     id: str
-    """Unique over all processes and restarts; with an offset it names an event for ever. At most 65,535 bytes."""
+    """Unique over all processes and restarts; with an offset it names an event forever. At most 65,535 bytes."""
     fields: Event
     """What an input knows about every line of the stream (``STREAM_FIELDS``).
 

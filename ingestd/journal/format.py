@@ -67,7 +67,7 @@ class RecordNames:
     """Remembers how names and fields of the last streams are written: with many connections a record has a few lines.
 
     Args:
-        most: Most streams that are remembered; 4096 take about 1 MB.
+        most: Maximum number of streams that are remembered; 4096 take about 1 MB.
     """
 
     def __init__(self, most: int = 4096) -> None:
@@ -192,7 +192,7 @@ class Good(NamedTuple):
 
 
 class Bad(NamedTuple):
-    """Bytes that are no record. ``events``: how many were in them; None: unknown, no good record follows."""
+    """Bytes that are not a record. ``events``: how many were in them; None: unknown, no good record follows."""
 
     at: int
     size: int

@@ -116,7 +116,7 @@ def _entries(commits: Commits) -> dict[str, list[Any]]:
 
 
 def _commits(entries: Any) -> dict[str, Commit]:
-    """Return the commits of entries. Raises AttributeError, TypeError or ValueError if they are no entries."""
+    """Return the commits of entries. Raises AttributeError, TypeError or ValueError if they are not entries."""
     found = {name: Commit(Position(offset, events), dumps(state)) for name, (offset, events, state) in entries.items()}
     if not all(0 <= number < _MAX_OFFSET for commit in found.values() for number in commit.position):
         raise ValueError("a position is impossible")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 VISITS = "NOT visit:false"
-"""All but the records about a request that are no access lines, so that each request counts once. Events that were
+"""All but the records about a request that are not access lines, so that each request counts once. Events that were
 stored before access lines were marked have no ``visit`` and count as before."""
 
 LEVELS = "level:(WARN OR WARNING OR ERROR OR CRITICAL OR FATAL)"

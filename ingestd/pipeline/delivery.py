@@ -332,7 +332,7 @@ class Delivery:
     async def _try(self, payloads: list[Any], tries: float) -> Sequence[Tally] | None:
         """Deliver payloads; see ``Output.deliver``.
 
-        Tried for ever where waiting may help; any other error ``tries`` times, then OutputFailedError is raised.
+        Tried forever where waiting may help; any other error ``tries`` times, then OutputFailedError is raised.
         """
         while True:
             try:

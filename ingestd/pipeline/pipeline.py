@@ -42,7 +42,7 @@ _CATCH_UP_BYTES = 1 << 20
 """Bytes that an output which is behind reads from the journal at once."""
 
 _MAX_FRAMES = 4096
-"""Most frames in one record of the journal: the events of a record are in memory together, as objects."""
+"""Maximum number of frames in one record of the journal: the events of a record are in memory together, as objects."""
 
 _DISK_RETRY_SECONDS = 1.0
 

@@ -160,7 +160,7 @@ def _frames(chunks: Sequence[Chunk], built: BuiltInput) -> list[Chunk]:
 def without_given_up(
     batches: Sequence[Batch], dead_letters: DeadLetters, built: BuiltOutput, tally: Tally
 ) -> list[Batch]:
-    """Return the events of ``batches`` that are no dead letters of an output yet; count those that are in ``tally``.
+    """Return the events of ``batches`` that are not dead letters of an output yet; count those that are in ``tally``.
 
     ``tally``: its ``queued`` events are those of ``batches`` that are not counted as dead yet.
     """
@@ -254,7 +254,7 @@ def join_entries(
     Args:
         entries: Of the journal, in its order.
         input_of: Returns the input of a chunk.
-        max_frames: Most frames of chunks that are joined.
+        max_frames: Maximum number of frames of chunks that are joined.
         cuts: Offsets of the journal across which nothing is joined.
     """
     chunks: list[Chunk] = []

@@ -33,7 +33,7 @@ class Codec(Protocol):
         Every event has ``@version`` and ``@timestamp`` in UTC, by default the time of receipt.
 
         Raises:
-            UndecodableError: It is no text, so an event would lose it: a message in a format of bytes is damaged.
+            UndecodableError: It is not text, so an event would lose it: a message in a format of bytes is damaged.
         """
 
     def encode(self, batch: Batch) -> bytes:

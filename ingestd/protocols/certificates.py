@@ -47,7 +47,7 @@ def has_encrypted_key(pem: bytes) -> bool:
 
 
 def validity(der: bytes) -> Validity | None:
-    """Return the validity of a certificate (RFC 5280, section 4.1.2.5); None: that is no certificate."""
+    """Return the validity of a certificate (RFC 5280, section 4.1.2.5); None: that is not a certificate."""
     try:
         certificate, _ = _content(der, 0, _SEQUENCE)
         rest, _ = _content(certificate, 0, _SEQUENCE)

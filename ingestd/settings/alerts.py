@@ -281,7 +281,7 @@ class AlertsSettings:
     max_notifications: int = setting(
         10,
         COUNT,
-        "Most notifications of a channel in `alerts.per`; a summary of the others follows. 0: no limit.",
+        "Maximum number of notifications of a channel in `alerts.per`; a summary of the others follows. 0: no limit.",
         reload=True,
         also="limit rate_limit max",
     )

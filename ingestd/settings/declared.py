@@ -135,7 +135,7 @@ class Settings:
     watchdog_timeout: float = setting(
         60.0,
         DURATION,
-        "How long a process may hang before it is killed and restarted, with or without systemd; 0: for ever.",
+        "How long a process may hang before it is killed and restarted, with or without systemd; 0: forever.",
         reload=True,
     )
     max_line_bytes: int = setting(1 << 20, SIZE, "Longest event line; longer ones become dead letters.", reload=True)

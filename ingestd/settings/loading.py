@@ -261,7 +261,7 @@ def _from_file(
 
 
 def _unknown(name: str, raw: Any, known: Mapping[str, Setting], tables: set[str]) -> str:
-    """Return what is wrong with a key that is no setting, and what to write instead."""
+    """Return what is wrong with a key that is not a setting, and what to write instead."""
     if name in NAMED_TABLES:
         return f"expected a table [{name}.NAME]"
     what = f"expected a table [{name}]" if name in tables else f"unknown setting {name!r}"

@@ -122,7 +122,7 @@ class MultipartUploads:
         sha256: str = hashlib.sha256(b"").hexdigest(),
         headers: Mapping[str, str] | None = None,
     ) -> _Answer:
-        """Send a request until it is answered for good; return an answer that is no error."""
+        """Send a request until it is answered for good; return an answer that is not an error."""
         for attempt in range(_TRIES):
             if attempt:
                 await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)

@@ -18,7 +18,7 @@ from ingestd.stores.base import LogStore
 from ingestd.stores.query import INDEX_FIELD, Equal, Query
 
 _MAX_SAME_TIME = 10_000
-"""Most events of one millisecond that are searched for the one that is meant."""
+"""Maximum number of events of one millisecond that are searched for the one that is meant."""
 
 _MS = 1_000_000
 

@@ -39,7 +39,7 @@ def test_the_same_sincedb_path_in_two_pipelines() -> None:
     ("options", "error"),
     [
         ('path => "logs/a.log"', "'logs/a.log' is not an absolute path"),
-        ('path => "/a" stat_interval => "soon"', "'soon' is no duration"),
+        ('path => "/a" stat_interval => "soon"', "'soon' is not a duration"),
         ('path => "/a" sincedb_path => "/tmp"', "sincedb_path '/tmp' is a folder"),
         ('path => "/a" mode => read file_completed_action => log', "needs file_completed_log_path"),
         ('path => "/a" mode => follow', "'follow' is not one of tail, read"),

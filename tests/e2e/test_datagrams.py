@@ -315,7 +315,7 @@ def test_a_socket_file_that_was_removed_does_not_fit(tmp_path: Path) -> None:
 def test_a_socket_file_in_use_is_replaced_only_if_asked_for(tmp_path: Path) -> None:
     path = str(tmp_path / "log")
     with open_socket(DatagramSocket(path=path)):
-        with pytest.raises(OSError, match="another program uses it, or it is no socket; systemd-journald"):
+        with pytest.raises(OSError, match="another program uses it, or it is not a socket; systemd-journald"):
             open_socket(DatagramSocket(path=path))
         open_socket(DatagramSocket(path=path, replace=True)).close()
 
@@ -337,7 +337,7 @@ def test_files_that_are_no_sockets_stay(tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_text("precious")
     for replaced in (False, True):
-        with pytest.raises(OSError, match="it is no socket"):
+        with pytest.raises(OSError, match="it is not a socket"):
             open_socket(DatagramSocket(path=str(file), replace=replaced))
     assert file.read_text() == "precious"
     with pytest.raises(OSError, match="does its folder exist"):

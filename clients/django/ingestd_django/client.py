@@ -11,7 +11,7 @@ Networks = Sequence[Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]
 
 
 def client_of(request: Any) -> str:
-    """Return the address of the client of a request; empty if it has none, or is no request of Django's."""
+    """Return the address of the client of a request; empty if it has none, or is not a request of Django's."""
     meta = getattr(request, "META", None)
     if not isinstance(meta, Mapping):
         return ""
@@ -32,7 +32,7 @@ def networks(proxies: tuple[str, ...]) -> Networks:
 
 
 def client_address(meta: Mapping[str, Any], proxies: Networks) -> str:
-    """Return the address of the client: the last one in the chain that is no proxy of ours.
+    """Return the address of the client: the last one in the chain that is not a proxy of ours.
 
     Args:
         meta: ``request.META``.

@@ -36,8 +36,8 @@ class IngestdHandler(logging.Handler):
         certfile: File with the client's certificate, and
         keyfile: with its key, for a daemon that asks for one.
         compression_level: Of zlib, 1 to 9; 0: not compressed.
-        memory_bytes: Most bytes of records that wait in memory.
-        spool_bytes: Most bytes of records that a process keeps in its file; others are dropped, which stderr reports.
+        memory_bytes: Maximum bytes of records that wait in memory.
+        spool_bytes: Maximum bytes of records that a process keeps in its file; others are dropped, as stderr reports.
         spool_dir: Folder of the files. Default: one for the user in the folder of temporary files.
         exit_seconds: How long the end of the process waits for acknowledgements; what is left then is in the file.
     """

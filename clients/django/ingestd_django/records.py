@@ -19,7 +19,7 @@ _OWN = frozenset(
         *("relativeCreated", "thread", "threadName", "taskName", "extra", "auth_token", "password", "stack_info"),
     )
 )
-"""Attributes of a record that are no fields of the user; the last but one are left out as python-logstash does."""
+"""Attributes of a record that are not fields of the user; the last but one are left out as python-logstash does."""
 
 _PLAIN = (str, bool, dict, float, int, list, type(None))
 _MAX_DEPTH = 20

@@ -39,7 +39,7 @@ class ImportResult:
 
     Attributes:
         tally: What became of the events for the first output that stores them, else for the first.
-        output: The id of that output if it is no store, else empty.
+        output: The id of that output if it is not a store, else empty.
         problems: What went wrong with files, one sentence each.
         unchanged: Files with nothing new since they were imported before.
         old_indices: What was stored although it is older than retention keeps, in order.

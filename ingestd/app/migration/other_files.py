@@ -49,7 +49,7 @@ def _other_names(folder: Path) -> Iterator[Finding]:
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix != ".conf" and not file.name.startswith(".") and not file.name.endswith("~"):
             text = "is not read: of a folder, only *.conf files are"
-            yield Finding(str(file), 0, Verdict.NEEDS_WORK, text, "rename it, or move it away if it is no config")
+            yield Finding(str(file), 0, Verdict.NEEDS_WORK, text, "rename it, or move it away if it is not a config")
 
 
 def _patterns(folder: Path, *, ecs: bool) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def migrate(
 
 def _version(text: str | None) -> str:
     if text is not None and not text.partition(".")[0].isdecimal():
-        raise click.BadParameter(f"{text!r} is no version; write 8.11.0", param_hint="--logstash-version")
+        raise click.BadParameter(f"{text!r} is not a version; write 8.11.0", param_hint="--logstash-version")
     return text or ""
 
 

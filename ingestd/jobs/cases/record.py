@@ -64,7 +64,7 @@ def _event(document: bytes) -> Event:
     except NotJsonError:
         event = None
     if type(event) is not dict:
-        raise RecordError("the document is no JSON object")
+        raise RecordError("the document is not a JSON object")
     return event
 
 

@@ -102,10 +102,10 @@ class Node:
         return ConfigError(message, self.span, hint)
 
     def mapping(self) -> dict[str, Node] | None:
-        """Return the values by their keys, None if it is no mapping.
+        """Return the values by their keys, None if it is not a mapping.
 
         Raises:
-            ConfigError: A key comes twice, or is no text.
+            ConfigError: A key comes twice, or is not text.
         """
         if not isinstance(self._node, yaml.MappingNode):
             return None
@@ -119,7 +119,7 @@ class Node:
         return found
 
     def items(self) -> list[Node] | None:
-        """Return the items, None if it is no list."""
+        """Return the items, None if it is not a list."""
         if not isinstance(self._node, yaml.SequenceNode):
             return None
         return [Node(item, self._file) for item in self._node.value]

@@ -97,11 +97,11 @@ class JsonDecoder:
         self._days: set[str] = set()
 
     def lines(self, chunk: Chunk) -> Table:
-        """Return the records of a chunk of lines; blank lines are no records."""
+        """Return the records of a chunk of lines; blank lines are not records."""
         return self._with_stream_fields(self._lines(chunk), chunk)
 
     def parts(self, chunk: Chunk, delimiter: bytes) -> Table:
-        """Return the records of a chunk in which ``delimiter``, which is no line feed, ends each: they may have lines.
+        """Return the records of a chunk in which each ends with ``delimiter``, not a line feed: they may have lines.
 
         Of a record that is not JSON all bytes are text, those of line ends too.
         """

@@ -37,7 +37,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack_all(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield where each value starts, and the value. Raises ValueError at what is no value."""
+    """Yield where each value starts, and the value. Raises ValueError at what is not a value."""
     start = 0
     for end in value_ends(data):
         yield start, unpack(data[start:end])

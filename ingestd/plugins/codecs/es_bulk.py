@@ -50,7 +50,7 @@ class EsBulkCodec:
         )
 
     def decode(self, chunk: Chunk) -> Table:
-        """Return the events of a message; what is no action becomes an event with ``_jsonparsefailure``."""
+        """Return the events of a message; what is not an action becomes an event with ``_jsonparsefailure``."""
         records, now = Records(), receive_time(chunk)
         for offset, event in self._events(chunk.data):
             records.add(None, complete(event, now), chunk.offset + offset)

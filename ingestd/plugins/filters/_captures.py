@@ -123,7 +123,7 @@ def _setter(capture_target: CaptureTarget, table: Table) -> Callable[[int, Any],
         old = None if top is ABSENT else ref.inside(top)
         if old is None:
             put(row, value)
-        elif ref.path != ("@timestamp",) and (new := _combined(old, value)) is not old:  # that is no text in Logstash
+        elif ref.path != ("@timestamp",) and (new := _combined(old, value)) is not old:  # that is not text in Logstash
             put(row, new)
 
     return put if capture_target.overwrite else add

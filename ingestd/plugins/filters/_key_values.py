@@ -39,7 +39,7 @@ def char_class(chars: str, option: str, *, negated: bool = False) -> str:
     """Return the class of ``chars``, which stand as between brackets in Ruby, in Python's syntax.
 
     Raises:
-        ValueError: They are no class.
+        ValueError: They do not form a character class.
     """
     return compiled(f"[{'^' if negated else ''}{chars}]", option).source.removeprefix("(?ms)")
 
@@ -73,7 +73,7 @@ def char_scanner(field_split: str, value_split: str, *, lenient: bool, brackets:
         brackets: Whether brackets around a value are left out, as quotes are.
 
     Raises:
-        ValueError: The characters are no class of an expression.
+        ValueError: The characters do not form a character class.
     """
     closing = QUOTES | BRACKETS if brackets else QUOTES
     blanks, splits = " *+" if lenient else "", char_class(value_split, "value_split")

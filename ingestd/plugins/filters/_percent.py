@@ -56,7 +56,7 @@ def _unescape_utf8(text: str) -> str:
     """
     if text.isascii() and text[-1:] != "%" and not ("=" in text or "\n" in text or "\r" in text):
         decoded = a2b_qp(text.replace("%", "="))
-        if b"=" not in decoded:  # else something was no escape
+        if b"=" not in decoded:  # else something was not an escape
             return decoded.decode()
     return _RUN.sub(_utf8_run, text)
 

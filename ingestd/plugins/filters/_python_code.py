@@ -172,4 +172,4 @@ def _scalar(value: Any) -> Any:
         return from_datetime(value if value.tzinfo else value.replace(tzinfo=UTC))
     if isinstance(value, date):
         return value.isoformat()
-    raise TypeError(f"a field cannot hold {value!r}, which is no value of JSON")
+    raise TypeError(f"a field cannot hold {value!r}, which is not a value of JSON")

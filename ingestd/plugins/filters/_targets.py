@@ -45,7 +45,7 @@ def set_named(event: Event, name: str, value: Any) -> None:
     """Set the field that a text from data refers to.
 
     Raises:
-        FieldError: It is no field reference, or the field does not accept the value.
+        FieldError: It is not a field reference, or the field does not accept the value.
     """
     if name and "[" not in name and "]" not in name and name not in _SPECIAL:
         event[name] = value

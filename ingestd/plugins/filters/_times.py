@@ -114,7 +114,7 @@ def line_timestamper(timezone: str) -> Callable[[Any, str, int], Any]:
 
     Its arguments are the timestamp of the event, the time in one of the forms that servers and loggers write, and the
     time of receipt, which is the timestamp that a codec gives to records without one. It returns the right timestamp;
-    a text that is no time changes nothing.
+    a text that is not a time changes nothing.
 
     Args:
         timezone: The zone of times that name none; empty: that of this machine.

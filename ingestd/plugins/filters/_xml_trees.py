@@ -167,7 +167,7 @@ def compile_path(text: str, namespaces: Mapping[str, str]) -> Path:
         namespaces: The namespaces of prefixes in it; empty: those of the document.
 
     Raises:
-        ValueError: It is no path of the supported kind.
+        ValueError: It is not a path of the supported kind.
     """
     suffix = _SUFFIX.fullmatch(text)
     elements = text if suffix is None else suffix[1] + ("//*" if suffix[2] == "//" else "")

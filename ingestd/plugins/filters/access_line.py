@@ -33,7 +33,7 @@ _request_repr = re.compile(r"<(?:[AW]SGIRequest|[\w.]{1,100}\.Request): ([A-Z][A
 
 _FORWARDED = ("x_forwarded_for", "HTTP_X_FORWARDED_FOR")
 _ABOUT_REQUESTS = frozenset(["request", "method", "request_path", "client_ip", *_FORWARDED])
-"""A record with one of these that is no access line is marked as no visit; so is one of a logger that has a status."""
+"""A record with one of these that is not an access line is not a visit, nor is one with a logger and a status."""
 _PARSED = ("method", "request_path", "status_code", "bytes", "user_agent", "referrer", "duration_ms")
 _SETS = frozenset([*_PARSED, "client_ip", "visit", "@timestamp", "message"])
 _CACHED_LOGGERS = 1000
@@ -59,7 +59,7 @@ class Options:
             *("urllib3", "requests", "httpx", "httpcore", "aiohttp.client", "botocore", "boto3", "s3transfer"),
             *("elasticsearch", "elastic_transport", "opensearch", "opensearchpy", "googleapiclient", "stripe"),
         ],
-        "Loggers, each with those below it, of requests that go out; they are no visits.",
+        "Loggers, each with those below it, of requests that go out; they are not visits.",
     )
 
 

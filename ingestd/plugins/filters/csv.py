@@ -1,7 +1,7 @@
 """``csv``: split a row of CSV text into fields.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-csv and the plugin's version 3.1.
-More lenient than that: the conversion to a boolean leaves an empty column null, and a column whose name is no field
+More lenient than that: the conversion to a boolean leaves an empty column null, and a column whose name is not a field
 reference is the field of that name.
 """
 
@@ -18,7 +18,7 @@ from ingestd.plugins.registry import BuildContext, FilterFn, Touch, filter_plugi
 from ingestd.protocols.records.csv_rows import CsvReader, Row
 
 _EMPTY_ROW_TAG = "_csvskippedemptyfield"
-_KEPT_COLUMNS = 4096  # a row with more must not stay in memory for ever
+_KEPT_COLUMNS = 4096  # a row with more must not stay in memory forever
 
 
 @dataclass(frozen=True, slots=True)

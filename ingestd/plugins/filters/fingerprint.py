@@ -1,7 +1,7 @@
 """``fingerprint``: hash fields, for example to make a document id.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-fingerprint and the plugin's version
-3.5. Differences: a value that is no IP address gets the failure tag, and ``PUNCTUATION`` accepts any value.
+3.5. Differences: a value that is not an IP address gets the failure tag, and ``PUNCTUATION`` accepts any value.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def _storer(field: FieldRef | None) -> Callable[[Event, Any, int], None]:
 def _into_event(event: Event, value: Any, received_ns: int) -> None:
     """Store the keys of an object, which are field references, as fields.
 
-    As in a record that a codec decodes, one bad key or value does not cost the others: a key that is no reference, or
-    names a field inside a text, is the name of a field as it is; ``tags`` that are not texts are kept in ``_tags``.
+    As in a record that a codec decodes, one bad key or value does not cost the others: a key that is not a reference,
+    or names a field inside a text, is the name of a field as it is; ``tags`` that are not texts are kept in ``_tags``.
 
     Raises:
         FieldError: The value is not an object.

@@ -1,7 +1,7 @@
 """``kv``: turn ``key=value`` pairs in a text into fields.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-kv and the plugin's version 4.7.
-More lenient than that: a key that is no field reference becomes the field of that name, besides the failure tag.
+More lenient than that: a key that is not a field reference becomes the field of that name, besides the failure tag.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _store(event: Event, pairs: Mapping[str, Any]) -> None:
     """Set a field for each pair.
 
     Raises:
-        FieldError: A key is no field reference, or the field does not accept the value; all others are set.
+        FieldError: A key is not a field reference, or the field does not accept the value; all others are set.
     """
     names = "".join(pairs)
     if "[" not in names and "]" not in names and _UNUSUAL.isdisjoint(pairs):
@@ -173,7 +173,7 @@ class _Parser:
         self._keeps_pairs = simple and options.prefix.static == ""
 
     def pairs(self, texts: list[Any], event: Event) -> dict[str, Any]:
-        """Return the pairs of all texts; what is no text has none. Raises GrokTimeoutError."""
+        """Return the pairs of all texts; what is not text has none. Raises GrokTimeoutError."""
         if self._keeps_pairs and len(texts) == 1 and type(texts[0]) is str:
             found = [*self._scan(texts[0])]
             pairs = dict[str, Any](found)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
 
     Errors with the same exception in the same function of the site's own code are the same problem, whatever line,
     release, number, id or address they have. Of chained exceptions the last counts. Without a trace of Python the
-    message counts, with numbers, ids, addresses and quoted texts masked. Access lines are no problems: the record of
+    message counts, with numbers, ids, addresses and quoted texts masked. Access lines are not problems: the record of
     the error itself is. A record that has a `problem` keeps it.
     """
     names = {level.upper() for level in options.levels}

@@ -72,7 +72,7 @@ def _warnings(options: Options) -> Iterator[OptionWarning]:
         text = f"event is a dict, which has no {found['name']}"
         yield OptionWarning("code", text, _METHODS[found["name"]], found.start(), len(found[0]))
     for found in _REFERENCE.finditer(code):
-        text = "event is a dict, whose keys are no field references"
+        text = "event is a dict, whose keys are not field references"
         yield OptionWarning("code", text, 'write event["a"]["b"] for [a][b]', found.start(), len(found[0]))
 
 

@@ -49,17 +49,17 @@ class Options:
             *("autocomplete", "auto-complete", "auto_complete", "suggest", "typeahead"),
             *("/static/", "/media/", "/assets/"),
         ],
-        "Paths that contain one of these texts, in any case, are no searches.",
+        "Paths that contain one of these texts, in any case, are not searches.",
     )
     ignore_extensions: list[str] = option(
         [
             *("js", "mjs", "css", "map", "json", "xml", "txt", "ico", "png", "jpg", "jpeg", "gif", "svg", "webp"),
             *("avif", "woff", "woff2", "ttf", "eot", "otf", "mp4", "webm", "mp3", "pdf", "zip"),
         ],
-        "Paths of files with one of these extensions are no searches.",
+        "Paths of files with one of these extensions are not searches.",
     )
     ignore_status_codes: list[int] = option(
-        [], "Requests that got one of these answers are no searches, e.g. `301` of a site that adds slashes to paths."
+        [], "Requests that got one of these answers are not searches, e.g. `301` of a site that adds slashes to paths."
     )
     fold_case: bool = option(True, "Count `Seoul` and `seoul` as the same word: words are in lower case.")
     max_chars: int = option(200, "Longer words are cut.")

@@ -92,7 +92,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     """Set facility and severity from the priority of a syslog message.
 
     Of an array the first item counts; without a priority it is 13 (user-level, notice). A priority whose facility has
-    no label, or that is no number, gets the tag `_syslogpriparsefailure`.
+    no label, or that is not a number, gets the tag `_syslogpriparsefailure`.
     """
     fields = _fields(options)
 

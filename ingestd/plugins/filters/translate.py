@@ -50,7 +50,7 @@ class Options:
     dictionary_path: str | None = option(
         None, "Path of a file with the dictionary: `.yaml`, `.yml`, `.json`, or `.csv` with two columns."
     )
-    yaml_dictionary_code_point_limit: int | None = option(None, "Most characters of a YAML file; default: no limit.")
+    yaml_dictionary_code_point_limit: int | None = option(None, "Maximum characters of a YAML file; default: no limit.")
     refresh_interval: float = option(300.0, "How often to check the file for changes, in seconds; 0: never.")
     refresh_behaviour: str = option(
         "merge",

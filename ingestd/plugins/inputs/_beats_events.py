@@ -225,7 +225,7 @@ def _with_tag(tags: Any, tag: str) -> list[str]:
 
 
 def _with_address(metadata: Any, ref: FieldRef, address: str, known: dict[int, Any]) -> Any:
-    """Return a ``@metadata`` with an address; what is no object stays as it is."""
+    """Return a ``@metadata`` with an address; what is not an object stays as it is."""
     if id(metadata) not in known:
         event: Event = {} if metadata is ABSENT else {"@metadata": metadata}
         with suppress(FieldError):

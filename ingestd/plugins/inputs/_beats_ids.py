@@ -19,7 +19,7 @@ import msgspec
 from ingestd.event.event_id import own_id
 
 _MAX_SOURCES = 10_000
-"""Most files whose part of the ids is remembered: about 4 MB."""
+"""Maximum number of files whose part of the ids is remembered: about 4 MB."""
 
 _OFFSETS = range(2**63)
 

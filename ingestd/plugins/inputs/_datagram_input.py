@@ -57,7 +57,7 @@ class Datagrams:
         sockets: What is to be opened.
         context: Of the input.
         max_bytes: What a longer datagram has more is cut off.
-        max_batch: Most datagrams that are read before they are stored.
+        max_batch: Maximum number of datagrams that are read before they are stored.
         clock: Seconds since any moment.
     """
 

@@ -26,7 +26,7 @@ from ingestd.tasks import BackgroundTasks
 log = get_logger(__name__)
 
 MAX_BATCH = 512
-"""Most datagrams that are stored together: about as many events as a chunk has."""
+"""Maximum number of datagrams that are stored together: about as many events as a chunk has."""
 
 _BATCH_BYTES = 192 << 10
 _ROUND_SECONDS = 0.01
@@ -95,7 +95,7 @@ class DatagramReader:
         sock: It is closed at the end.
         sink: Where the datagrams go.
         max_bytes: What a longer datagram has more is cut off.
-        max_batch: Most datagrams that are read before they are stored.
+        max_batch: Maximum number of datagrams that are read before they are stored.
         datagram_filter: Looks at each datagram first.
         tasks: Those of the input.
     """

@@ -1,9 +1,9 @@
 """Copies of files that are read: a rotation by copying and emptying makes them, and compression.
 
-A new file whose content is that of a known one is no new stream: what was read of the one is not read of the other, and
-what was not, as the file was emptied first, is read from the copy. Only files in the folder of the original with a name
-that starts like its own are compared, such as ``app.log.1.gz`` or ``app-20260131.log``: any two files may have equal
-content.
+A new file whose content is that of a known one is not a new stream: what was read of the one is not read of the other,
+and what was not, as the file was emptied first, is read from the copy. Only files in the folder of the original with a
+name that starts like its own are compared, such as ``app.log.1.gz`` or ``app-20260131.log``: any two files may have
+equal content.
 """
 
 from __future__ import annotations

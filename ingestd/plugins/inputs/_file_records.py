@@ -168,7 +168,8 @@ class Sincedb:
         self.existed = True
         data = self._path.read_bytes()
         lines = enumerate(data.split(b"\n"), 1)
-        errors = [f"line {number} is no record: {error}" for number, line in lines if (error := self._load_line(line))]
+        failures = ((number, self._load_line(line)) for number, line in lines)
+        errors = [f"line {number} is not a record: {error}" for number, error in failures if error]
         if errors:
             self._path.with_name(self._path.name + ".damaged").write_bytes(data)
         return errors

@@ -83,7 +83,7 @@ def seconds(name: str, text: str, *, unit: float = 1) -> float:
     """
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None:
-        raise OptionError(f"{name}: {text!r} is no duration", text, "write it as 10, 500 ms, 15 seconds or 2 weeks")
+        raise OptionError(f"{name}: {text!r} is not a duration", text, "write it as 10, 500 ms, 15 seconds or 2 weeks")
     word = match["unit"] or ""
     key = word if word in _SECONDS else word[:2] if word[:2] in ("us", "ms") else word[:1]
     return float(match["number"]) * (_SECONDS[key] if key else unit)

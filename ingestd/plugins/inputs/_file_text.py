@@ -64,7 +64,7 @@ class Utf8Reader:
 
 
 class TextCleaner:
-    """Replaces what is no text by line feeds, so that every byte keeps its offset: empty lines are no events.
+    """Replaces what is not text by line feeds, so that every byte keeps its offset: empty lines are not events.
 
     That is the byte order mark of UTF-8 at the start, NULs before and after lines, and eight or more of them anywhere.
 

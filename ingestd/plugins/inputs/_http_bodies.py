@@ -33,7 +33,7 @@ class BodyRoom:
 
     Args:
         max_bytes: Of them together. A request that would exceed it is refused at once: those that wait for each other's
-            room might wait for ever.
+            room might wait forever.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -59,7 +59,7 @@ class HttpServerOptions(ServerOptions):
         "this size, or 64 MiB if that is more; further requests are answered with 429.",
     )
     max_pending_requests: int = option(
-        200, "Most requests of a worker at a time, from the end of their body on; others are answered with 429."
+        200, "Maximum number of concurrent requests of a worker, from the end of their body on; others get a 429."
     )
     idle_timeout: float = option(300, "Seconds without data after which a connection is closed; 0: never.")
 

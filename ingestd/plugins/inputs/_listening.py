@@ -30,7 +30,7 @@ class ListeningOptions(Protocol):
 
     @property
     def max_connections(self) -> int:
-        """Most connections at a time; 0: no limit."""
+        """Maximum number of connections at a time; 0: no limit."""
 
 
 class ListeningInput:
@@ -59,7 +59,7 @@ class ListeningInput:
 
     @property
     def max_connections(self) -> int:
-        """Most connections at a time; 0: no limit."""
+        """Maximum number of connections at a time; 0: no limit."""
         return self._where.max_connections
 
     async def open(self) -> None:

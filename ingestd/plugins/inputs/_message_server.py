@@ -49,7 +49,7 @@ class MessageConnections:
 
     @property
     def max_connections(self) -> int:
-        """Most connections at a time; 0: no limit."""
+        """Maximum number of connections at a time; 0: no limit."""
         return self._connections.max_connections
 
     async def open(self) -> None:

@@ -4,7 +4,7 @@ Such an input is a coroutine function that holds the conversation with one clien
 
     async def converse(connection: Connection) -> None:
         while await connection.more():
-            request = await read_request(connection.reader)  # ProtocolError: that is no request
+            request = await read_request(connection.reader)  # ProtocolError: that is not a request
             await connection.put(request.lines, request.offset)
             await connection.sink.synced()
             await connection.send(acknowledgement(request))
@@ -60,7 +60,7 @@ class ServerOptions(TlsOptions):
 
     port: int = required("Port to listen on; 0 takes a free one.")
     host: str = option("0.0.0.0", "Address to listen on.")  # noqa: S104 -- Logstash's default
-    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit.")
+    max_connections: int = option(0, "Maximum number of connections; further clients wait. 0: no limit.")
     idle_timeout: float = option(0, "Seconds without data after which a connection is closed; 0: never.")
     proxy_protocol: bool = option(
         False,

@@ -121,7 +121,7 @@ class TcpLines:
         return self.rejected
 
     def reject(self, data: bytes, reason: str, offset: int, size: int) -> bool:
-        """Make a dead letter of ``size`` bytes that are no record, with ``data`` of them; False: not possible now."""
+        """Make a dead letter of ``size`` bytes that are not a record, with ``data`` of them; False: impossible now."""
         return self._sink.reject(data, reason, self.stream, offset, offset + size, size=size)
 
     def end_rejected(self) -> None:

@@ -43,7 +43,7 @@ _REST_BYTES = 128 << 10
 room for more, see ``ingestd.supervisor.connections.sockets.widen``."""
 
 _MAX_LINES = 512
-"""Most lines that are stored together: about as many as a chunk has."""
+"""Maximum number of lines that are stored together: about as many as a chunk has."""
 
 
 class Reader(Protocol):
@@ -58,7 +58,7 @@ class Gathering:
 
     Args:
         sink: Where they go.
-        max_bytes: Most bytes that are stored together.
+        max_bytes: Maximum bytes that are stored together.
 
     Attributes:
         paused: Whether the sink is, as of the start of this round or the last ``flush``.

@@ -261,7 +261,7 @@ class ConnectionReader:
         self._owner.rejected(self, socket.socket(fileno=self._sock.detach()), sender)
 
     def _reject_rest(self, size: int, reason: str) -> None:
-        """Make a dead letter of the ``size`` bytes that wait, which are no record, and close: no other can be found."""
+        """Make a dead letter of ``size`` waiting bytes, which are not a record, and close: no other can be found."""
         if not self._lines.reject(self._peeked.first(min(size, EXCERPT_BYTES)), reason, self._offset, size):
             self._wakeups.pause()
             return

@@ -90,7 +90,7 @@ class Recognition:
 
     Args:
         recognised: See ``Owner``.
-        max_bytes: Of a record; longer pickles are no whole ones.
+        max_bytes: Maximum size of a record; longer pickles are not complete.
         lines: How lines are separated.
         framings: How the records of other senders are separated.
     """

@@ -7,7 +7,7 @@ What becomes of their bytes, by ``ingestd.protocols.framing.senders.Sender``:
   counts as the line end of such a connection.
 - Connections of Beats are closed; they keep their events, and send them again until a server acknowledges them.
 - HTTP and TLS get an answer that their clients understand, then they are closed.
-- The header of the PROXY protocol is no event and is skipped; what follows it is read.
+- The header of the PROXY protocol is not an event and is skipped; what follows it is read.
 """
 
 from __future__ import annotations

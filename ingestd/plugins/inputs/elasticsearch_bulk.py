@@ -11,8 +11,8 @@ and others. For the same names of indices in the output: `index => "%{[@metadata
 A request is answered only when its documents are in the journal and on the disk. A document with an `_id` that is sent
 again gets the same id for its event, so Elasticsearch, OpenSearch and the built-in store keep it once, in the version
 that came first; without an `_id`, a client that got no answer and sends the request again may make its events twice.
-Documents cannot be updated or deleted. One that is no JSON object or too long is refused, and is a dead letter, as is a
-request that cannot be read. While the journal is full the answer is 429. A request of more than 500,000 documents is
+Documents cannot be updated or deleted. One that is not a JSON object, or too long, is refused and becomes a dead letter,
+as does a request that cannot be read. While the journal is full the answer is 429. A request of more than 500,000 documents is
 answered with 413.
 """
 

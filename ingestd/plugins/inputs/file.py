@@ -76,8 +76,8 @@ class Options:
     ignore_older: str = option("", "Leave out files whose last change is longer ago, until they change.")
     max_open_files: int = option(
         4095,
-        "Most open files, and not more than half of what the process may open. More can be read, each is opened when "
-        "it has changed.",
+        "Maximum number of open files, at most half of what the process may open. More files can be read: each is "
+        "opened when it has changed.",
     )
     file_chunk_size: int = option(262144, "Bytes to read at a time; 32768 in Logstash.")
     file_chunk_count: int = option(

@@ -57,14 +57,14 @@ class Options(KafkaOptions):
         "`basic` adds topic, partition, offset, timestamp and key in `[@metadata][kafka]`.",
         choices=("none", "basic", "extended", "false", "true"),
     )
-    max_poll_records: int = option(2000, "Most records that are stored at once.")
+    max_poll_records: int = option(2000, "Maximum number of records that are stored at once.")
     max_poll_interval_ms: int = option(300_000, "Milliseconds after which a member that hangs loses its partitions.")
     session_timeout_ms: int = option(45_000, "Milliseconds after which a member that is gone loses its partitions.")
     heartbeat_interval_ms: int = option(3000, "Milliseconds between signs of life.")
     fetch_min_bytes: int = option(1, "Bytes that a broker waits for before it answers.")
     fetch_max_wait_ms: int = option(500, "Milliseconds that it waits at most.")
-    fetch_max_bytes: int = option(52_428_800, "Most bytes of an answer.")
-    max_partition_fetch_bytes: int = option(1_048_576, "Most bytes of an answer, of each partition.")
+    fetch_max_bytes: int = option(52_428_800, "Maximum bytes of an answer.")
+    max_partition_fetch_bytes: int = option(1_048_576, "Maximum bytes of an answer, of each partition.")
     isolation_level: str = option(
         "read_uncommitted",
         "`read_committed` leaves out what belongs to transactions that were not committed.",

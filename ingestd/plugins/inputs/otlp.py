@@ -45,7 +45,7 @@ def _decode_json(body: bytes) -> list[ScopeLogs]:
     try:
         return decode_json(loads(body))
     except NotJsonError as error:
-        raise OtlpError(f"the body is no JSON: {error}") from None
+        raise OtlpError(f"the body is not JSON: {error}") from None
 
 
 _DECODERS = {_JSON: _decode_json, _PROTOBUF: decode_protobuf, "application/protobuf": decode_protobuf}

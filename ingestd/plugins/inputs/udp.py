@@ -33,7 +33,7 @@ class Options:
     receive_buffer_bytes: int = option(
         0, "How much the kernel is asked to keep of what was not read; it limits that to `net.core.rmem_max`. 0: 32 MB."
     )
-    queue_size: int = option(2000, f"Most datagrams that are read before they are stored, up to {MAX_BATCH}.")
+    queue_size: int = option(2000, f"Maximum number of datagrams to read before they are stored, up to {MAX_BATCH}.")
     workers: int = option(2, "For compatibility with Logstash; one worker process reads a socket.")
     source_ip_fieldname: FieldRef | None = option(
         None, "Field for the sender's address; default: `host`, or with ECS `[host][ip]`."

@@ -27,7 +27,9 @@ class Options:
     path: str = required("Path of the socket to listen on.")
     mode: str = option("server", "Only `server`, which listens.", choices=("server",))
     data_timeout: float = option(-1, "Seconds without data after which a connection is closed; -1: never.")
-    max_connections: int = option(0, "Most connections at a time; further clients wait. 0: no limit. Not in Logstash.")
+    max_connections: int = option(
+        0, "Maximum number of connections; further clients wait. 0: no limit. Not in Logstash."
+    )
     ecs_compatibility: str = ecs_option("With `v1` or `v8`, fields are `[host][name]` and `[file][path]`.")
 
 

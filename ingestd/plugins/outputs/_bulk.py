@@ -27,7 +27,7 @@ from ingestd.stores.elastic.connection.errors import ElasticUnavailable
 log = get_logger(__name__)
 
 MAX_REQUESTS = 8
-"""Most concurrent requests of one process to one cluster; the actual number depends on the cluster's responses."""
+"""Maximum concurrent requests of one process to one cluster; the actual number depends on the cluster's responses."""
 
 _BAD_REQUEST = 400
 

@@ -82,7 +82,7 @@ class Options:
         "Path of a HEAD request: a node that failed is used again once it answers that with success. By default it is"
         " used again after a while, up to 30 seconds.",
     )
-    absolute_healthcheck_path: bool = option(False, "The path of `hosts` or `path` is no prefix of it.")
+    absolute_healthcheck_path: bool = option(False, "The path of `hosts` or `path` is not a prefix of it.")
     resurrect_delay: float = option(5, "Seconds between two of these requests.")
     manage_template: bool = option(True, "Install an index template at the first contact; never for data streams.")
     template: str = option("", "JSON file with a template of your own.")
@@ -90,7 +90,7 @@ class Options:
     document_type: str = option("", "Mapping type with Elasticsearch 6, ignored by newer servers; default: doc.")
     template_overwrite: bool = option(False, "Replace a template of that name, whoever made it.")
     retry_initial_interval: float = option(2, "Seconds before the first retry; doubled each time.")
-    retry_max_interval: float = option(64, "Most seconds between two retries.")
+    retry_max_interval: float = option(64, "Maximum seconds between two retries.")
     ilm_enabled: str = option(
         "auto",
         "`true`: write to `ilm_rollover_alias`, whose indices Elasticsearch rolls over by a policy; `auto`: if that "

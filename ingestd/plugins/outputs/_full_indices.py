@@ -10,7 +10,7 @@ from ingestd.stores.elastic.field_limit import FullIndex, full_indices
 log = get_logger(__name__)
 
 _MAX_INDICES = 50
-"""Most indices that are looked at in one check: their names are part of a URL, and their mappings may be long."""
+"""Maximum number of indices in one check: their names are part of a URL, and their mappings may be long."""
 
 
 _MAX_QUIET_CHECKS = 120

@@ -18,7 +18,7 @@ _BUCKET_RULES = (
 
 def _check_bucket(opts: Options) -> None:
     if not opts.bucket or set("/%{} ") & set(opts.bucket):
-        raise OptionError(f"{opts.bucket!r} is no name of a bucket", opts.bucket, "folders belong into prefix")
+        raise OptionError(f"{opts.bucket!r} is not a bucket name", opts.bucket, "write folders into prefix")
     if not opts.is_bucket_possible():
         raise OptionError(f"Amazon S3 has no bucket named {opts.bucket!r}", opts.bucket, _BUCKET_RULES)
 
@@ -27,7 +27,7 @@ def check_options(opts: Options) -> None:
     """Raise OptionError for options that contradict each other, or that S3 cannot follow."""
     _check_bucket(opts)
     if opts.endpoint and urlsplit(opts.endpoint).scheme not in {"http", "https"}:
-        raise OptionError("endpoint is no URL", opts.endpoint, "write one like https://minio.example.org:9000")
+        raise OptionError("endpoint is not a URL", opts.endpoint, "write one like https://minio.example.org:9000")
     if bool(opts.access_key_id) != bool(opts.secret_access_key):
         raise OptionError("access_key_id and secret_access_key must be given together", opts.access_key_id)
     if opts.session_token and not opts.access_key_id:

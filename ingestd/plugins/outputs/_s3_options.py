@@ -53,7 +53,7 @@ class Options:
         "", "Where events are kept until they are uploaded; default: `s3` in the data folder."
     )
     max_local_bytes: int = option(
-        1 << 30, "Most bytes kept on this machine, for each worker; then events wait in the journal."
+        1 << 30, "Maximum bytes kept on this machine, for each worker; then events wait in the journal."
     )
     upload_workers_count: int = option(2, "Uploads at a time, for each worker.")
     upload_multipart_threshold: int = option(15 << 20, "Bytes from which on an object is uploaded in parts.")
@@ -99,7 +99,7 @@ LEGACY = {
     "retry_count": ignored("uploads are tried again until they succeed"),
     "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to a minute"),
     "signature_version": ignored("requests are signed with version 4"),
-    "tags": ignored("they are no part of the names of objects"),
+    "tags": ignored("they are not part of the names of objects"),
     "use_aws_bundled_ca": ignored("the certificate authorities of the system are trusted"),
     "use_ssl": ignored("the URL in endpoint says it"),
     "aws_credentials_file": refused("set access_key_id and secret_access_key, or use ~/.aws/credentials"),

@@ -228,7 +228,7 @@ def _check_url(name: str, url: str) -> None:
     except ValueError:  # brackets that do not match
         host = ""
     if not host:
-        raise OptionError(f"{name} is no URL like https://host/path", url)
+        raise OptionError(f"{name} is not a URL like https://host/path", url)
     check_host(host)
 
 
@@ -256,7 +256,7 @@ def build(opts: Options, context: BuildContext) -> HttpOutput:
     if opts.labels and opts.format != "loki":
         raise OptionError("labels needs format => loki", next(iter(opts.labels)))
     if wrong := next((name for name in opts.labels if not _http_loki.is_label(name)), None):
-        raise OptionError(f"{wrong!r} is no label of Loki: it has letters, digits and _", wrong)
+        raise OptionError(f"{wrong!r} is not a valid label of Loki: use letters, digits and _", wrong)
     if opts.format == "message" and opts.mapping:
         raise OptionError("mapping has no effect with format => message", opts.format, "leave it out")
     if opts.pool_max < 1:

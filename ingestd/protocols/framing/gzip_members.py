@@ -72,8 +72,8 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
 class MemberGrouping:
     """Groups the bytes of a stream to members of gzip; see ``grouping.Grouping``.
 
-    What is no member is a message of its own, up to where the next member seems to start, so that nothing is lost, and
-    one that is damaged does not cost those after it.
+    What is not a member is a message of its own, up to where the next member seems to start, so that nothing is lost,
+    and one that is damaged does not cost those after it.
 
     Args:
         max_bytes: Of a message, compressed.

@@ -117,7 +117,7 @@ def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> Action:
     if name == "update":
         return Action(name, index, id_, text, "documents cannot be updated here: send them with index or create")
     if not (text.startswith(b"{") and text.endswith(b"}") and _is_json(text)):
-        return Action(name, index, id_, text, "the document is no JSON object", kept=True)
+        return Action(name, index, id_, text, "the document is not a JSON object", kept=True)
     if len(prefix) + len(text) > max_bytes:
         error = f"the document is too long: {len(text)} of {max_bytes} bytes allowed (max_line_bytes)"
         return Action(name, index, id_, text, error, kept=True)
@@ -125,7 +125,7 @@ def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> Action:
 
 
 def _is_json(text: bytes) -> bool:
-    """Return whether the codec can read a text: also with NaN, lone surrogates and bytes that are no UTF-8."""
+    """Return whether the codec can read a text: also with NaN, lone surrogates and bytes that are not UTF-8."""
     try:
         _check_json(text)
     except (msgspec.DecodeError, RecursionError):
@@ -141,7 +141,7 @@ def _metadata(text: bytes, index: str, number: int) -> _Metadata:
         [(name, given_raw)] = _decode_action(text).items()
         given, raw = _decode_given(given_raw), bytes(given_raw)
     except (*_ERRORS, ValueError):
-        raise BulkError(f"malformed action in line {number}: it is no JSON object with one action") from None
+        raise BulkError(f"malformed action in line {number}: it is not a JSON object with one action") from None
     if name not in _NAMES:
         raise BulkError(f"malformed action in line {number}: there is no action {name!r}")
     id_ = "" if given.id is None else str(given.id)

@@ -75,7 +75,7 @@ def parse_head(data: bytes) -> Head:
     """
     first, *lines = _text(data.removesuffix(END_OF_HEAD)).split("\r\n")
     if (match := _FIRST_LINE.fullmatch(first)) is None:
-        raise RequestError(400, "this is not a valid HTTP request: its first line is no method, path and version")
+        raise RequestError(400, "this is not a valid HTTP request: its first line is not METHOD PATH VERSION")
     method, target, major, minor = match.groups()
     if major != "1":
         raise RequestError(505, f"HTTP/{major}.{minor} is not supported; use HTTP/1.1")

@@ -25,7 +25,7 @@ _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 MAX_RECORDS = 500_000
-"""Most records of a body. A small compressed body may hold millions of short ones, which need much more memory."""
+"""Maximum number of records in a body. A small compressed one may hold millions, which need much more memory."""
 
 _MAX_OBJECTS, _MAX_VALUES = 10 * MAX_RECORDS, 20 * MAX_RECORDS
 """Bounds that are known before the records are: of objects, and of values of any kind."""

@@ -36,7 +36,7 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
         elif kind in (FIXED64, FIXED32):
             start, at = at, at + (8 if kind == FIXED64 else 4)
         else:
-            raise OtlpError(f"the body is no message of protobuf: there is no wire type {kind}")
+            raise OtlpError(f"the body is not a message of protobuf: there is no wire type {kind}")
         if at > end:
             raise IndexError
         yield tag, data[start:at]
@@ -53,7 +53,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value % MODULUS, at
         shift += 7
         if shift > 63:
-            raise OtlpError("the body is no message of protobuf: a number has more than 64 bits")
+            raise OtlpError("the body is not a message of protobuf: a number has more than 64 bits")
 
 
 def encoded_bytes(number: int, data: bytes) -> bytes:

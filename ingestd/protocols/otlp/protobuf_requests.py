@@ -34,7 +34,7 @@ def decode_protobuf(body: bytes) -> list[ScopeLogs]:
         resources = (value for tag, value in fields(body) if tag == tag_of(1, BYTES))
         return counted(logs for value in resources for logs in _resource_logs(value))
     except (IndexError, TypeError, struct.error):
-        raise OtlpError("the body is no message of protobuf: its end is missing") from None
+        raise OtlpError("the body is not a message of protobuf: its end is missing") from None
 
 
 def _text(data: bytes) -> str:

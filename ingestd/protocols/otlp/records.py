@@ -19,7 +19,7 @@ MAX_RECORDS = 500_000
 
 
 class OtlpError(ValueError):
-    """The body is no request for logs; the text says why."""
+    """The body is not a request for logs; the text says why."""
 
 
 class OtlpTooLargeError(OtlpError):

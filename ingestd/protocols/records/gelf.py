@@ -47,8 +47,8 @@ class ChunkAssembler:
 
     Args:
         timeout_s: Seconds after its first chunk in which a message has to be complete.
-        max_bytes: Most bytes of incomplete messages, which are given up beyond that, the oldest first.
-        max_messages: Most incomplete messages.
+        max_bytes: Maximum bytes of incomplete messages, which are given up beyond that, the oldest first.
+        max_messages: Maximum number of incomplete messages.
     """
 
     def __init__(self, timeout_s: float = 5.0, max_bytes: int = 16 << 20, max_messages: int = 10_000) -> None:

@@ -88,7 +88,7 @@ def _message(text: str, start: int) -> str:
 
 
 def _structured_data(text: str, start: int) -> tuple[StructuredData, int]:
-    """Return the elements at ``start``, and where the message starts. What is no element belongs to the message."""
+    """Return the elements at ``start``, and where the message starts. What is not an element belongs to the message."""
     if text.startswith("-", start) and text[start + 1 : start + 2] in ("", " "):
         return {}, start + 2
     data: StructuredData = {}
@@ -114,7 +114,7 @@ _LENGTH_START = re.compile(rb"[1-9][0-9]{0,8} ?")
 
 
 class FrameError(ValueError):
-    """What follows is no frame with an octet count: there is no way to find the next one."""
+    """What follows is not a frame with an octet count: there is no way to find the next one."""
 
 
 def frame_end(data: bytes | bytearray, start: int = 0, size: int | None = None) -> int | None:
@@ -135,7 +135,7 @@ def frame_end(data: bytes | bytearray, start: int = 0, size: int | None = None) 
 
 
 def whole_frames(data: bytearray, size: int) -> int:
-    """Return how many of the first ``size`` bytes are whole frames, up to what is no frame."""
+    """Return how many of the first ``size`` bytes are whole frames, up to what is not a frame."""
     whole = 0
     try:
         while (end := frame_end(data, whole, size)) is not None and end <= size:

@@ -71,7 +71,7 @@ def _last_in_chain(text: str) -> str:
 
 
 def _first_in_group(text: str) -> str:
-    """Return the text of the first exception of a group that is no group, without the margin ``|`` of its lines."""
+    """Return the text of the first exception of a group that is not a group, without the margin ``|`` of its lines."""
     lines: list[str] = []
     for line in text.splitlines():
         if part := _PART.match(line):

@@ -144,7 +144,7 @@ class _Lexer:
         self.tokens.append(token)
         self.position = token.end
         self.terms += token.kind in {"TERM", "PHRASE", "RANGE"}
-        self.terms -= token.kind == "COLON"  # the name of a field is no term of its own
+        self.terms -= token.kind == "COLON"  # the name of a field is not a term of its own
         if self.terms > MAX_TERMS:
             raise token.error("too_many_terms", limit=MAX_TERMS)
         if len(token.text) > MAX_TERMS and len(words(token.text)) > MAX_TERMS:

@@ -59,7 +59,7 @@ class Connection:
         client: Host and port of the client, if ``host`` and ``port`` are a proxy's.
         outlives_reader: Whether another worker can read it on; else it ends with the process that reads it.
         read: Whether it was handed to a worker.
-        datagrams: It is no connection, but a socket for datagrams.
+        datagrams: It is not a connection, but a socket for datagrams.
         drops: How many datagrams that the kernel had no room for were counted.
     """
 
@@ -177,7 +177,7 @@ def _is_stale(path: str, kind: int) -> bool:
 def path_hint(error: OSError) -> str:
     """Return what is wrong with the path of a socket, and what to do about it."""
     if error.errno == errno.EADDRINUSE:
-        return "another program uses it, or it is no socket"
+        return "another program uses it, or it is not a socket"
     return f"{error.strerror or error}; does its folder exist, and may this user write to it?"
 
 

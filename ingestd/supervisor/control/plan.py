@@ -33,7 +33,7 @@ class Plan:
     fingerprint: Callable[[], object] = lambda: None
     """Changes when a file of the config does."""
     watchdog_seconds: float = 0.0
-    """How long the event loop of a process may stand still before it is killed; 0: for ever."""
+    """How long the event loop of a process may stand still before it is killed; 0: forever."""
     watch: bool = False
     """Whether to load the config again when it changes."""
     http_config: object = None

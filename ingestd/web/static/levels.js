@@ -25,7 +25,7 @@ export const levelClass = (level) => `lv-${levelName(level).toLowerCase()}`;
 
 /**
  * Return the level of an event as text: python-logstash's `level`, else ECS's `log.level`, of an array the most severe
- * element. A longer one is cut: it is no level, and in full in the record.
+ * element. A longer one is cut: it is not a level, and in full in the record.
  */
 export function levelOf(event) {
   const found = LEVEL_FIELDS.map((field) => valueAt(event, field)).find(isThere) ?? "";

@@ -11,7 +11,7 @@ import { addFilter } from "./state.js";
 
 const ROWS = 10,
   MOST = 1000;
-/** Most characters of conditions in a query, which may have 4,096 with the user's own; more are asked for apart. */
+/** Maximum characters of conditions in a query, which may have 4,096 with the user's own; more are asked for apart. */
 const LONGEST = 2000;
 const PERCENTILES = ["p50", "p95", "p99"];
 const FAILED = "(status_code:>=500 OR http.response.status_code:>=500)";

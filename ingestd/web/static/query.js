@@ -25,7 +25,7 @@ export const textValue = (value) =>
   typeof value === "string" && /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value) ? value : valueText(value);
 
 /**
- * All but the records about a request that are no access lines, so that each request counts once. Events that were
+ * All but the records about a request that are not access lines, so that each request counts once. Events that were
  * stored before access lines were marked have no `visit` and count as before.
  */
 export const VISITS = "NOT visit:false";

@@ -226,10 +226,10 @@ async def test_a_wrong_config_loses_nothing(status: int) -> None:
 
 
 REFUSED = [
-    ("url", 'url => "ftp://x"', "is no URL"),
+    ("url", 'url => "ftp://x"', "is not a URL"),
     ("host", 'url => "http://logs..example.org/x"', "is not the name or address"),
-    ("brackets", 'url => "http://[::1/x"', "url is no URL"),
-    ("proxy", 'url => "http://x" proxy => "proxy.example.org:3128"', "proxy is no URL"),
+    ("brackets", 'url => "http://[::1/x"', "url is not a URL"),
+    ("proxy", 'url => "http://x" proxy => "proxy.example.org:3128"', "proxy is not a URL"),
     ("proxy_host", 'url => "http://x" proxy => "http://a..b:3128"', "is not the name or address"),
     ("message", 'url => "http://x" format => message', "need each other"),
     ("pool", 'url => "http://x" pool_max => 0', "1 or more"),

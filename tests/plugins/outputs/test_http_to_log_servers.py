@@ -203,7 +203,7 @@ async def test_victorialogs_has_twice_what_is_sent_again() -> None:
 
 
 REFUSED = [
-    ("label", 'format => loki labels => { "a-b" => "x" }', "is no label of Loki"),
+    ("label", 'format => loki labels => { "a-b" => "x" }', "is not a valid label of Loki"),
     ("format", 'labels => { "a" => "x" }', "needs format => loki"),
 ]
 

@@ -253,14 +253,14 @@ async def test_by_size_alone_time_ends_nothing(tmp_path: Path, nobody: str) -> N
 
 
 WRONG = [  # options, part of the message
-    ('bucket => "a/b"', "'a/b' is no name of a bucket"),
+    ('bucket => "a/b"', "'a/b' is not a bucket name"),
     ('bucket => "My_Bucket"', "Amazon S3 has no bucket named 'My_Bucket'"),
     ('bucket => "My_Bucket" region => "eu-west-1" additional_settings => { force_path_style => true }', "'My_Bucket'"),
     ('bucket => "ab"', "no bucket named 'ab'"),
     ('bucket => "logs-"', "no bucket named 'logs-'"),
     ('bucket => "a..b"', "no bucket named 'a..b'"),
     ('bucket => "192.168.5.4"', "no bucket named '192.168.5.4'"),
-    ('bucket => "logs" endpoint => "minio:9000"', "endpoint is no URL"),
+    ('bucket => "logs" endpoint => "minio:9000"', "endpoint is not a URL"),
     ('bucket => "logs" access_key_id => "a"', "must be given together"),
     ('bucket => "logs" session_token => "a"', "session_token belongs to access_key_id"),
     ('bucket => "logs" additional_settings => { "use_accelerate_endpoint" => true }', "'use_accelerate_endpoint'"),

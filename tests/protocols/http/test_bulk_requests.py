@@ -75,7 +75,7 @@ CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the 
         CREATE + b"[1]\n" + CREATE + b'{"n":1}\n',
         "",
         [
-            Action("create", "a", "", b"[1]", "the document is no JSON object", kept=True),
+            Action("create", "a", "", b"[1]", "the document is not a JSON object", kept=True),
             Action("create", "a", "", LINE),
         ],
     ),
@@ -83,7 +83,7 @@ CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the 
         "damaged_object",
         CREATE + b'{"a":}\n',
         "",
-        [Action("create", "a", "", b'{"a":}', "the document is no JSON object", kept=True)],
+        [Action("create", "a", "", b'{"a":}', "the document is not a JSON object", kept=True)],
     ),
     ("empty", b"\n", "", []),
 ]

@@ -62,7 +62,7 @@ class ElasticOptions:
         pool_max: Connections that are in use at a time, to all nodes together.
         healthcheck_path: What a node that failed must answer with success before it is used again, ``HEAD``. Empty: it
             is used again after a while.
-        absolute_healthcheck_path: Whether ``path`` is no prefix of it.
+        absolute_healthcheck_path: Whether ``path`` is not a prefix of it.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)

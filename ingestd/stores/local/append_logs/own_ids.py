@@ -6,7 +6,7 @@ add them, and append the events::
 
     1  lock the file
     2  look for the ids in it, and add those it does not have     an id that it has not is new
-    3  ask the index itself for the others                        it may have them: a mark is no id
+    3  ask the index itself for the others                        it may have them: a mark is not an id
     4  append the new events, and unlock
 
 So a writer that is killed after step 2 loses nothing: the index has no such id yet, and says so in step 3. The file is

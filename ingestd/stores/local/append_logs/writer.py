@@ -35,7 +35,7 @@ class LocalWriter:
     Args:
         root: Root of the store (``layout.store_root``), created if missing.
         writer_id: 1 to 32 characters of ``a-z 0-9 _``, the same after each restart.
-        max_open: Most append logs to keep open.
+        max_open: Maximum number of append logs to keep open.
         roll_bytes: Size at which an append log is left to the sealer and the next one is started.
         roll_seconds: Age at which the same happens; checked whenever something is appended.
         clock: Returns seconds; only differences count.

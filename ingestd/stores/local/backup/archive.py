@@ -58,7 +58,7 @@ class ArchivedFile(msgspec.Struct, frozen=True):
 
 
 class NewerBackupError(BackupError):
-    """A newer version of ingestd made the backup, so it cannot be read. That is no damage."""
+    """A newer version of ingestd made the backup, so it cannot be read. That is not damage."""
 
 
 class BackupManifest(msgspec.Struct, frozen=True):

@@ -140,7 +140,7 @@ def _link(folder: Path, links: Path) -> list[SnapshotFile]:
 
 
 def _check_leftovers(folder: Path, links: Path, sealed: manifest.Manifest, names: list[str]) -> None:
-    """Raise StoreError if the folder has events that are no part of the index because its manifest is wrong."""
+    """Raise StoreError if the folder has events that are not part of the index because its manifest is wrong."""
     found = leftovers.candidates(names, sealed)
     for name in found:
         with contextlib.suppress(FileNotFoundError):  # the sealer removed it: its events are in another file

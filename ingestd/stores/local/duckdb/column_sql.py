@@ -62,7 +62,7 @@ def sql_type(kind: Type) -> str:
 
 
 def paths(columns: Columns) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield the path of each column that is no struct, as in documents and as in a file."""
+    """Yield the path of each column that is not a struct, as in documents and as in a file."""
     for path in _paths(columns):
         is_text = path == (TIME,) and columns[TIME] == "VARCHAR"
         yield path, (TIME_TEXT if is_text else column_name(path[0]), *path[1:])
@@ -114,5 +114,5 @@ def object_text(members: Columns, value: str) -> str:
 def formatted_time(time: str, columns: Columns) -> str:
     """Return the expression for a time as it is written in nearly all documents of a file."""
     form = columns[TIME]
-    assert isinstance(form, str)  # noqa: S101 -- a time is no object
+    assert isinstance(form, str)  # noqa: S101 -- a time is not an object
     return f"strftime({time}, '{TIME_FORMS[form]}')"

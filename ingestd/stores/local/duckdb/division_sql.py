@@ -43,7 +43,7 @@ _SIMPLE_TYPES = "'NULL', 'VARCHAR', 'BOOLEAN', 'UBIGINT', 'BIGINT'"
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A column that is no struct: where it is in a document, its expression, and its type."""
+    """A column that is not a struct: where it is in a document, its expression, and its type."""
 
     path: tuple[str, ...]
     value: str
@@ -216,7 +216,7 @@ def _rest(raw: Mapping[str, str]) -> str:
 
 
 def _is_odd(columns: Columns, texts: Sequence[_Leaf], traits: Traits) -> str:
-    """Return the test that a text in ``x`` could have been a value of another type, or the document is no JSON.
+    """Return the test that a text in ``x`` could have been a value of another type, or the document is not JSON.
 
     Of floats in different objects under the same name, the text of the document is searched for those that are not
     written plainly.

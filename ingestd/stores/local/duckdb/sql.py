@@ -71,7 +71,7 @@ def extract(
 ) -> str:
     """Return the values at several paths of a column, a list of JSON or `TEXTS`; NULL if its text is not JSON.
 
-    ``is_member``: it is no document, but a value in one, and may be an array.
+    ``is_member``: it is not a document, but a value in one, and may be an array.
 
     A field of the objects in an array has an array of their values, as the servers index it. To DuckDB a lone surrogate
     is invalid JSON; such a document is read with U+FFFD instead. Of a key that an object has twice DuckDB takes the

@@ -3,7 +3,7 @@
 A column holds the values that one field has of one type; an object is a struct of its members. ``rest`` is the JSON
 text of what columns cannot hold as it came: rare fields, values of another type than the column's, ``null`` (a column's
 NULL means that the field is missing), numbers that are not written as their value is (``1.50``, ``1e2``, more than 64
-bits). A field is either in its column or in ``rest``, an object as a whole. A document that is no object, no valid
+bits). A field is either in its column or in ``rest``, an object as a whole. A document that is not an object, not valid
 JSON, or has a key twice, is in ``rest`` as a whole, after a space.
 
 So every document comes back with the same values: only the order of its keys, blanks between tokens and the escapes in
@@ -37,7 +37,7 @@ WHOLE_DOCUMENTS: Columns = {TIME: "VARCHAR"}
 """The columns of a file that has all documents as a whole in ``rest``."""
 
 MAX_COLUMNS = 128
-"""Most columns of a file, counting the members of objects."""
+"""Maximum number of columns of a file, counting the members of objects."""
 
 SAMPLE = 5000
 """How many documents of a file are looked at to choose its columns."""
@@ -285,7 +285,7 @@ def _object(members: Mapping[str, str]) -> str:
 
 
 def _parse(document: str | bytes) -> dict[str, Any] | None:
-    """Return a document; None if it is no object."""
+    """Return a document; None if it is not an object."""
     try:
         found = orjson.loads(document)
     except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
@@ -294,7 +294,7 @@ def _parse(document: str | bytes) -> dict[str, Any] | None:
 
 
 def _load(document: str) -> dict[str, Any] | None:
-    """Return a document; None if it is no object, or not valid JSON to both of our parsers."""
+    """Return a document; None if it is not an object, or not valid JSON to both of our parsers."""
     try:
         _members.decode(document)  # has other bounds of depth
     except (UnicodeEncodeError, msgspec.MsgspecError, RecursionError):

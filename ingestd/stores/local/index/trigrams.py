@@ -25,7 +25,7 @@ _MAX_STATES = 64
 _MAX_TRIGRAMS, _BITS_PER_TRIGRAM, _MIN_BITS = 1 << 14, 16, 1 << 10
 _HASH_BITS = 18
 _MAX_BYTES = 1 << 20
-"""Distinct words of more than this size are no language: a filter of them would be full, and takes long to make."""
+"""Distinct words that take more than this are not natural language: their filter would be full, and slow to make."""
 
 _MAX_SHARE = 0.25
 """A filter in which more bits are set is of little use."""

@@ -29,7 +29,7 @@ from ingestd.stores.local.query.values import Values, texts, value_rows
 from ingestd.stores.query import Query
 
 _ELEMENT, _NO_TEXT = "(e->>'$')", "NOT starts_with(e, '\"')"
-"""An element ``e`` of an array as text, and whether it is no string."""
+"""An element ``e`` of an array as text, and whether it is not a string."""
 
 Key = tuple[str, ...]
 """Of a bucket: the values of its levels as JSON text."""
@@ -212,7 +212,7 @@ def _time_numbers(number: int) -> dict[str, str]:
 
 
 def _number(text: str, other: str) -> str:
-    """Return the expression for a value as a DOUBLE, NULL if it is no number."""
+    """Return the expression for a value as a DOUBLE, NULL if it is not a number."""
     number = f"TRY_CAST({text} AS DOUBLE)"
     is_number = f"({other} OR regexp_full_match({text}, '{NUMBER}'))"
     return f"(CASE WHEN {is_number} AND isfinite({number}) THEN {number} END)"

@@ -1,7 +1,7 @@
 """How the fields of a source are read: from columns, or from the text of its documents.
 
 An append log has no columns. A sealed file of format 1 has some fields as text, with a bit for each that says whether
-the value is no string; all others are in its documents. A sealed file has columns of many types; what they do not
+the value is not a string; all others are in its documents. A sealed file has columns of many types; what they do not
 hold is in ``rest``, and the manifest says which fields may be there. So its documents are made from the columns only
 where they are to be shown, or where a name may mean two fields: ``a.b`` and ``b`` in ``a``.
 """
@@ -31,7 +31,7 @@ class FieldColumn(NamedTuple):
 
     Attributes:
         text: A string as it is, any other value as JSON; NULL if it is missing.
-        other: Whether it is no string.
+        other: Whether it is not a string.
         value: The same as a value of ``type``, if all its values are of this SQL type; else empty.
         type: VARCHAR, BIGINT, DOUBLE, BOOLEAN, or empty.
     """

@@ -122,7 +122,7 @@ class _Values:
         return f"SELECT {self._names}to_json(t)::VARCHAR AS v, n FROM ({rows})"
 
     def _of_column(self, group: FileGroup, column: FieldColumn) -> str:
-        """Return that of a column with values that are no texts, with an array as it is.
+        """Return that of a column with values that are not texts, with an array as it is.
 
         Its texts are cut before they are counted, as there are far fewer of them then.
         """

@@ -47,7 +47,7 @@ from ingestd.stores.local.sealing.sealed_content import Footer, SealedContent
 log = get_logger(__name__)
 
 DAMAGED_PREFIX = "damaged-"
-"""Damaged files that are no part of an index any more are kept under names with this prefix."""
+"""Damaged files that are not part of an index any more are kept under names with this prefix."""
 
 SCRATCH = ".sealing"
 
@@ -67,7 +67,7 @@ class Policy:
         idle_s: A writer's newest append log is closed if nobody has it open and it was not written for this long.
         batch_bytes: Append logs that go into one file have at most this size together; one log always fits.
         small_bytes: Sealed files below this size are merged.
-        small_files: Most small files per index before they are merged.
+        small_files: Maximum number of small files per index before they are merged.
         quiet_s: If an index did not change for this long, all its small files are merged.
         memory_bytes: Limit for DuckDB's memory.
     """

@@ -57,19 +57,19 @@ from ingestd.stores.local.sealing.parquet_reader import FOOTER_KEY, TIME, Parque
 from ingestd.stores.local.sealing.sealed_content import FileStats, Footer, SealedContent
 
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 61_440, 40 << 20
-"""Most rows that are read, or skipped, together, and the size of their documents: all are in memory when written."""
+"""Maximum number of rows read or skipped together, and the size of their documents: both are in memory to write."""
 
 COPY_OPTIONS = "FORMAT parquet, COMPRESSION zstd, WRITE_BLOOM_FILTER false"
 """Bloom filters, which only columns with dictionaries get, make a file 7 % larger. The level is zstd's default, 3: with
 6 a file is 5 % smaller, for 0.5 us more per event."""
 
 DICTIONARY_BYTES = 4 << 20
-"""Most bytes of the distinct values of a column in a row group, if each is written once only. That is done for columns
-with up to two thirds as many as there are rows (DuckDB's default is a fifth): to search messages and paths takes a half
-less CPU then, a file is 2 % smaller, and an event costs 0.2 us more to write."""
+"""Maximum bytes of the distinct values of a column in a row group, if each is written once only. That is done for
+columns with up to two thirds as many as there are rows (DuckDB's default is a fifth): to search messages and paths
+takes a half less CPU then, a file is 2 % smaller, and an event costs 0.2 us more to write."""
 
 FEW_COLUMNS = 32
-"""Most columns of a file for which there is too little memory with more: each takes some for every few rows."""
+"""Maximum number of columns of a file that would need too much memory with more: each takes some for every few rows."""
 
 SORTED_SHARE = 1.0
 """When files are merged, documents of up to this share of the memory are sorted as a whole; larger ones are
