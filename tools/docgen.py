@@ -199,8 +199,8 @@ def settings_page() -> Iterator[str]:
     yield from _table(heads, [_setting(s, f"`{s.variable}`<br>`{s.flag}`") for s in SETTINGS.values()])
     for parent in NAMED_TABLES:
         yield from ("", f"## Tables `{parent}.NAME`", "")
-        yield f"A table of the file for each of them, such as `[{parent}.ops]`: NAME is yours. There are no flags; a"
-        yield "variable counts for a table that is in the file: `OPS` in it is the name in capitals."
+        yield f"Each is a table of the file, such as `[{parent}.ops]`; you choose NAME. There are no flags; a"
+        yield "variable applies to a table that is in the file: `OPS` in it is the name in capitals."
         yield ""
         example = named_settings(f"{parent}.ops")
         yield from _table(heads, [_setting(s, f"`{s.variable}`") for s in example.values()])

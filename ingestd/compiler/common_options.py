@@ -35,7 +35,7 @@ _ID: Legacy = {
 }
 COMMON_LEGACY: Mapping[str, Legacy] = {
     "input": {
-        "debug": ignored("it never had one in Logstash either"),
+        "debug": ignored("it has none in Logstash either"),
         "format": refused("choose the codec: codec => json"),
         "message_format": refused("use the filter mutate"),
         "charset": refused('give it to the codec: codec => plain { charset => "..." }'),
@@ -43,7 +43,7 @@ COMMON_LEGACY: Mapping[str, Legacy] = {
     "filter": _CONDITIONS,
     "output": {
         **_CONDITIONS,
-        "workers": ignored("an output chooses its own concurrency; leave it out"),
+        "workers": ignored("an output chooses its own concurrency; remove the option"),
         "codec": ignored("an output without codecs writes whole events in a format of its own; leave it out"),
     },
     "codec": _ID,

@@ -38,13 +38,13 @@ class KafkaOptions:
     bootstrap_servers: str = option("localhost:9092", "Brokers to ask first: `host1:port1,host2:port2`.")
     client_id: str = option("ingestd", "Name of this client in the brokers' logs.")
     security_protocol: str = option(
-        "PLAINTEXT", "How to talk to brokers.", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+        "PLAINTEXT", "Protocol to connect to brokers with.", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
     )
     sasl_mechanism: str = option(
         "PLAIN", "How to log in with SASL.", choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
     )
     sasl_jaas_config: str = option(
-        "", 'The login: `...LoginModule required username="..." password="...";`, of which name and password count.'
+        "", 'The login: `...LoginModule required username="..." password="...";`. Only name and password are used.'
     )
     sasl_kerberos_service_name: str = option("kafka", "The brokers' Kerberos principal, with `GSSAPI`.")
     ssl_truststore_location: str = option("", "File in PEM with the authorities to trust; default: the system's.")
@@ -53,9 +53,11 @@ class KafkaOptions:
     ssl_keystore_type: str = option("PKCS12", "Only `PKCS12`.", choices=("PKCS12", "jks", "JKS", "PEM"))
     ssl_keystore_password: str = option("", "Password of that file.")
     ssl_endpoint_identification_algorithm: str = option(
-        "https", "`https` checks that a broker's certificate is for its name; empty does not."
+        "https", "`https` checks that a broker's certificate matches its name; empty does not."
     )
-    metadata_max_age_ms: int = option(300_000, "Milliseconds after which topics and partitions are asked for again.")
+    metadata_max_age_ms: int = option(
+        300_000, "Milliseconds after which the list of topics and partitions is refreshed."
+    )
     request_timeout_ms: int = option(40_000, "Milliseconds to wait for the answer to a request.")
     retry_backoff_ms: int = option(100, "Milliseconds between attempts.")
     reconnect_backoff_ms: int = option(50, "Milliseconds before the first attempt to connect again.")
@@ -139,7 +141,7 @@ def _check_file(name: str, path: str, kind: str, wanted: str) -> None:
         raise OptionError(f"{name}_location: there is no file {path!r}", path)
 
 
-_JAVA = ignored("it is about the Java client")
+_JAVA = ignored("it applies to the Java client only")
 LEGACY = {
     **dict.fromkeys(
         (

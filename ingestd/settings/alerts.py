@@ -90,8 +90,8 @@ class AlertRuleSettings:
     type: str = setting(
         "count",
         choice(*RULE_TYPES),
-        "What is measured in each window: `count`: events; `rate`: events per second; `change`: times as many events "
-        "as in the window before; `metric`: a number such as a percentile; `new_problem`: problems that were never "
+        "What is measured in each window: `count`: events; `rate`: events per second; `change`: the ratio of events to "
+        "those in the window before; `metric`: a number such as a percentile; `new_problem`: problems that were never "
         "seen before; `silence`: fires when there is no event.",
         reload=True,
         also="kind measure",
@@ -166,7 +166,7 @@ class AlertRuleSettings:
         reload=True,
         also="repeat repeat_interval renotify every reminder",
     )
-    urgent: bool = setting(False, YES_NO, "Notify in quiet hours, too.", reload=True, also="severity priority critical")
+    urgent: bool = setting(False, YES_NO, "Notify even in quiet hours.", reload=True, also="severity priority critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class AlertChannelSettings:
     url: str = setting(
         "",
         SECRET,
-        "Of a webhook. It may hold a secret, so it is never shown.",
+        "URL of the webhook. It may contain a secret, so it is never shown.",
         reload=True,
         also="webhook webhook_url endpoint uri link address",
     )
@@ -281,11 +281,11 @@ class AlertsSettings:
     max_notifications: int = setting(
         10,
         COUNT,
-        "Maximum number of notifications of a channel in `alerts.per`; a summary of the others follows. 0: no limit.",
+        "Maximum number of notifications per channel within `alerts.per`; the others follow as a summary. 0: no limit.",
         reload=True,
         also="limit rate_limit max",
     )
-    per: float = setting(600.0, DURATION, "The time that `alerts.max_notifications` is about.", reload=True)
+    per: float = setting(600.0, DURATION, "The period that `alerts.max_notifications` applies to.", reload=True)
     page_url: str = setting(
         "",
         URL,

@@ -371,7 +371,7 @@ class Supervisor:
         self._ending.ask_all()
 
     def _refuse_upgrade(self, error: str) -> None:
-        log.error("the upgrade is refused; the daemon goes on as before", error=error)
+        log.error("the upgrade is refused; the daemon keeps running as before", error=error)
         self._requests.finish(Request.UPGRADE, error=error)
 
     def _report_upgrade(self) -> None:

@@ -155,7 +155,7 @@ def test_code_that_cannot_be_executed(start: Start) -> None:
             served = len(daemon.said("serving metrics and health"))
             daemon.process.send_signal(signal.SIGUSR2)
             wait_until(lambda: len(daemon.said("serving metrics and health")) > served, "HTTP")  # noqa: B023
-            assert len(daemon.said("the upgrade is refused; the daemon goes on as before")) == refusals
+            assert len(daemon.said("the upgrade is refused; the daemon keeps running as before")) == refusals
             if completed:
                 daemon.wait_for("the upgrade is complete")
             assert len(daemon.said("the upgrade is complete")) == completed

@@ -19,7 +19,7 @@ from tests.e2e.chaos.systemd import Systemd, Unit
 from tests.e2e.daemon import Daemon, command, environment, free_port, ingestd
 from tests.waiting import wait_until
 
-REFUSED = "the upgrade is refused; the daemon goes on as before"
+REFUSED = "the upgrade is refused; the daemon keeps running as before"
 COMPLETE = "the upgrade is complete"
 
 

@@ -23,17 +23,17 @@ _WHO = {
 
 
 @click.command()
-@limit_option(50, "Show this many actions, the newest.")
+@limit_option(50, "Show at most this many actions, newest first.")
 @json_option
 @settings_options("data_dir")
 def actions(settings: Settings, limit: int, *, as_json: bool) -> None:
-    """List what was done by hand, in the page and with commands, newest first.
+    """List what was done by hand, in the dashboard and with commands, newest first.
 
     Backups, restores, deletions, imports, reprocessing, replays of dead letters, reloads and upgrades, changes of
     alerts and views, problems that were resolved or muted, with the note.
 
-    Each with its time, who did it (a Unix user, the page or the token), from which address, and what came of it;
-    `started` without an end was interrupted, or runs. What the daemon does on schedule is in its log.
+    Each has its time, who did it (a Unix user, the dashboard or the token), from which address, and the outcome;
+    `started` means that it was interrupted or is still running. What the daemon does on schedule is in its log.
     """
     with os_errors("the action log"):
         found = ActionLog(settings.data_dir).read(limit)

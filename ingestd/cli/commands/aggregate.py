@@ -66,10 +66,10 @@ class MetricType(click.ParamType[Any]):
     multiple=True,
     help=f"What to compute: {', '.join(METRICS)}; of a field: avg:duration_ms. Repeatable.  [default: count]",
 )
-@click.option("--by", "by", type=FieldName(), multiple=True, help="For each value of a field; at most twice.")
+@click.option("--by", "by", type=FieldName(), multiple=True, help="Group by the values of this field; at most twice.")
 @click.option("--interval", type=Value(DURATION), help="Over time, in intervals of this width: 10m, 1h, 1d.")
 @limit_option(10, "Show at most this many values of each field, those with the most events.")
-@click.option("--query-strings", is_flag=True, help="Keep the query strings of paths apart.")
+@click.option("--query-strings", is_flag=True, help="Count paths with different query strings separately.")
 @store_options
 @json_option
 @csv_options
@@ -93,10 +93,10 @@ def aggregate(  # noqa: PLR0913 -- click passes one argument for each option
     ingestd aggregate --by geoip.country_name --by search_word          the words of each country
     ingestd aggregate 'level:>=ERROR' --by request_path --interval 1d   the errors of each path by day
 
-    Numbers are those of the field, and texts that are numbers. rate is per second: of the interval, or of the time from
-    --since to --until; rate:bytes is a sum per second. distinct counts the different values. Values of request_path and
-    url.path are taken without their query strings. Elasticsearch and OpenSearch approximate percentiles, and distinct
-    above 40,000; the built-in store is exact. Times are those of the site.
+    Metrics use the numbers in a field, and texts that are numbers. rate is per second: of the interval, or of the time
+    from --since to --until; rate:bytes is a sum per second. distinct counts the different values. Values of
+    request_path and url.path are taken without their query strings. Elasticsearch and OpenSearch approximate
+    percentiles, and distinct above 40,000; the built-in store is exact. Times are those of the site.
     """
     terms = [Terms(field, limit, field in PATH_FIELDS and not query_strings) for field in by]
     zone, seconds = settings.site_zone, None if interval is None else max(int(interval), 1)

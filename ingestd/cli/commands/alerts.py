@@ -27,7 +27,7 @@ from ingestd.suggest import did_you_mean
 @settings_options("data_dir")
 @click.pass_context
 def alerts(context: click.Context, settings: Settings, *, as_json: bool) -> None:
-    """List the alerts with their states: those of the settings and those that were made in the page.
+    """List the alerts with their states: those from the settings and those made in the dashboard.
 
     States: `firing`, `ok`; `unknown`: the store did not respond the last time; `waiting`: not evaluated yet.
     """
@@ -49,7 +49,7 @@ def alerts(context: click.Context, settings: Settings, *, as_json: bool) -> None
 
 
 @alerts.command("history")
-@limit_option(50, "Show this many changes, the newest.")
+@limit_option(50, "Show at most this many changes, newest first.")
 @json_option
 @settings_options("data_dir")
 def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
@@ -79,7 +79,7 @@ def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
 def test(settings: Settings, name: str) -> None:
     """Send a test through the channels of an alert, or through the channel NAME; the daemon need not run.
 
-    Exit codes: 0 every channel has taken it; 1 one has not, or there is no such alert or channel.
+    Exit codes: 0 every channel accepted it; 1 one did not, or there is no such alert or channel.
     """
     config, page, _ = _loaded(settings)
     rule = all_rules(config, page).get(name)

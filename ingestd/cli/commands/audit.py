@@ -60,8 +60,8 @@ def audit(  # noqa: PLR0913 -- an argument for each option
     Received must equal delivered + duplicates + dead + dropped + queued, for each input, day and output, over all
     restarts. Days are those of the setting index_timezone, which the data folder remembers. Delivered events are
     compared with what the indices hold: with the files, not with what a manifest says. Damaged files are named. An
-    output that was taken out of the config keeps its account, marked as removed; it goes on when an output with the
-    same id comes back, without what was received meanwhile.
+    output that was removed from the config keeps its account, marked as removed; it continues when an output with the
+    same id is added again, without what was received in between.
 
     An event that one pipeline sends to another is in the accounts of both: delivered by the first, received by the
     second.

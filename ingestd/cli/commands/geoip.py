@@ -47,7 +47,7 @@ def geoip() -> None:
 
 @geoip.command("install")
 @click.argument("source", required=False)
-@click.option("--member", default="", metavar="NAME", help="The file to use of an archive with several databases.")
+@click.option("--member", default="", metavar="NAME", help="The file to use from an archive with several databases.")
 @click.option(
     "--refresh", is_flag=True, help="Download installed databases again if there is a newer version; for a timer."
 )

@@ -17,9 +17,9 @@ _SECONDS = 5.0
 @click.command()
 @settings_options("data_dir")
 def health(settings: Settings) -> None:
-    """Ask the running daemon whether it is ready, at whatever address it serves its pages.
+    """Ask the running daemon whether it is ready, at the address where it serves its pages.
 
-    Without pages (`http` is `off`), it is enough that it runs.
+    Without pages (`http` is `off`), a running daemon counts as ready.
 
     Exit codes: 0 it is ready; 1 it is not, or no daemon is running.
     """

@@ -84,11 +84,11 @@ def import_(  # noqa: PLR0913 -- its options
     """Import log files, through the same pipeline as live events.
 
     Files are JSON lines or text, plain, gzip or zstd. Each line is stored once: files that were imported before are
-    recognised by their content, of a file that has grown only the new lines are read, and an interrupted or killed
+    recognised by their content, only the new lines of a file that has grown are read, and an interrupted or killed
     import continues where it stopped. The daemon may be running.
 
-    A last line without a line end waits for it, that is for the next import, if the file was changed within the last
-    minute. Whole JSON objects and compressed files do not wait. Byte order marks and NULs around lines are skipped.
+    If a file was changed within the last minute, a last line without a line end is left for the next import. Whole JSON
+    objects and compressed files do not wait. Byte order marks and NULs around lines are skipped.
 
     Days older than retention.max_age are announced before they are stored, and stay for restore.keep.
 

@@ -44,7 +44,7 @@ _COLUMN, _WIDTH = 20, 110
 def migrate(
     folder: Path, output: Path, overwrite: bool, dry_run: bool, logstash_version: str | None, as_json: bool
 ) -> None:
-    """Say line by line what of a Logstash installation runs here, and write its settings to ingestd.toml.
+    """Report line by line what of a Logstash installation runs here, and write its settings to ingestd.toml.
 
     DIR is Logstash's settings folder, such as /etc/logstash, its own folder, or a copy of them. The configs are checked
     as by `ingestd check`. The version, which decides whether fields have the names of ECS, is that of

@@ -31,7 +31,7 @@ _STATES = ("open", "resolved", "muted", "all")
 @click.option(
     "--state", type=click.Choice(_STATES), default="all", show_default=True, help="Show only problems in this state."
 )
-@limit_option(50, "Show at most this many problems, the most frequent.")
+@limit_option(50, "Show at most this many problems, most frequent first.")
 @store_options
 @json_option
 @click.pass_context
@@ -54,7 +54,7 @@ def problems(  # noqa: PLR0913 -- click passes one argument for each option
 
     The filter `problem` groups errors while they are received: by the exception and the innermost function of the
     site's own code; without a trace, by the message. NEW: not seen before --since. REGRESSED: seen again after it was
-    resolved. The first and the last time are those in all that is stored.
+    resolved. The first and the last time are taken from all stored events.
     """
     if context.invoked_subcommand is not None:
         return
@@ -117,5 +117,5 @@ def _is_known(settings: Settings, problem: str) -> bool:
 
 
 _command("resolve", "Mark a PROBLEM, by its id, as resolved; if it is seen again it is shown as regressed.")
-_command("mute", "Mute a PROBLEM, by its id: the dashboard lists it apart.")
+_command("mute", "Mute a PROBLEM, by its id: the dashboard lists it separately.")
 _command("reopen", "Open a PROBLEM, by its id, that was resolved or muted.")

@@ -36,7 +36,7 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
 
     The rules are the settings `retention`, or the options given here instead. Once there is a repository, nothing is
     deleted that is not in a verified backup. Restored and imported indices are kept for `restore.keep`, unless
-    `--index` asks for them rather than for all that retention looks at.
+    `--index` is more specific than `retention.index`.
     """
     with opened_with_backups(settings) as opened:
         work = _lifecycle(opened, pattern, limits)

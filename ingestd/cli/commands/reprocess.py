@@ -34,7 +34,7 @@ from ingestd.units import counted
     help="The changed config; only its filters are run.  [default: the built-in pipeline]",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would be written.")
-@click.option("--repository", "repository", help="The repository to read days from that are not in the store.")
+@click.option("--repository", "repository", help="The repository to read days from if they are not in the store.")
 @store_options
 def reprocess(
     settings: Settings, days: list[datetime.date], config_path: Path | None, dry_run: bool, repository: str | None

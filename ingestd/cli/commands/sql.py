@@ -67,9 +67,10 @@ def sql(  # noqa: PLR0913 -- click passes one argument for each option
     ingestd sql --since 1d 'SELECT request_path, avg(duration_ms) AS ms FROM events GROUP BY ALL ORDER BY ms DESC'
     ingestd sql 'SELECT geoip.country_name, "user-agent" FROM events WHERE status_code >= 500' --csv
 
-    The view events has a column for each field, a.b for a field in an object; names with other characters than letters,
+    The view events has a column for each field, a.b for a field in an object; names with characters other than letters,
     digits and _ are quoted: "user-agent". A column is BIGINT, DOUBLE or BOOLEAN if all its values are, else VARCHAR.
-    Besides: "@timestamp" (UTC), _index, _id and _source, the document as JSON. * is the fields of the newest events.
+    There are also "@timestamp" (UTC), _index, _id and _source, the document as JSON. * stands for the fields of the
+    newest events.
 
     SQL can read events and nothing else: no file, no network, no environment. --json prints a line for each row.
     """

@@ -18,6 +18,6 @@ def upgrade(settings: Settings) -> None:
 
     The daemon checks the code, the settings and the config first, in a process of its own.
 
-    Exit codes: 0 the new code runs; 1 it was refused and the daemon goes on as before, or no daemon is running.
+    Exit codes: 0 the new code runs; 1 it was refused and the daemon keeps running as before, or no daemon is running.
     """
     send_request(settings, signal.SIGUSR2)

@@ -14,7 +14,7 @@ from ingestd.event.jsontext import dumps
 @click.command()
 @json_option
 def version(as_json: bool) -> None:
-    """Print the version of ingestd, and with --json that of Python, too."""
+    """Print the version of ingestd, and with --json also that of Python."""
     if as_json:
         click.echo(dumps({"version": ingestd.__version__, "python": platform.python_version()}))
     else:

@@ -90,7 +90,7 @@ def _options(*, times: bool) -> list[Callable[[Command], Command]]:
 def time_options(command: Command) -> Command:
     """Give a command ``--since`` and ``--until``."""
     since = "Start: 15m, 2h, 2d, 1w (ago), today, yesterday, a date, or a date and time."
-    until = click.option("--until", type=Moment(end=True), help="End; a day is included to its end.")
+    until = click.option("--until", type=Moment(end=True), help="End; a day is included as a whole.")
     decorated: Command = click.option("--since", type=Moment(), help=since)(until(command))
     return decorated
 

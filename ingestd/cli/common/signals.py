@@ -37,7 +37,7 @@ def send_request(settings: Settings, number: signal.Signals) -> None:
             return
         result = _wait(settings, pid, request, before.get(request, RequestResult()).started)
         if result.error:
-            raise click.ClickException(f"the {request} was refused, and the daemon goes on as before: {result.error}")
+            raise click.ClickException(f"the {request} was refused; the daemon keeps running as before: {result.error}")
         record.text = result.text
     click.echo(f"{request}: {result.text}")
 

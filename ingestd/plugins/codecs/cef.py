@@ -43,7 +43,7 @@ class Options:
     name: Template = option(Template("Logstash"), "Outputs: name in the header; may hold %{field}.")
     severity: Template = option(Template("6"), "Outputs: severity in the header, 0 to 10; may hold %{field}.")
     fields: list[str] = option([], "Outputs: fields to write as key and value.")
-    reverse_mapping: bool = option(False, "Outputs: write the short keys of the standard for its full names.")
+    reverse_mapping: bool = option(False, "Outputs: write the standard's short keys instead of its full names.")
     delimiter: str = delimiter_option("a record")
     raw_data_field: FieldRef | None = option(None, "Field for the record as it came.")
     charset: str = charset_option()
@@ -130,7 +130,7 @@ def _shown(value: Any) -> str:
 
 
 _LEGACY = {
-    "sev": ignored("it is called severity"),
+    "sev": ignored("use severity"),
     "default_timezone": ignored("times with an offset, or since the epoch, are read"),
     "locale": ignored("times with an offset, or since the epoch, are read"),
     "device": ignored("the addresses of devices are those of the observer"),

@@ -1,8 +1,8 @@
 """``csv``: rows of CSV text.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-csv. A row is a line: line ends in quotes
-are not supported. With `autodetect_column_names` the first line of each connection or file has the names; who goes on
-in the middle of one, after a restart, calls the columns `column1`, `column2` ...
+are not supported. With `autodetect_column_names` the first line of each connection or file has the names; if a restart
+makes the codec continue in the middle of one, the columns are called `column1`, `column2` ...
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``dots``: a dot for each event, to see that and how fast they flow.
+"""``dots``: a dot for each event, to see whether and how fast they flow.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-dots.
 """

@@ -1,7 +1,7 @@
 """``es_bulk``: what clients send to ``_bulk`` of Elasticsearch: an action on a line, its document on the next one.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-es_bulk. `[@metadata]` of an event has the
-action and what else is on its line: `[@metadata][action]`, `[@metadata][_id]`, `[@metadata][_index]`.
+action and the rest of its line: `[@metadata][action]`, `[@metadata][_id]`, `[@metadata][_index]`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-codecs-gzip_lines. Inputs that read a stream take
 it as members of gzip, one after the other; the input `file` and `ingestd import` decompress files whatever the codec.
-What is damaged, cut off or too long is a dead letter with its bytes.
+Anything damaged, cut off or too long becomes a dead letter with its bytes.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Options:
             *("urllib3", "requests", "httpx", "httpcore", "aiohttp.client", "botocore", "boto3", "s3transfer"),
             *("elasticsearch", "elastic_transport", "opensearch", "opensearchpy", "googleapiclient", "stripe"),
         ],
-        "Loggers, each with those below it, of requests that go out; they are not visits.",
+        "Loggers of outgoing requests, each with its child loggers; these requests are not visits.",
     )
 
 

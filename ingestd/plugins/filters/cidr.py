@@ -40,7 +40,7 @@ class Options:
     address: list[Template] = option([], "Addresses to check, such as `%{client}`.")
     address_field: FieldRef | None = option(None, "Field with an address, or with an array of addresses to check.")
     network: list[Template] = option(
-        [], "Networks, such as `10.0.0.0/8`, also several by commas; may contain `%{field}`."
+        [], "Networks, such as `10.0.0.0/8`, or several separated by commas; may contain `%{field}`."
     )
     network_path: str | None = option(None, "Path of a file with networks.")
     separator: str = option("\n", "Text between the networks in the file; default: the end of a line.")

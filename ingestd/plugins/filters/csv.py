@@ -33,8 +33,8 @@ class Options:
     autogenerate_column_names: bool = option(True, "Keep columns without a name; otherwise they are left out.")
     autodetect_column_names: bool = option(
         False,
-        "Without `columns`, take the names from the first row that this process sees, and drop that event, and others "
-        "with the same row. Rows must come to a single worker.",
+        "Without `columns`, take the names from the first row that this process sees, and drop that event and others "
+        "with the same row. All rows must reach a single worker.",
     )
     skip_header: bool = option(False, "Drop events whose columns are the names of the columns.")
     skip_empty_columns: bool = option(False, "Do not set fields for columns without text.")

@@ -1,7 +1,7 @@
 """``mutate``: rename, replace, convert and change fields.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-filters-mutate. The operations run in
-Logstash's order, not in that of the config; after an error the rest are skipped.
+Logstash's order, not in that of the config; after an error the remaining ones are skipped.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Options:
 
     source: list[FieldRef] = option(
         [FieldRef(name) for name in _SOURCES],
-        "Fields that may have a stack trace; the first that has one is taken, then `message`.",
+        "Fields that may have a stack trace; the first that has one is used, else `message`.",
     )
     message: FieldRef = option(FieldRef("message"), "Field with the message.")
     levels: list[str] = option(
@@ -41,8 +41,8 @@ class Options:
     )
     own: list[str] = option(
         [],
-        "Paths of the site's own code, with `*` as a wildcard: `/srv/shop/*`. Default: all that are not of libraries. "
-        "What comes before the wildcard is left out in titles.",
+        "Paths of the site's own code, with `*` as a wildcard: `/srv/shop/*`. Default: all paths outside libraries. "
+        "Titles leave out what comes before the wildcard.",
     )
     library: list[str] = option(
         [],

@@ -1,6 +1,6 @@
 """``python``: change events with Python code, as the filter ``ruby`` does in Logstash.
 
-The code runs in the process that receives events: what it waits for, they wait for. ``event`` is a dict:
+The code runs in the process that receives events: while it waits, they wait. ``event`` is a dict:
 
 | Ruby in Logstash | here |
 | --- | --- |
@@ -46,7 +46,7 @@ class Options:
     path: str | None = option(
         None, "Path of a file that defines `filter(event)`, and may define `register(params)`, instead of `code`."
     )
-    script_params: dict[str, Any] = option({}, "What `register` of the file gets.")
+    script_params: dict[str, Any] = option({}, "Parameters passed to `register` of the file.")
 
 
 def _touches(options: Options) -> Touch:

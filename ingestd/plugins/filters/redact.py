@@ -1,6 +1,6 @@
 """``redact``: mask personal data and secrets.
 
-An addition to Logstash's filters. What it masks is still in the journal until its segments are deleted, unless the
+An addition to Logstash's filters. The original text stays in the journal until its segments are deleted, unless the
 input has the option ``redact``. Values that are numbers stay. Other secrets need ``patterns``, such as
  ``patterns => { "(?i)(password=)\\S+" => "\\1***" }``.
 """
@@ -26,7 +26,7 @@ _NEVER = ("@timestamp", "@version")
 class Options:
     """Options of the filter ``redact``."""
 
-    fields: list[FieldRef] = option([], "Fields to mask, with all that is in them; default: every field.")
+    fields: list[FieldRef] = option([], "Fields to mask, with everything in them; default: every field.")
     kinds: list[str] = option(
         [*DEFAULT_KINDS],
         "What to mask: e-mail addresses, card numbers, resident registration numbers and phone numbers of Korea,"

@@ -26,11 +26,11 @@ class Options:
     """Options of the filter ``throttle``."""
 
     key: Template = required("Text by which events are counted, such as `%{host}%{message}`.")
-    before_count: int = option(-1, "Throttle the events before this one of a period; -1: none.")
-    after_count: int = option(-1, "Throttle the events after this one of a period; -1: none.")
+    before_count: int = option(-1, "Throttle the events of a period before this number is reached; -1: none.")
+    after_count: int = option(-1, "Throttle the events of a period after this number; -1: none.")
     period: Template = option(Template("60"), "Length of a period in seconds; may contain `%{field}`.")
     max_age: int = option(3600, "How long counters are kept after the newest event of their key, in seconds.")
-    max_counters: int = option(100_000, "How many counters are kept at most; -1: no limit.")
+    max_counters: int = option(100_000, "Maximum number of counters; -1: no limit.")
 
 
 def _touches(options: Options) -> Touch:

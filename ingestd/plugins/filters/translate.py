@@ -58,7 +58,7 @@ class Options:
         choices=("merge", "replace"),
     )
     exact: bool = option(True, "Look up the whole value; `false`: replace each key that occurs in it.")
-    regex: bool = option(False, "With `exact`: keys are regular expressions, of which the first that matches counts.")
+    regex: bool = option(False, "With `exact`: keys are regular expressions; the first that matches is used.")
     fallback: Template | None = option(None, "Value of the target if there is no translation; may contain `%{field}`.")
     iterate_on: FieldRef | None = option(
         None,

@@ -55,8 +55,8 @@ class HttpServerOptions(ServerOptions):
     tokens: list[str] = option([], "Secrets that clients may send as `Authorization: Bearer TOKEN` or `ApiKey TOKEN`.")
     max_content_length: int = option(
         100 << 20,
-        "Longest body in bytes, as it comes and decompressed. The bodies of all requests of a worker together may have "
-        "this size, or 64 MiB if that is more; further requests are answered with 429.",
+        "Longest body in bytes, both as received and decompressed. The bodies of all requests of a worker together may "
+        "have this size, or 64 MiB if that is more; further requests are answered with 429.",
     )
     max_pending_requests: int = option(
         200, "Maximum number of concurrent requests of a worker, from the end of their body on; others get a 429."

@@ -54,7 +54,7 @@ def client_authentication(default: str) -> str:
 class TlsOptions:
     """Options of the TLS of an input."""
 
-    ssl_enabled: bool = option(False, "Take TLS connections only; needs `ssl_certificate` and `ssl_key`.")
+    ssl_enabled: bool = option(False, "Accept only TLS connections; needs `ssl_certificate` and `ssl_key`.")
     ssl_certificate: str | None = option(
         None, "File with the certificate in PEM format, followed by its chain. It is read again when it changes."
     )
@@ -92,8 +92,8 @@ TLS_LEGACY: dict[str, LegacyOption] = {
     "ssl_verify": replaced("ssl_client_authentication", true="required", false="none"),
     "ssl_verify_mode": replaced("ssl_client_authentication", peer="optional", force_peer="required"),
     "cipher_suites": replaced("ssl_cipher_suites"),
-    "ssl_verification_mode": ignored("it is about servers; clients are checked as ssl_client_authentication says"),
-    "tls_min_version": ignored("TLS 1.2 is the least; write ssl_supported_protocols => ['TLSv1.3'] for more"),
+    "ssl_verification_mode": ignored("it applies to servers; clients are checked as ssl_client_authentication says"),
+    "tls_min_version": ignored("TLS 1.2 is the minimum; write ssl_supported_protocols => ['TLSv1.3'] for more"),
     "tls_max_version": ignored("write ssl_supported_protocols => ['TLSv1.2'] to leave TLS 1.3 out"),
     "keystore": _NO_KEYSTORE,
     "keystore_password": _NO_KEYSTORE,

@@ -1,11 +1,11 @@
 """``beats``: events of Filebeat and the other Beats, of Elastic Agent, and of other clients of the Lumberjack protocol.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-beats. A window of events is acknowledged
-once all of them are in the journal and on the disk. What was not acknowledged the client sends again, after a crash of
-this daemon or a cut of the network. Then an event that names itself gets the same id, so that Elasticsearch, OpenSearch
+once all of them are in the journal and on the disk. The client sends again what was not acknowledged, after a crash of
+this daemon or a network failure. An event that names itself then gets the same id, so that Elasticsearch, OpenSearch
 and the built-in store keep it once: one with `[@metadata][_id]`, which Filebeat's processors `add_id` and `fingerprint`
-set, and a line of a file with `[agent][id]`, `[log][file]` and `[log][offset]`. Any other event, as of Metricbeat, is
-delivered twice if the acknowledgement of its window was lost.
+set, and a line of a file with `[agent][id]`, `[log][file]` and `[log][offset]`. Any other event, such as those of
+Metricbeat, is delivered twice if the acknowledgement of its window was lost.
 
 The codec is applied to the field `message`. Lines that belong together must be joined by the Beat, with its parser
 `multiline`.

@@ -1,19 +1,19 @@
 """``elasticsearch_bulk``: documents from clients that speak to Elasticsearch, which are pointed here instead.
 
-Logstash has no such input. It answers ``_bulk`` and requests for single documents, and all that Filebeat, Vector,
-Fluent Bit, the clients of Elasticsearch and log handlers built on them ask a server for before: its version, its
+Logstash has no such input. It answers ``_bulk`` and requests for single documents, and everything that Filebeat,
+Vector, Fluent Bit, the clients of Elasticsearch and log handlers built on them ask a server for first: its version, its
 license, templates, data streams, pipelines and lifecycle policies, which are acknowledged and not kept.
 
-Documents become events; the filters and outputs of the pipeline decide where they go. What their action says is in
+Documents become events; the filters and outputs of the pipeline decide where they go. The fields of their action are in
 `[@metadata]`: `[@metadata][_index]`, `[@metadata][_id]`, `[@metadata][action]` and, if given, `[@metadata][pipeline]`
-and others. For the same names of indices in the output: `index => "%{[@metadata][_index]}"`.
+and others. To keep the index names in the output: `index => "%{[@metadata][_index]}"`.
 
 A request is answered only when its documents are in the journal and on the disk. A document with an `_id` that is sent
 again gets the same id for its event, so Elasticsearch, OpenSearch and the built-in store keep it once, in the version
-that came first; without an `_id`, a client that got no answer and sends the request again may make its events twice.
-Documents cannot be updated or deleted. One that is not a JSON object, or too long, is refused and becomes a dead letter,
-as does a request that cannot be read. While the journal is full the answer is 429. A request of more than 500,000 documents is
-answered with 413.
+that came first; without an `_id`, the events of a request that a client sends again after it got no answer may be
+stored twice. Documents cannot be updated or deleted. One that is too long, or not a JSON object, is refused and becomes
+a dead letter, as does a request that cannot be read. While the journal is full the answer is 429. A request of more
+than 500,000 documents is answered with 413.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Options(HttpServerOptions):
     port: int = option(9200, "Port to listen on; 0 takes a free one.")
     version: str = option(
         "8.19.0",
-        "Version reported to clients. Beats want one that is not older than theirs, or "
+        "Version reported to clients. Beats need one that is not older than theirs, or "
         "`output.elasticsearch.allow_older_versions: true`; the Python client wants the same major version.",
     )
 

@@ -5,10 +5,10 @@ and ``path``, with ECS ``[host][name]`` and ``[log][file][path]``, and in any ca
 ``[@metadata][path]`` if the config reads them; JSON records get those that the config reads.
 
 The first worker reads all files. The journal knows how far each was read, so a process that is killed loses nothing and
-stores nothing twice. What no reader can do: a file that is copied and emptied (`copytruncate`) loses what is written
-between the two, and what was written before and not read yet, unless the copy has a name that the input reads. And a
-file that was renamed out of the patterns is given up once nothing was written to it for a minute: reopen logs soon
-after a rotation.
+stores nothing twice. Two things are beyond any reader: a file that is copied and emptied (`copytruncate`) loses what is
+written between the two, and what was written before and not read yet, unless the copy has a name that the input reads;
+and a file that was renamed out of the patterns is given up once nothing was written to it for a minute: reopen logs
+soon after a rotation.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ class Options:
     )
     start_position: str = option(
         "end",
-        "Where files start that exist when the input runs for the first time; files that come later are read from the "
+        "Where to start in files that exist when the input runs for the first time; later files are read from the "
         "start. In mode `read` all are.",
         choices=("beginning", "end"),
     )
     delimiter: str = option("\n", "What ends a line, see the codec `line`. Default: what the codec says.")
-    stat_interval: str = option("1 second", "How often to look whether files have changed.")
+    stat_interval: str = option("1 second", "How often to check whether files have changed.")
     discover_interval: int = option(15, "How often to look for new files, in multiples of `stat_interval`.")
     close_older: str = option("1 hour", "Close a file that has not grown for this long; it is opened when it grows.")
-    ignore_older: str = option("", "Leave out files whose last change is longer ago, until they change.")
+    ignore_older: str = option("", "Skip files that have not changed for this long, until they change.")
     max_open_files: int = option(
         4095,
         "Maximum number of open files, at most half of what the process may open. More files can be read: each is "
@@ -99,7 +99,9 @@ class Options:
         "of Logstash is read, and replaced. `/dev/null`: nothing is remembered after the daemon ends.",
     )
     sincedb_write_interval: str = option("15 seconds", "How often to write it.")
-    sincedb_clean_after: str = option("2 weeks", "Forget a file that does not exist any more. A number means days.")
+    sincedb_clean_after: str = option(
+        "2 weeks", "Forget a file that has not existed for this long. A number means days."
+    )
     ecs_compatibility: str = ecs_option("With ECS, `host` is `[host][name]` and `path` is `[log][file][path]`.")
 
 

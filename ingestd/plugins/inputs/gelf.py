@@ -2,10 +2,11 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-gelf. A record is JSON; over UDP it may be
 compressed with gzip or zlib, and come in up to 128 chunks. Over TCP a NUL ends it. `timestamp` becomes the time of the
-event, the sender's address is in `source_host`, `host` is what the sender calls itself.
+event, the sender's address is in `source_host`, `host` is the name that the sender gives itself.
 
-UDP: as with the input `udp`; a message of which chunks are missing after five seconds is a dead letter. TCP: nothing is
-lost if a process is killed, as with the input `tcp`; with TLS (`ssl_enabled`), the last records of each client are.
+UDP: as with the input `udp`; a message that still lacks chunks after five seconds becomes a dead letter. TCP: nothing
+is lost if a process is killed, as with the input `tcp`; with TLS (`ssl_enabled`), the last records of each client are
+lost.
 """
 
 from __future__ import annotations

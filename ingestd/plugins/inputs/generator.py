@@ -26,7 +26,7 @@ class Options:
     message: str = option("Hello world!", "The text of every event; `stdin` takes the first line of standard input.")
     lines: list[str] = option([], "Texts to send in turn; `message` is then ignored.")
     count: int = option(0, "How often to send the message, or all the lines; 0 never ends.")
-    threads: int = option(1, "Accepted for compatibility with Logstash; it changes nothing.")
+    threads: int = option(1, "Accepted for compatibility with Logstash; no effect.")
     ecs_compatibility: str = ecs_option(
         "With `v1` or `v8`, `host` is `[host][name]`, and `sequence` is `[event][sequence]`."
     )

@@ -5,15 +5,15 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-ht
 deflate or zstd. A request without a body is answered, and makes no event.
 
 A request is answered only when its events are in the journal and on the disk, so what was answered with `response_code`
-is not lost, whatever happens then. A client that gets no answer has to send the request again, which may make its
-events twice; if both have the same header `Idempotency-Key`, the events get the same ids, and Elasticsearch, OpenSearch
-and the built-in store keep them once. A body that cannot be decompressed, or is not in its charset, is refused, and is
-a dead letter; so is one of several records that is longer than `max_line_bytes`. A single record of that length, and a
-JSON body of more than 500,000 records, are answered with 413. While the journal is full the answer is 429, with
-`Retry-After`.
+is not lost, whatever happens afterwards. A client that gets no answer has to send the request again, so its events may
+be stored twice; if both requests have the same header `Idempotency-Key`, the events get the same ids, and
+Elasticsearch, OpenSearch and the built-in store keep them once. A body that cannot be decompressed, or is not in its
+charset, is refused and becomes a dead letter; so does one of several records that is longer than `max_line_bytes`. A
+single record of that length, and a JSON body of more than 500,000 records, are answered with 413. While the journal is
+full the answer is 429, with `Retry-After`.
 
-Events of text get the address of the client and the headers, without Authorization; records of JSON only those that
-the config mentions and that they lack, unless the options of the target fields are set.
+Text events get the address of the client and the headers, without Authorization; JSON records get only those that the
+config mentions and that they lack, unless the options of the target fields are set.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-inputs-kafka. Every worker of every daemon with
 the same `group_id` is a member of the group, and reads its share of the partitions. An offset is committed once all
-records before it are in the journal and on the disk. What was not committed is read again, by this or another member:
-then an event gets the same id as before, of its topic, partition and offset, or of the header `ingestd-id` that the
+records before it are in the journal and on the disk. What was not committed is read again, by this or another member.
+An event then gets the same id as before, from its topic, partition and offset, or from the header `ingestd-id` that the
 output `kafka` sets. So Elasticsearch and OpenSearch keep it once, even if the sender had sent it twice; so does the
 built-in store if the members are workers of one daemon.
 
-While outputs are behind, nothing is read, and the member stays in the group.
+While outputs lag behind, nothing is read, and the member stays in the group.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ class Options(KafkaOptions):
     """Options of the input ``kafka``."""
 
     topics: list[str] = option(["logstash"], "Topics to read.")
-    topics_pattern: str = option("", "A regular expression of topics to read, instead of `topics`.")
+    topics_pattern: str = option("", "A regular expression for the topics to read, instead of `topics`.")
     group_id: str = option("logstash", "The consumer group: its members share the partitions.")
     group_instance_id: str = option(
         "",
-        "Name of this daemon as a static member, which may be away for `session_timeout_ms` and keeps its partitions.",
+        "Name of this daemon as a static member, which keeps its partitions while it is gone for less than "
+        "`session_timeout_ms`.",
     )
     auto_offset_reset: str = option("latest", "Where a new group starts.", choices=("earliest", "latest", "none"))
     decorate_events: str = option(
@@ -57,20 +58,22 @@ class Options(KafkaOptions):
         "`basic` adds topic, partition, offset, timestamp and key in `[@metadata][kafka]`.",
         choices=("none", "basic", "extended", "false", "true"),
     )
-    max_poll_records: int = option(2000, "Maximum number of records that are stored at once.")
+    max_poll_records: int = option(2000, "Maximum number of records to store at once.")
     max_poll_interval_ms: int = option(300_000, "Milliseconds after which a member that hangs loses its partitions.")
     session_timeout_ms: int = option(45_000, "Milliseconds after which a member that is gone loses its partitions.")
-    heartbeat_interval_ms: int = option(3000, "Milliseconds between signs of life.")
+    heartbeat_interval_ms: int = option(3000, "Milliseconds between heartbeats.")
     fetch_min_bytes: int = option(1, "Bytes that a broker waits for before it answers.")
-    fetch_max_wait_ms: int = option(500, "Milliseconds that it waits at most.")
-    fetch_max_bytes: int = option(52_428_800, "Maximum bytes of an answer.")
-    max_partition_fetch_bytes: int = option(1_048_576, "Maximum bytes of an answer, of each partition.")
+    fetch_max_wait_ms: int = option(500, "Milliseconds that a broker waits at most.")
+    fetch_max_bytes: int = option(52_428_800, "Maximum size of a response, in bytes.")
+    max_partition_fetch_bytes: int = option(
+        1_048_576, "Maximum size of the part of a partition in a response, in bytes."
+    )
     isolation_level: str = option(
         "read_uncommitted",
-        "`read_committed` leaves out what belongs to transactions that were not committed.",
+        "`read_committed` skips records of transactions that were not committed.",
         choices=("read_uncommitted", "read_committed"),
     )
-    check_crcs: bool = option(True, "Check the sums of records.")
+    check_crcs: bool = option(True, "Verify the checksums of records.")
     partition_assignment_strategy: str = option(
         "range", "How members share partitions.", choices=("range", "round_robin", "cooperative_sticky")
     )
@@ -317,7 +320,7 @@ _LEGACY = LEGACY | {
     "consumer_threads": ignored("the setting workers says how many processes read"),
     "enable_auto_commit": ignored("offsets are committed when records are on the disk"),
     "auto_commit_interval_ms": ignored("offsets are committed when records are on the disk"),
-    "poll_timeout_ms": ignored("it is about the Java client"),
+    "poll_timeout_ms": ignored("it applies to the Java client only"),
     "exclude_internal_topics": ignored("internal topics are left out"),
     "auto_create_topics": ignored("topics are not created by reading"),
     "client_rack": unsupported("leave it out: partitions are read from their leaders"),

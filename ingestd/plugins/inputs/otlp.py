@@ -4,17 +4,18 @@ Follows https://opentelemetry.io/docs/specs/otlp/#otlphttp; Logstash has no such
 and collectors send over HTTP with `OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/protobuf` or the exporter `otlphttp`. Traces
 and metrics are refused.
 
-A record becomes an event: a text as its body is the `message`, any other body `[body]`; attributes of the record are
+A record becomes an event: a text body becomes `message`, any other body `[body]`; attributes of the record are
 in `[attributes]`, those of the resource in `[resource]`, and name, version and attributes of the scope in `[scope]`.
 Keys keep their dots: `[resource][service.name]`. Other fields: `level`, `severity_number`, `logger_name` (the name of
 the scope), `trace_id`, `span_id`, `trace_flags`, `event_name`, `host` (`host.name` of the resource) and `stack_trace`
 (`exception.stacktrace`).
 
 A request is answered only when its records are in the journal and on the disk. A client that gets no answer sends it
-again, which may make its events twice. A record that is too long becomes a dead letter, and is counted in
+again, so its events may be stored twice. A record that is too long becomes a dead letter, and is counted in
 `partialSuccess`; a request that cannot be read becomes a dead letter as a whole, and is answered with 400, after which
-clients drop it; so does one of more than 500,000 records, or whose events together are longer than the bodies of all
-requests may be (`max_content_length`), with 413. While the journal is full the answer is 429, and clients try again.
+clients drop it; so does one with more than 500,000 records, or with events that are longer in all than the limit for
+the bodies of all requests (`max_content_length`), which is answered with 413. While the journal is full the answer is
+429, and clients try again.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ingestd.plugins.registry import BuildContext, LegacyOption, plugin, require
 class Options:
     """Options of the input ``pipeline``."""
 
-    address: str = required("Name by which outputs `pipeline` of other pipelines send to this one; each has one input.")
+    address: str = required("Address that `pipeline` outputs of other pipelines send to; each address has one input.")
 
 
 class PipelineInput:

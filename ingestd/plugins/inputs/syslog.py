@@ -10,11 +10,11 @@ Fields: `priority`, `facility`, `severity` and their labels, `timestamp`, `logso
 `[log][syslog][severity][code]`, `[log][syslog][severity][name]`, `timestamp`, `[host][hostname]`, `[process][name]`,
 `[process][pid]`, `[log][syslog][msgid]`, `[log][syslog][structured_data]`, `[log][syslog][version]` and `[host][ip]`.
 `message` has the rest of the text. Other messages get the tag `_grokparsefailure_sysloginput` and keep their text; a
-priority in front counts, else it is 13.
+priority at their start is used, else it is 13.
 
-TCP: nothing is lost if a process is killed, as with the input `tcp`; with TLS (`ssl_enabled`, which is about TCP
-alone), the last messages of each client are. UDP: as with the input `udp`. Programs that write to `path` wait while
-its queue is full (`net.unix.max_dgram_qlen`).
+TCP: nothing is lost if a process is killed, as with the input `tcp`; with TLS (`ssl_enabled`, for TCP only), the last
+messages of each client are lost. UDP: as with the input `udp`. Programs that write to `path` wait while its queue is
+full (`net.unix.max_dgram_qlen`).
 """
 
 from __future__ import annotations

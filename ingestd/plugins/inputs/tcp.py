@@ -9,11 +9,11 @@ finds the rest in it. A line stays there until it is complete, if there is room:
 value of `net.ipv4.tcp_rmem`, which is 3 MB by default. The start of a longer line (`max_line_bytes` allows none) is
 lost if the process is killed before the line is complete.
 
-Clients that send something else than lines are recognised by their first bytes.
+Clients that send something other than lines are recognised by their first bytes.
 
 With TLS (``ssl_enabled``), a line is decrypted before it can be stored, and the connection ends with the process that
 reads it. At a stop, a reload or an upgrade, a client sees the end of the stream; what it sends until it closes is taken
-in, but one that never looks is disconnected after two seconds. If a worker is killed, what it has decrypted and not
+in, but one that never checks is disconnected after two seconds. If a worker is killed, what it has decrypted and not
 stored yet is lost: the last lines of each client, as the client cannot know that they did not arrive. Inputs whose
 clients wait for an acknowledgement lose nothing then. Certificates can be replaced while the daemon runs: new
 connections use the new files.

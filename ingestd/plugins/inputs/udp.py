@@ -29,9 +29,10 @@ class Options:
 
     port: int = required("Port to receive on; 0 takes a free one.")
     host: str = option("0.0.0.0", "Address to receive on.")  # noqa: S104 -- Logstash's default
-    buffer_size: int = option(65536, "Bytes of the largest datagram; of larger ones the rest is cut off.")
+    buffer_size: int = option(65536, "Maximum size of a datagram in bytes; larger ones are cut off.")
     receive_buffer_bytes: int = option(
-        0, "How much the kernel is asked to keep of what was not read; it limits that to `net.core.rmem_max`. 0: 32 MB."
+        0,
+        "Size of the socket's receive buffer to ask the kernel for, which limits it to `net.core.rmem_max`. 0: 32 MB.",
     )
     queue_size: int = option(2000, f"Maximum number of datagrams to read before they are stored, up to {MAX_BATCH}.")
     workers: int = option(2, "For compatibility with Logstash; one worker process reads a socket.")

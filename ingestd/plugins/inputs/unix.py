@@ -34,8 +34,8 @@ class Options:
 
 
 _LEGACY = {
-    "force_unlink": ignored("the file of a socket that nobody listens on is always replaced, that of others never"),
-    "socket_not_present_retry_interval_seconds": ignored("it is for the mode client"),
+    "force_unlink": ignored("the file of a socket that nobody listens on is always replaced, any other never"),
+    "socket_not_present_retry_interval_seconds": ignored("it applies to the mode client only"),
 }
 
 

@@ -23,12 +23,12 @@ class Options:
     action: Template = option(
         Template(""),
         "`create`, `index`, `update` or `delete`; may hold %{field}. Default: create, but index where document_id is "
-        "given. Requests with updates and deletes are sent one after the other, so that their order stays.",
+        "given. Requests with updates and deletes are sent one at a time, which keeps their order.",
     )
     document_id: Template = option(
         Template(""),
-        "Id of the document; may hold %{field}. Default: an id of our own. An event that lacks such a field becomes a "
-        "dead letter.",
+        "Id of the document; may hold %{field}. Default: the id of the event. An event that lacks such a field becomes "
+        "a dead letter.",
     )
     routing: Template = option(Template(""), "Routing of the document; may hold %{field}.")
     pipeline: Template = option(Template(""), "Ingest pipeline of the server; may hold %{field}.")
@@ -45,17 +45,19 @@ class Options:
         "update: a script, instead of the event's fields. An event may be sent again after a crash, so the script "
         "should give the same result if it runs twice.",
     )
-    script_type: str = option("inline", "`indexed`: `script` is the id of a stored one.", choices=("inline", "indexed"))
+    script_type: str = option(
+        "inline", "`indexed`: `script` is the id of a stored script.", choices=("inline", "indexed")
+    )
     script_lang: str = option("painless", "Language of an inline script.")
     script_var_name: str = option("event", "Name of the event in the parameters of the script.")
-    scripted_upsert: bool = option(False, "update: the script creates the document too.")
+    scripted_upsert: bool = option(False, "update: the script also creates the document.")
     retry_on_conflict: int = option(1, "update: how often the server tries again after a conflict.")
     user: str = option("", "User name.")
     password: str = option("", "Password.")
-    cloud_auth: str = option("", "user:password, another spelling of the two.")
+    cloud_auth: str = option("", "user:password, instead of the two options.")
     api_key: str = option("", "id:key, or the same in base64.")
-    cloud_id: str = option("", "Names an Elastic Cloud deployment, instead of hosts.")
-    path: str = option("", "Goes before the path of every request.")
+    cloud_id: str = option("", "Id of an Elastic Cloud deployment, instead of hosts.")
+    path: str = option("", "Prefix for the path of every request.")
     bulk_path: str = option("", "Path of the bulk requests, if it is not /_bulk.")
     parameters: dict[str, str] = option({}, "Query parameters of every request.")
     custom_headers: dict[str, str] = option({}, "Headers of every request.")
@@ -65,30 +67,34 @@ class Options:
         -1, "gzip level of bulk bodies, 0 to 9; -1: 1, but 0 if every host is this machine."
     )
     ssl_enabled: bool | None = option(None, "Use https for hosts without a scheme.")
-    ssl_verification_mode: str = option("full", "`none` believes whoever answers.", choices=("full", "none"))
-    ssl_certificate_authorities: list[str] = option([], "PEM files to trust; default: the system's.")
-    ssl_certificate: str = option("", "PEM file that proves who we are.")
-    ssl_key: str = option("", "PEM file with its key.")
+    ssl_verification_mode: str = option("full", "`none` skips the check of the certificate.", choices=("full", "none"))
+    ssl_certificate_authorities: list[str] = option(
+        [], "PEM files of trusted certificate authorities; default: the system's."
+    )
+    ssl_certificate: str = option("", "PEM file with the client certificate.")
+    ssl_key: str = option("", "PEM file with the key of the client certificate.")
     ssl_supported_protocols: list[str] = option(
         [], "TLS versions to use; default: those of the system.", choices=("TLSv1.1", "TLSv1.2", "TLSv1.3")
     )
     sniffing: bool = option(False, "Also use the other nodes of the cluster, at the addresses that it names.")
-    sniffing_delay: float = option(5, "Seconds between two questions for them.")
-    sniffing_path: str = option("", "Path of the question; default: /_nodes/http.")
+    sniffing_delay: float = option(5, "Seconds between two requests for these nodes.")
+    sniffing_path: str = option("", "Path of these requests; default: /_nodes/http.")
     pool_max_per_route: int = option(100, "Connections to one node.")
     pool_max: int = option(1000, "Connections in use at a time, to all nodes together.")
     healthcheck_path: str = option(
         "",
-        "Path of a HEAD request: a node that failed is used again once it answers that with success. By default it is"
-        " used again after a while, up to 30 seconds.",
+        "Path of a HEAD request: a node that failed is used again once it answers this successfully. By default it is "
+        "used again after a while, up to 30 seconds.",
     )
-    absolute_healthcheck_path: bool = option(False, "The path of `hosts` or `path` is not a prefix of it.")
+    absolute_healthcheck_path: bool = option(
+        False, "Use `healthcheck_path` as it is, without the path of `hosts` or `path` as a prefix."
+    )
     resurrect_delay: float = option(5, "Seconds between two of these requests.")
-    manage_template: bool = option(True, "Install an index template at the first contact; never for data streams.")
-    template: str = option("", "JSON file with a template of your own.")
+    manage_template: bool = option(True, "Install an index template on the first connection; never for data streams.")
+    template: str = option("", "JSON file with your own template.")
     template_name: str = option("", "Name of the template; default: ingestd, with ILM the alias.")
     document_type: str = option("", "Mapping type with Elasticsearch 6, ignored by newer servers; default: doc.")
-    template_overwrite: bool = option(False, "Replace a template of that name, whoever made it.")
+    template_overwrite: bool = option(False, "Replace an existing template of that name, whoever created it.")
     retry_initial_interval: float = option(2, "Seconds before the first retry; doubled each time.")
     retry_max_interval: float = option(64, "Maximum seconds between two retries.")
     ilm_enabled: str = option(
@@ -97,9 +103,9 @@ class Options:
         "alias is given.",
         choices=("true", "false", "auto"),
     )
-    ilm_rollover_alias: str = option("", "The alias; `index` then counts for nothing. Default with ILM: logstash.")
+    ilm_rollover_alias: str = option("", "The alias; `index` is then ignored. Default with ILM: logstash.")
     ilm_pattern: str = option("{now/d}-000001", "What follows the alias and `-` in the name of its first index.")
-    ilm_policy: str = option("logstash-policy", "The policy; one of this name is made if it is Logstash's.")
+    ilm_policy: str = option("logstash-policy", "The policy; Logstash's default policy is created if it is missing.")
     data_stream: str = option(
         "false",
         "`true`: write to data streams; `auto` is false: days are indices here.",
@@ -110,7 +116,9 @@ class Options:
     )
     data_stream_dataset: str = option("generic", "Second part of the name.")
     data_stream_namespace: str = option("default", "Third part of the name.")
-    data_stream_auto_routing: bool = option(True, "Fields `[data_stream][type]` ... of an event take their places.")
+    data_stream_auto_routing: bool = option(
+        True, "Fields `[data_stream][type]` ... of an event take precedence over these options."
+    )
     data_stream_sync_fields: bool = option(True, "Set those fields in the documents to the parts of the name.")
 
     @property

@@ -30,8 +30,8 @@ class Options:
         "Folders below `prefix` by the time of the event, in UTC; not used if `prefix` has a date. Empty: none.",
     )
     region: str = option("us-east-1", "Region of the bucket.")
-    endpoint: str = option("", "URL of another S3 server than Amazon's, such as `https://minio.example.org:9000`.")
-    access_key_id: str = option("", "Access key; default: as AWS's tools find it, see docs/s3.md.")
+    endpoint: str = option("", "URL of an S3 server other than Amazon's, such as `https://minio.example.org:9000`.")
+    access_key_id: str = option("", "Access key; default: found as by AWS's tools, see docs/s3.md.")
     secret_access_key: str = option("", "Secret access key.")
     session_token: str = option("", "Session token of temporary credentials.")
     additional_settings: dict[str, str] = option(
@@ -53,10 +53,10 @@ class Options:
         "", "Where events are kept until they are uploaded; default: `s3` in the data folder."
     )
     max_local_bytes: int = option(
-        1 << 30, "Maximum bytes kept on this machine, for each worker; then events wait in the journal."
+        1 << 30, "Maximum bytes that each worker keeps on this machine; beyond that, events wait in the journal."
     )
-    upload_workers_count: int = option(2, "Uploads at a time, for each worker.")
-    upload_multipart_threshold: int = option(15 << 20, "Bytes from which on an object is uploaded in parts.")
+    upload_workers_count: int = option(2, "Concurrent uploads of each worker.")
+    upload_multipart_threshold: int = option(15 << 20, "Size in bytes from which an object is uploaded in parts.")
     validate_credentials_on_root_bucket: bool = option(
         True, "Write a test object at the start, in the fixed part of `prefix`, so that a mistake shows at once."
     )
@@ -94,14 +94,14 @@ class Options:
 
 
 LEGACY = {
-    "restore": ignored("what a crash left is always uploaded"),
+    "restore": ignored("what a crash leaves behind is always uploaded"),
     "upload_queue_size": ignored("max_local_bytes bounds what waits"),
     "retry_count": ignored("uploads are tried again until they succeed"),
     "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to a minute"),
     "signature_version": ignored("requests are signed with version 4"),
-    "tags": ignored("they are not part of the names of objects"),
+    "tags": ignored("names of objects do not contain them"),
     "use_aws_bundled_ca": ignored("the certificate authorities of the system are trusted"),
-    "use_ssl": ignored("the URL in endpoint says it"),
+    "use_ssl": ignored("the URL in endpoint decides"),
     "aws_credentials_file": refused("set access_key_id and secret_access_key, or use ~/.aws/credentials"),
     "role_arn": refused("give the role to the machine or container, or set AWS_ROLE_ARN with a web identity"),
     "role_session_name": refused("it belongs to role_arn"),

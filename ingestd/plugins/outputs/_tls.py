@@ -20,9 +20,11 @@ from ingestd.plugins.registry import LegacyOption, OptionError, option, replaced
 class ClientTlsOptions:
     """Options of the TLS of a client."""
 
-    ssl_certificate_authorities: list[str] = option([], "PEM files to trust; default: the system's.")
-    ssl_verification_mode: str = option("full", "`none` believes whoever answers.", choices=("full", "none"))
-    ssl_certificate: str | None = option(None, "PEM file with the certificate that proves who we are, and its chain.")
+    ssl_certificate_authorities: list[str] = option(
+        [], "PEM files of trusted certificate authorities; default: the system's."
+    )
+    ssl_verification_mode: str = option("full", "`none` skips the check of the certificate.", choices=("full", "none"))
+    ssl_certificate: str | None = option(None, "PEM file with the client certificate and its chain.")
     ssl_key: str | None = option(None, "PEM file with its private key.")
     ssl_key_passphrase: str | None = option(None, "Passphrase of the private key, if it is encrypted.")
     ssl_supported_protocols: list[str] = option(

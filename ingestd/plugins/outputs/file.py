@@ -3,8 +3,8 @@
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-file. Events whose name
 lies outside of the fixed part of ``path`` go to ``filename_failure`` in that folder, as in Logstash.
 
-Events may be there twice after a kill. One that was cut by the kill is a line of its own, and is there once more; with
-``gzip``, what follows in the file cannot be unpacked then.
+After a kill, events may appear twice. One that the kill cut off stays as a line of its own and is written again; with
+``gzip``, what follows it in the file cannot be decompressed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Options:
     dir_mode: int = option(-1, "Permissions of new folders, as in `0750`; -1: the system's default.")
     file_mode: int = option(-1, "Permissions of new files, as in `0640`; -1: the system's default.")
     filename_failure: str = option("_filepath_failures", "File for events whose name leaves the folder.")
-    create_if_deleted: bool = option(True, "Make a file again that was removed while it was open.")
+    create_if_deleted: bool = option(True, "Recreate a file that was removed while it was open.")
     flush_interval: int = option(2, "Accepted for compatibility with Logstash: every batch is written at once.")
 
 

@@ -2,9 +2,9 @@
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-http. Unlike there, a request with many
 events (`json_batch`, `json_lines`) may have their fields in its URL and headers; and a request is sent again until the
-server takes it. What the server refuses becomes a dead letter with the server's answer; of a request with many events
-only those that are refused alone do. The answers 401, 403, 407 and redirects say that the config is wrong: events wait
-until it is not. Events are in order only with `pool_max => 1`.
+server takes it. What the server refuses becomes a dead letter with the server's answer; of a request with many events,
+only those that are refused when sent alone do. The answers 401, 403, 407 and redirects mean that the config is wrong:
+events wait until it is fixed. Events are in order only with `pool_max => 1`.
 
 Events whose answer was lost are sent again, so a server may get them twice. Each request has a header
 `Idempotency-Key`, which is the same when it is sent again, and by which the input `http` recognises it.
@@ -87,21 +87,21 @@ class Options(ClientTlsOptions):
     retryable_codes: list[int] = option(
         [429, 500, 502, 503, 504], "Statuses after which a request is sent again until the server takes it."
     )
-    ignorable_codes: list[int] = option([], "Statuses beside 2xx that count as success.")
+    ignorable_codes: list[int] = option([], "Statuses besides 2xx that count as success.")
     retry_failed: bool = option(
         True, "Send again until it succeeds; false: after `automatic_retries` the events become dead letters."
     )
     automatic_retries: int = option(
-        1, "With `retry_failed => false`: how often a request is sent again that got no answer."
+        1, "With `retry_failed => false`: how often to send a request again that got no answer."
     )
     user: str = option("", "User name.")
     password: str = option("", "Password.")
     http_compression: bool = option(False, "Compress bodies with gzip.")
     request_timeout: float = option(60, "Seconds for a request.")
     connect_timeout: float = option(10, "Seconds to connect.")
-    socket_timeout: float = option(10, "Seconds without a byte of the answer.")
-    pool_max: int = option(50, "Requests at a time.")
-    keepalive: bool = option(True, "Use connections again.")
+    socket_timeout: float = option(10, "Seconds without any data of the response.")
+    pool_max: int = option(50, "Number of concurrent requests.")
+    keepalive: bool = option(True, "Reuse connections.")
     cookies: bool = option(True, "Keep cookies, and send them.")
     proxy: str = option("", "URL of an HTTP proxy.")
 
@@ -238,10 +238,10 @@ _LEGACY = CLIENT_TLS_LEGACY | {
     "client_key": replaced("ssl_key"),
     "keystore_type": CLIENT_TLS_LEGACY["keystore"],
     **dict.fromkeys(("truststore", "truststore_password", "truststore_type"), CLIENT_TLS_LEGACY["ssl_truststore_path"]),
-    "follow_redirects": ignored("a redirect is an answer that says where to send requests; events wait"),
+    "follow_redirects": ignored("a redirect shows where to send requests instead; events wait"),
     "retry_non_idempotent": ignored("every request is sent again until the server takes it"),
     "validate_after_inactivity": ignored("a request over a connection that was closed is sent again"),
-    "pool_max_per_route": ignored("pool_max says how many requests there are at a time"),
+    "pool_max_per_route": ignored("pool_max limits the number of concurrent requests"),
 }
 
 

@@ -48,9 +48,11 @@ class Options(KafkaOptions):
     message_key: Template | None = option(
         None, "The key, such as `%{host}`: records with the same key keep their order."
     )
-    message_headers: dict[str, str] = option({}, "Headers of each record, as they are.")
+    message_headers: dict[str, str] = option({}, "Fixed headers of each record.")
     acks: str = option(
-        "all", "Which replicas must have a record: `all`, the leader (`1`), none (`0`).", choices=("0", "1", "all")
+        "all",
+        "Which replicas must have a record: `all`, only the leader (`1`), or none (`0`).",
+        choices=("0", "1", "all"),
     )
     compression_type: str = option(
         "none", "How batches are compressed.", choices=("none", "gzip", "snappy", "lz4", "zstd")
@@ -62,7 +64,7 @@ class Options(KafkaOptions):
     buffer_memory: int = option(33_554_432, "Bytes of records that may wait in the client.")
     max_request_size: int = option(1_048_576, "Bytes of the largest record; larger ones become dead letters.")
     partitioner: str = option(
-        "default", "How records without a key are spread.", choices=("default", "round_robin", "uniform_sticky")
+        "default", "How records without a key are distributed.", choices=("default", "round_robin", "uniform_sticky")
     )
 
     def producer_config(self) -> dict[str, Any]:
@@ -257,8 +259,8 @@ def _touches(opts: Options) -> Touch:
 _SERIALIZER = "org.apache.kafka.common.serialization.StringSerializer"
 _LEGACY = LEGACY | {
     "retries": ignored("records are sent again until Kafka takes them"),
-    "key_serializer": ignored(f"keys are text, as of {_SERIALIZER}"),
-    "value_serializer": ignored(f"values are what the codec writes, as of {_SERIALIZER}"),
+    "key_serializer": ignored(f"keys are text, as with {_SERIALIZER}"),
+    "value_serializer": ignored(f"values are what the codec writes, as with {_SERIALIZER}"),
     "block_on_buffer_full": ignored("events wait in the journal"),
     "timeout_ms": ignored("events wait in the journal"),
     "metadata_fetch_timeout_ms": ignored("events wait in the journal"),

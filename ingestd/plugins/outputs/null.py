@@ -1,4 +1,4 @@
-"""``null``: events go nowhere, and count as delivered.
+"""``null``: discards events, which count as delivered.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-null.
 """

@@ -1,6 +1,6 @@
-"""``opensearch``: the output elasticsearch under the name, and with the options, of Logstash's output opensearch.
+"""``opensearch``: the output elasticsearch under the name and with the options of Logstash's output opensearch.
 
-Follows https://docs.opensearch.org/latest/tools/logstash/ship-to-opensearch/. Which server it is, is found out.
+Follows https://docs.opensearch.org/latest/tools/logstash/ship-to-opensearch/. The kind of server is detected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from ingestd.plugins.registry import BuildContext, option, plugin
 class Options(ElasticsearchOptions):
     """Options of the output ``opensearch``."""
 
-    auth_type: dict[str, str] = option({}, "`type => basic` with `user` and `password`, which may stand alone as well.")
+    auth_type: dict[str, str] = option(
+        {}, "`type => basic` with `user` and `password`, which may also be given as options of their own."
+    )
 
     def with_login(self) -> Options:
         """Return the options with the user and password of ``auth_type`` in those of their own."""

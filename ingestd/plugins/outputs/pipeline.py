@@ -22,7 +22,7 @@ from ingestd.plugins.registry import BuildContext, OptionError, Touch, option, p
 class Options:
     """Options of the output ``pipeline``."""
 
-    send_to: list[str] = required("Addresses of the inputs `pipeline` that get a copy of every event.")
+    send_to: list[str] = required("Addresses of the `pipeline` inputs that get a copy of every event.")
     ensure_delivery: bool = option(
         True,
         "For compatibility with Logstash. Events are never discarded: the pipelines of a process start and end"

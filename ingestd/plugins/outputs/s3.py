@@ -5,9 +5,9 @@ JSON lines, or rows of Parquet, in folders by their own times, and objects are n
 when they were started: ``logs/2026/11/22/10/main-w0-20261122T101500Z-9f86d081884c7d65.ndjson.gz``.
 
 An event counts as delivered once it is on the disk in ``temporary_directory``, synced; it leaves the disk once its
-object is in the bucket. What a killed process has left there is uploaded by the next one, or by another worker,
-under the same names: nothing is lost, and nothing is there twice. While S3 takes nothing, up to ``max_local_bytes`` are
-kept there; then events wait in the journal.
+object is in the bucket. What a killed process has left there is uploaded by the next one, or by another worker, under
+the same names: nothing is lost or duplicated. While S3 is unavailable, up to ``max_local_bytes`` are kept there; then
+events wait in the journal.
 """
 
 from __future__ import annotations

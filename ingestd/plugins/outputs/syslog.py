@@ -2,8 +2,8 @@ r"""``syslog``: events as messages to a syslog server, over UDP, TCP or TLS.
 
 Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-syslog. Over TCP and TLS each message
 ends with a line feed. What the outputs `tcp` and `udp` say about delivery holds here as well: over UDP events may be
-lost on the way, and after a cut of a connection messages may come twice. A line end inside a message becomes `\n`,
-and NUL `\0`: either may end a message for the server.
+lost on the way, and after a broken connection messages may arrive twice. A line end inside a message becomes `\n`, and
+NUL `\0`: either may end a message for the server.
 
 Unlike in Logstash:
 
@@ -67,14 +67,14 @@ class Options(ClientTlsOptions):
     sourcehost: Template = option(Template("%{host}"), "The host in the message; may hold %{field}.")
     appname: Template = option(Template("LOGSTASH"), "The program; may hold %{field}.")
     procid: Template = option(Template(NIL), "The program's process id; may hold %{field}.")
-    msgid: Template = option(Template(NIL), "With RFC 5424: what kind of message it is; may hold %{field}.")
+    msgid: Template = option(Template(NIL), "With RFC 5424: the kind of message; may hold %{field}.")
     structured_data: Template | None = option(
         None, 'With RFC 5424: its elements, such as `[shop@32473 user="%{user}"]`; may hold %{field}.'
     )
     message: Template = option(
         Template("%{message}"), "The text of the message; not used if the codec is not `plain`, or has a `format`."
     )
-    ssl_crl_path: str | None = option(None, "PEM file of certificates that are revoked (CRL), of each authority.")
+    ssl_crl_path: str | None = option(None, "PEM file with the list of revoked certificates (CRL) of each authority.")
     ssl_crl_check: list[str] = option(
         [], "`chain`: check all certificates for revocation. Empty: only the server's.", choices=("chain",)
     )

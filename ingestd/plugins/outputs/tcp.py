@@ -5,10 +5,10 @@ Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-t
 
 TCP acknowledges to the kernel, not to the program. A batch counts as delivered once the server's kernel has
 acknowledged every byte of it and the connection is still open; so nothing is lost in the buffers of this machine or on
-the way. What the server's kernel had, but its program had not read when it ended, is lost. After a cut the whole batch
-is sent again over a new connection, so the server may get up to a batch twice, and the line that the cut went through
-ends early. A server that must not lose events needs a protocol that acknowledges them, such as that of the outputs
-`http` and `kafka`.
+the way. What the server's kernel had, but its program had not read when it ended, is lost. After a broken connection
+the whole batch is sent again over a new one, so the server may get up to a batch twice, and the line at the break ends
+early. A server that must not lose events needs a protocol that acknowledges them, such as that of the outputs `http`
+and `kafka`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Options(ClientTlsOptions):
 
     host: str = required("The server's name or address.")
     port: int = required("Its port.")
-    mode: str = option("client", "`client` connects to the server; `server` is not offered.")
+    mode: str = option("client", "`client` connects to the server; `server` is not supported.")
     reconnect_interval: float = option(10, "Seconds between two attempts to connect.")
     ssl_enabled: bool = option(False, "Use TLS.")
 
@@ -66,7 +66,7 @@ class TcpOutput:
 
 _LEGACY = CLIENT_TLS_LEGACY | {
     "ssl_enable": replaced("ssl_enabled"),
-    "ssl_client_authentication": ignored("it is about the mode server"),
+    "ssl_client_authentication": ignored("it applies to the mode server only"),
 }
 
 

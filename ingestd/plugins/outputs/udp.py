@@ -1,7 +1,7 @@
 """``udp``: events as datagrams.
 
-Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-udp. Nobody acknowledges a datagram: it
-counts as delivered when this machine has sent it, and is lost if the network or a full buffer of the server loses it.
+Follows https://www.elastic.co/docs/reference/logstash/plugins/plugins-outputs-udp. Datagrams are not acknowledged: one
+counts as delivered when this machine has sent it, and is lost if the network or a full buffer of the server drops it.
 Unlike in Logstash, events wait while they cannot be sent at all: without a route, with a name that cannot be resolved,
 and, unless `port` holds a field, while the server's machine answers that nothing listens there, as it does while the
 server restarts. Then the last events, up to 256 KiB, are sent again, so some may come twice. An event that is too long
