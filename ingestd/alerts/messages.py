@@ -29,7 +29,7 @@ def sentence(rule: Rule, value: float | None, problems: int = 0) -> str:
     measured = {
         "count": counted(int(value), "event"),
         "rate": f"{value:.6g} events/s",
-        "change": f"{value:.6g} times the events of the {window} before",
+        "change": f"{value:.6g} times as many events as before",
     }.get(rule.type, f"{rule.metric} is {value:.6g}")
     side = ("more than" if rule.above else "less than") if rule.breaches(value) else "bound"
     return f"{measured} in {window}, {side} {rule.bound:g}"

@@ -69,8 +69,12 @@ def describe(rule: Rule) -> str:
         return f"no event in {window}"
     if rule.type == "new_problem":
         return f"a new problem in {window}"
-    what = {"count": "events", "rate": "events/s", "change": "events, compared with before,"}.get(rule.type)
-    return f"{what or rule.metric} in {window} {'>' if rule.above else '<'} {rule.bound:g}"
+    what = {
+        "count": f"events in {window}",
+        "rate": f"events/s in {window}",
+        "change": f"ratio of events in {window} to those before",
+    }.get(rule.type, f"{rule.metric} in {window}")
+    return f"{what} {'>' if rule.above else '<'} {rule.bound:g}"
 
 
 def try_channels(

@@ -46,7 +46,7 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {  # id: request, status, part of 
     "long_url": (get("/?" + "x" * MAX_URL_BYTES), 414, "131,072"),
     "very_long_url": (get("/?" + "x" * (1 << 20)), 414, "131,072"),
     "long_url_signed_out": (get("/?" + "x" * MAX_URL_BYTES, end=END), 414, "make the query shorter"),
-    "long_query": (get("/api/search?q=" + "%EA%B0%80" * 10_001), 400, "10,001 characters; it may have 10,000"),
+    "long_query": (get("/api/search?q=" + "%EA%B0%80" * 10_001), 400, "10,001 characters; the limit is 10,000"),
     "long_cursor": (get("/api/search?after=" + "x" * 5000), 400, "after has 5,000 characters, and at most 4,096"),
     "long_header": (get("/health/live", b"Cookie: " + b"x" * 9000 + b"\r\n"), 431, "8,190"),
     "many_headers": (get("/health/live", b"X: y\r\n" * 200), 400, "Too many headers"),

@@ -253,7 +253,7 @@ ERRORS: dict[str, tuple[str, int, int, str]] = {  # text, column, length, part o
     "too_many_brackets": ("(" * 51, 51, 1, "more than 50 nested brackets"),
     "too_many_words": ('"' + "a " * 201 + '"', 1, 404, "too many words"),
     "too_many_ideographs": ("東" * 201, 1, 201, "too many words"),
-    "too_many_terms": ("a " * 600, 401, 1, "too many terms: it may have 200"),
+    "too_many_terms": ("a " * 600, 401, 1, "too many terms; the limit is 200"),
     "too_many_values": ("n:1 " * 199 + "a b", 799, 1, "too many terms"),
     "too_many_operands": ("a OR " * 300 + "a", 1001, 1, "too many terms"),
     "too_deep": ("NOT " * 30 + "a", 105, 17, "more than 25 nested conditions"),

@@ -12,9 +12,9 @@ _RANGE = "as in [400 TO 499], or [400 TO *]"
 _TIME = "as in 2026-11-22, 2026-11-22T10:05 or 2026-11-22T19:05:00+09:00; without an offset it is UTC"
 
 TEXTS: Mapping[str, tuple[str, str]] = {
-    "too_long": ("the query has {size} characters; it may have {limit}", "make it shorter"),
-    "too_many_terms": ("the query has too many terms: it may have {limit}", ""),
-    "too_many_words": ("too many words: a phrase or value may have {limit}", ""),
+    "too_long": ("the query has {size} characters; the limit is {limit}", "make it shorter"),
+    "too_many_terms": ("the query has too many terms; the limit is {limit}", ""),
+    "too_many_words": ("too many words: a phrase or value may have at most {limit}", ""),
     "too_many_brackets": ("more than {limit} nested brackets", ""),
     "too_many_conditions": ("more than {limit} nested conditions", ""),
     "bracket_not_closed": ("this bracket is not closed", "add a )"),
@@ -40,7 +40,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "field_in_field": ("a field inside the field {field}", _QUOTE_IT),
     "field_wildcard": ("a field name cannot contain wildcards", "write \\* for a literal *"),
     "field_brackets": ("the brackets of this field do not match", "write [a][b], or a.b"),
-    "field_depth": ("a field may have {limit} levels, and this one has {depth}", ""),
+    "field_depth": ("a field may have at most {limit} levels, and this one has {depth}", ""),
     "exists": ("_exists_ takes a single field name", "as in _exists_:user"),
     "no_word": ("this contains no word to search for", "only words are searched, not the punctuation between"),
     "wildcard_alone": ("a wildcard must be part of a single word", "put it next to a letter"),

@@ -125,8 +125,8 @@ KINDS: dict[str, tuple[dict[str, str], dict[str, object], tuple[str, str], tuple
     "change": (
         {"bound": "3", "minimum": "2"},
         {"above": 3, "minimum": 2},
-        ("events in 1 h, compared with before, > 3", "1시간 동안 이벤트 수의 직전 기간 대비 배수 3 초과"),
-        ("3 times the events of the period before in 1 h, bound 3", "1시간 동안 이벤트 수가 직전 기간의 3배(기준값 3)"),
+        ("ratio of events in 1 h to those before > 3", "1시간 동안 이벤트 수의 직전 기간 대비 배수 3 초과"),
+        ("3 times as many events as before in 1 h, bound 3", "1시간 동안 이벤트 수가 직전 기간의 3배(기준값 3)"),
     ),
     "metric": (
         {"metric": "p95:duration_ms", "bound": "800"},

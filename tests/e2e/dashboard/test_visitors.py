@@ -55,7 +55,7 @@ LANGUAGES: dict[str, Any] = {  # language: what the tests look for
         "tips": ["South Korea: 11 visitors, 78 requests, 50%", "Poland: 0",
                  "Busan: 6 visitors, 18 requests, 55%", "Jeju: 0"],
         "city": "Busan: 6 visitors, 18 requests, 55%",
-        "missing": ["No database of locations is installed", "The events have no addresses of visitors",
+        "missing": ["No location database is installed", "The events have no visitor addresses",
                     "No address in this time range is in the database",
                     "The installed database has no provinces and cities"],
     },
