@@ -230,7 +230,7 @@ def _client(beats_port: int) -> Recipe:
 def _logging(servers: tuple[str, ...]) -> str:
     comments = {
         "runserver": "The access log of `manage.py runserver`.",
-        "gunicorn": "The access log of gunicorn; it needs the option --access-logfile -, too.",
+        "gunicorn": "The access log of gunicorn; it also needs the option --access-logfile -.",
         "uvicorn": "The access log of uvicorn.",
     }
     django = [_ENTRY.format(logger="django")]
