@@ -184,7 +184,7 @@ def test_what_came_before_and_the_way_into_logs(daemon: Daemon, visit: Open) -> 
 def test_what_happened_around_a_match_has_it_marked(daemon: Daemon, visit: Open) -> None:
     page = visit(daemon.url, f"q=refused&{PERIOD}")
     page.rows.first.locator(".open").click()
-    page.page.get_by_role("button", name="What happened around it").click()
+    page.page.get_by_role("button", name="Surrounding events").click()
     page.settled()
     expect(page.page.locator("tr.row.centre mark")).to_have_text("refused")
     assert page.rows.count() > 1
