@@ -34,7 +34,7 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
         time: When it started or ended, ISO 8601 in UTC.
         action: What was done, such as ``index.delete`` or ``alert.save``.
         target: To what: an index, a day, the name of an alert.
-        by: Who: ``session`` (signed in at the page), ``token``, ``page`` (no password is set), or ``cli``.
+        by: Who: ``session`` (signed in to the dashboard), ``token``, ``page`` (no password is set), or ``cli``.
         user: The Unix user of a command.
         address: Where the request came from; of a command, where its user is connected from, if that is known.
         outcome: ``started``, ``done`` or ``failed``; the last also if it was interrupted and that is known.

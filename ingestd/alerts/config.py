@@ -129,7 +129,7 @@ def page_rules(found: PageRules, config: AlertsConfig) -> Iterator[tuple[str, Ru
 
     for name, raw in found.rules.items():
         if name in config.rules:
-            yield name, "the settings file has a rule of this name, which counts"
+            yield name, "the settings file has a rule of this name, which takes precedence"
             continue
         try:
             yield name, make_rule(name, parse_rule(raw), config.channels, "page")

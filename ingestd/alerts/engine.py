@@ -191,7 +191,7 @@ class Engine:
         try:
             self._page = self._page_document.load()
         except OSError as error:
-            log.warning("the rules of the page cannot be read", error=error)
+            log.warning("the rules from the dashboard cannot be read", error=error)
             return
         self._page_version = version
         rules, self._unusable = dict(self.config.rules), {}
@@ -382,7 +382,7 @@ class Engine:
                         setattr(content, name, getattr(state, name))
             except OSError as error:
                 if not self._unsaved:
-                    log.error("the state of alerts cannot be saved; they go on", error=error)
+                    log.error("the state of alerts cannot be saved; they keep running", error=error)
                 self._unsaved = str(error)
             else:
                 self._saved, self._unsaved = encoded, ""

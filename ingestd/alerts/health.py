@@ -20,8 +20,8 @@ def channel_problems(outbox: Outbox, sending: Mapping[str, float], now: float) -
         yield f"alerts: the channel {name} has failed {times}: {delivery.error}"
     for name, reasons in outbox.refused().items():
         yield (
-            f"alerts: the last notification of the channel {name} did not reach {listed(reasons)}: mend the address, "
-            f"or take it out of alerts.channels.{name}.recipients"
+            f"alerts: the last notification of the channel {name} did not reach {listed(reasons)}: correct the "
+            f"address, or remove it from alerts.channels.{name}.recipients"
         )
     for name, started in sending.items():
         channel = outbox.config.channels.get(name)

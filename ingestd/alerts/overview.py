@@ -99,7 +99,7 @@ def not_taken(results: Mapping[str, str]) -> str:
     failed = [f"{channel}: {error}" for channel, error in results.items() if error]
     if not failed:
         return ""
-    return f"the test was not taken by {len(failed)} of {len(results)} channels: {'; '.join(failed)}"
+    return f"the test was not accepted by {len(failed)} of {len(results)} channels: {'; '.join(failed)}"
 
 
 def _row(name: str, rule: Rule | str, state: RuleState | None, page: PageRules, now: float) -> dict[str, Any]:

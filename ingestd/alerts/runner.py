@@ -57,7 +57,7 @@ class AlertsRunner:
     def problems(self) -> list[str]:
         """Return what needs attention, in sentences. From any thread."""
         found = self._engine.problems() if self._engine is not None else []
-        return [f"alerts: they failed and are tried again: {self._failure}", *found] if self._failure else found
+        return [f"alerts failed, trying again: {self._failure}", *found] if self._failure else found
 
     def run(self, stop: threading.Event) -> None:
         """Evaluate and send until ``stop`` is set. Blocks."""

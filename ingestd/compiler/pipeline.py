@@ -173,7 +173,7 @@ def inspect(config: Config, context: BuildContext | None = None) -> list[ConfigE
 def _missing_sections(config: Config) -> Iterator[ConfigError]:
     """Yield a warning if a config has inputs, and no output that would get their events."""
     if config.inputs and not config.outputs:
-        text = "the config has no output, so the events of its inputs are thrown away"
+        text = "the config has no output, so the events of its inputs are discarded"
         hint = "add output { store { } }, or output { elasticsearch { hosts => [...] } }"
         yield ConfigError(text, config.inputs[0].span, hint, "warning")
 

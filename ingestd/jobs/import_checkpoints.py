@@ -75,7 +75,7 @@ class ImportCheckpoints:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Load the checkpoints and keep other processes from them. Raises ImportBusyError, OSError."""
-        busy = ImportBusyError("another import runs on this data folder; wait for its end")
+        busy = ImportBusyError("another import is running on this data folder; wait until it ends")
         with locked_file(self._folder / _LOCK, busy):
             for path in sorted(self._folder.glob(f"*-{self._destination}.json")):
                 with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # a damaged one counts as missing

@@ -89,7 +89,7 @@ class KeepOldDays(Generic[P]):
             try:
                 await asyncio.to_thread(self._mark, index)
             except Exception as error:  # noqa: BLE001 -- the events are stored: no error may say that they are not
-                text = "an old index could not be marked to stay: retention deletes it as any other"
+                text = "an old index could not be marked to stay: retention deletes it like any other"
                 log.warning(text, index=index, error=error)
         return tallies
 

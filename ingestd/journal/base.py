@@ -87,7 +87,7 @@ REPAIRS = {
     "unreadable": "a journal file cannot be read and was set aside",
     "positions": "the positions of the outputs cannot be read, they start again at the oldest record",
     "copied": "the positions of the outputs cannot be read, their copy is used",
-    "beyond": "the position of an output was beyond the end of the journal, it goes on at the end",
+    "beyond": "the position of an output was beyond the end of the journal, it continues at the end",
 }
 """The kinds of ``Repair``."""
 

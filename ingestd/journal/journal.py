@@ -224,7 +224,7 @@ class Journal:
         with self._mutex:
             least = min((commit.position.offset for commit in self._commits.values()), default=self._end.offset)
         if least < self._unsafe_until:
-            text = "could not be synced before, and what outputs have yet to deliver of then may not be on the disk"
+            text = "could not be synced before, and events from then that are not delivered yet may not be on the disk"
             raise JournalError(f"the journal {self._folder} {text}")
 
     def _sync_files(self, positions: PositionsFile | None = None) -> None:

@@ -16,7 +16,10 @@ from fnmatch import fnmatchcase
 from ingestd.stores.base import IndexInfo
 from ingestd.units import counted, format_duration, round_size
 
-FUTURE = "its day is yet to come: the clock of a sender is wrong, or the times in its events; it counts for no limit"
+FUTURE = (
+    "its day is yet to come: the clock of a sender is wrong, or the times in its events; "
+    "it does not count towards any limit"
+)
 
 
 @dataclass(frozen=True, slots=True)

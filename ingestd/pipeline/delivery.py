@@ -362,7 +362,7 @@ class Delivery:
                     return self._batches_of(chunks)
                 break
             except JournalError as error:
-                log.error("the journal cannot be read; tried again", pipeline=self._pipeline_id, error=error)
+                log.error("the journal cannot be read; trying again", pipeline=self._pipeline_id, error=error)
                 await asyncio.sleep(RETRY_SECONDS)
         if record.payloads:  # damaged since it was read: the payload is all there is
             await self._try(list(record.payloads), math.inf)

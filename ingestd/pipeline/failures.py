@@ -18,6 +18,6 @@ def report_failures(pipeline_id: str) -> Callable[[Step, Event, Exception], None
     def report(step: Step, event: Event, error: Exception) -> None:
         metrics.EVENTS_FAILED.add(1, pipeline_id, step.plugin_id, step.spec.failure_tag)
         position = f"{step.span.file}:{step.span.line}:{step.span.column}"
-        log.warning("a filter failed; the event goes on", filter=step.plugin_id, config=position, error=repr(error))
+        log.warning("a filter failed; the event continues", filter=step.plugin_id, config=position, error=repr(error))
 
     return report

@@ -29,8 +29,8 @@ class JournalSync:
     ) -> None:
         self._pipeline, self._journal, self._dead_letters = pipeline, journal, dead_letters
         self._group_sync = GroupSync(self._sync_received, tasks)
-        text = "the journal cannot be forced to the disk"
-        self._sync_outage = Outage(log.error, text, log.info, "the journal can be forced to the disk again")
+        text = "the journal cannot be synced to the disk"
+        self._sync_outage = Outage(log.error, text, log.info, "the journal can be synced to the disk again")
         text = "events are not acknowledged, as they may not be on the disk; their senders send them again"
         self._refused_outage = Outage(log.error, text, log.info, "events are acknowledged again")
 

@@ -150,7 +150,7 @@ class RunningPipeline:
             OSError: An input or output cannot be opened; the message says which and why.
         """
         for name, lost in self.journal.consumers([delivery.name for delivery in self.deliveries]).items():
-            text = "an output was taken out of the config with events waiting for it"
+            text = "an output was removed from the config with events waiting for it"
             log.error(text, output=name, events=lost.events)
         for delivery in self.deliveries:
             await delivery.start()
@@ -327,7 +327,7 @@ class RunningPipeline:
                     delivery.read_error = ""
                 except JournalError as error:
                     delivery.read_error = f"the journal cannot be read: {error}"
-                    log.error("the journal cannot be read; tried again", pipeline=self.name, error=error)
+                    log.error("the journal cannot be read; trying again", pipeline=self.name, error=error)
                     await asyncio.sleep(_DISK_RETRY_SECONDS)
                     continue
                 self._report_repairs()

@@ -183,7 +183,7 @@ class Aggregation:
 
     def __post_init__(self) -> None:
         if len(self.terms) > MAX_TERMS:
-            raise AggregationError(f"an aggregation has at most {MAX_TERMS} fields that it is by")
+            raise AggregationError(f"an aggregation has at most {MAX_TERMS} fields to group by")
         if len({terms.field for terms in self.terms}) < len(self.terms):
             raise AggregationError(f"an aggregation cannot be by {self.terms[0].field} twice")
         if len(self.metrics) > MAX_METRICS:

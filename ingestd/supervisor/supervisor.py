@@ -392,7 +392,7 @@ class Supervisor:
             execute_installed(self._acceptor.for_exec())
         except OSError as error:
             self._refuse_upgrade(f"the new code cannot be executed: {error.strerror}")
-            self._results.finish_all(error="it was given up for an upgrade, which failed")
+            self._results.finish_all(error="it was cancelled for an upgrade, which failed")
             with suppress(OSError):  # an address is taken by now: keep the others
                 self._acceptor.listen(self._plan.listeners, self._plan.datagrams)
         self._state = SupervisorState.RUNNING

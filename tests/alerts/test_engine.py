@@ -244,7 +244,7 @@ def test_a_recipient_that_is_refused_is_told_and_the_others_get_nothing_twice(tm
     site.step()
     assert site.left_out == [(), ("ops@test",)]
     (problem,) = site.engine.problems()
-    assert "the last notification of the channel mail did not reach gone@test (550 no): mend the address" in problem
+    assert "the last notification of the channel mail did not reach gone@test (550 no): correct the address" in problem
     state = state_document(tmp_path / "data").load()
     assert state.outbox == []
     assert state.history[-1].undelivered == ("mail did not reach gone@test (550 no)",)

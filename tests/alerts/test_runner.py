@@ -23,7 +23,7 @@ def test_a_defect_is_reported_and_the_alerts_go_on(tmp_path: Path, monkeypatch: 
     with mock.patch.object(Engine, "step", side_effect=RuntimeError("a defect")) as step:  # noqa: SIM117 -- in order
         with Background(lambda: alerts.run(stop), stop.set):
             wait_until(lambda: step.call_count > 2, "several attempts")
-            assert alerts.problems() == ["alerts: they failed and are tried again: RuntimeError('a defect')"]
+            assert alerts.problems() == ["alerts failed, trying again: RuntimeError('a defect')"]
             step.side_effect = None
             wait_until(lambda: alerts.problems() == [], "the end of the failure")
 

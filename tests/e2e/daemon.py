@@ -217,7 +217,7 @@ class Daemon:
             self.get("/health/ready")
         except urllib.error.HTTPError as answer:
             with answer:
-                return "takes in nothing" in answer.read().decode()
+                return "accepts nothing" in answer.read().decode()
         return False
 
     def metric(self, name: str, **labels: str) -> float:

@@ -131,12 +131,12 @@ def _check_commands(daemon: Daemon, file: Path) -> None:
     history = command(environ, "alerts", "--settings", str(file), "history", "--json")
     assert [change["state"] for change in json.loads(history.stdout)] == ["resolved", "firing"]
     test = command(environ, "alerts", "--settings", str(file), "test", "hook")
-    assert (test.exit_code, test.stdout) == (0, "the test was taken by hook\n")
+    assert (test.exit_code, test.stdout) == (0, "the test was accepted by hook\n")
     for password, reason in (("", "there is a user and no password"), ("wrong", "127.0.0.1 refused the login: 535")):
         with_password = environ | {"INGESTD_ALERTS_CHANNELS_MAIL_PASSWORD": password}
         failed = command(with_password, "alerts", "--settings", str(file), "test", "mail")
         assert failed.exit_code == 1
-        assert f"the test was not taken by 1 of 1 channels: mail: {reason}" in failed.stderr
+        assert f"the test was not accepted by 1 of 1 channels: mail: {reason}" in failed.stderr
 
 
 def _check_reload_and_health(daemon: Daemon, receivers: Receivers, file: Path) -> None:

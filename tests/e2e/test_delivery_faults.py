@@ -23,7 +23,7 @@ output {
 EVENTS = [{"@timestamp": "2026-11-22T10:00:00.000Z", "n": number} for number in range(100)]
 NUMBERS = list(range(100))
 RETRIED = "a delivery is tried again"
-REFUSED = "the server refuses us; delivery waits until it does not"
+REFUSED = "the server refuses requests; delivery waits until it accepts them"
 
 
 def daemon(folder: Path, stub: StubElasticsearch, options: str = "", **settings: str) -> Daemon:

@@ -202,7 +202,7 @@ def check_actions(server: SearchServer, prefix: str, daemon: Daemon) -> None:
         letter.get("detail", letter["reason"]): json.loads(letter["refused"]) for letter in daemon.dead_letters()
     }
     [missing, unknown] = sorted(reasons)
-    assert unknown == "the action 'fly' of the event is none of create, index, update, delete"
+    assert unknown == "the action 'fly' of the event is not one of create, index, update, delete"
     assert missing.startswith("document_missing_exception")
     assert reasons[missing] == base | {"n": 4}  # the event, not the update that was made of it
 

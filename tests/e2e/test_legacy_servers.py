@@ -182,7 +182,7 @@ def test_a_server_that_is_not_supported(tmp_path: Path, version: bytes, sentence
     with StubElasticsearch() as stub:
         stub.root = version, {}
         with Daemon(tmp_path, elasticsearch=stub.url, shutdown_timeout="1s") as daemon:
-            daemon.wait_for("the server takes nothing yet; events are kept until it does")
+            daemon.wait_for("the server accepts nothing yet; events are kept until it does")
             daemon.send([{"n": 1}])
             daemon.wait_for_metric("ingestd_received_events_total", 1)
             health = json.loads(daemon.get("/health"))

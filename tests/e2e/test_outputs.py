@@ -219,7 +219,7 @@ def test_tcp(site: Site) -> None:
     """The server comes late, goes while nothing is on its way, and goes in the middle of a batch."""
     server = site.lines
     site.send("tcp", range(1000))
-    wait_until(lambda: site.daemon.said("the server takes no events; they wait until it does"), "the outage")
+    wait_until(lambda: site.daemon.said("the server accepts no events; they wait until it does"), "the outage")
     server.start()
     wait_until(lambda: server.numbers() == [*range(1000)], "the first events, once and in order")
     wait_until(lambda: site.delivered("lines") == 1000, "the count")
@@ -241,7 +241,7 @@ def test_http(site: Site) -> None:
     collector = site.collector
     site.send("http", range(1000))
     wait_until(
-        lambda: site.daemon.said("the server takes no requests; they are sent again until it does"), "the outage"
+        lambda: site.daemon.said("the server accepts no requests; they are sent again until it does"), "the outage"
     )
     with HttpServer(collector.handler, collector.port):
         wait_until(lambda: site.delivered("collector") == 1000, "the first events")

@@ -132,7 +132,7 @@ def test_clients_with_a_certificate(site: Site) -> None:
 REFUSED = {  # id: input, client, reason in the log
     "no_certificate": ("mtls", {}, "the client has no certificate"),
     "stranger": ("mtls", {"certificate": "stranger"}, "the certificate of the client is not trusted"),
-    "old_version": ("tls", {"old": True}, "the client has no TLS 1.2 or newer"),
+    "old_version": ("tls", {"old": True}, "the client does not support TLS 1.2 or newer"),
     "not_trusted": ("tls", {"trusts": "stranger"}, "the client does not trust the certificate of this input"),
 }
 
@@ -180,7 +180,7 @@ def test_new_certificates(site: Site) -> None:
             assert served() == "client"
             site.replace(site.files[1], site.authority.files("stranger")[1])
             assert [served(), served()] == ["client", "client"]
-            text = "the TLS files cannot be used; the ones before stay in use"
+            text = "the TLS files cannot be used; the previous ones stay in use"
             entries = site.warnings(text)
             assert {entry["level"] for entry in entries} == {"ERROR"}
             assert any("is not the key of the certificate" in entry["error"] for entry in entries)

@@ -85,7 +85,8 @@ SENTENCES = [  # id, rules, age, arguments, why
         Rules(max_indices=1),
         -1,
         {},
-        "its day is yet to come: the clock of a sender is wrong, or the times in its events; it counts for no limit",
+        "its day is yet to come: the clock of a sender is wrong, or the times in its events; it does not count towards "
+        "any limit",
     ),
     ("today", Rules(max_age=0), 0, {}, "it is being written"),
     ("full", Rules(max_bytes=500), 1, {}, "1.0 kB are stored from this day to today, max_bytes is 500 B"),

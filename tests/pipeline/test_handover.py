@@ -282,7 +282,7 @@ async def test_a_receiver_whose_journal_is_full_holds_up_its_sender(tmp_path: Pa
             await asyncio.sleep(0.001)
         while pipelines.put(put + 1, put + 100):
             put += 100
-        assert "'a' takes in nothing" in output.retry_reason()
+        assert "'a' accepts nothing" in output.retry_reason()
         assert pipelines.counted("a") < put
         kept.gate.set()
         await eventually(lambda: pipelines.counted("a") == put)

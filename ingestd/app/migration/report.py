@@ -137,7 +137,7 @@ def _pipelines(result: Report, installation: Installation, folder: LogstashFolde
         text, advice = "no pipeline is configured", "`ingestd run` without a config runs the pipeline for Django sites"
         result.findings.append(Finding(str(settings), 0, Verdict.NEEDS_WORK, text, advice))
         return []
-    text = f"no setting names a config; taken: {', '.join(map(str, found))}"
+    text = f"no setting names a config; used: {', '.join(map(str, found))}"
     result.findings.append(Finding(str(settings), 0, Verdict.DIFFERS, text, "name it with -f, as for Logstash"))
     return [PipelineSource(MAIN, found)]
 
@@ -151,7 +151,7 @@ def _local(result: Report, installation: Installation, source: PipelineSource, a
     paths = tuple(map(installation.local, source.paths))
     for named, path in zip(source.paths, paths, strict=True):
         if path != named:
-            text = f"pipeline {source.name}: {named} is not on this machine; taken: {path}"
+            text = f"pipeline {source.name}: {named} is not on this machine; used: {path}"
             result.findings.append(Finding(str(installation.settings), 0, Verdict.DIFFERS, text, advice))
     return source._replace(paths=paths)
 

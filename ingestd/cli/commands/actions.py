@@ -15,7 +15,7 @@ from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 
 _WHO = {
-    "session": "signed in at the page",
+    "session": "signed in to the dashboard",
     "token": "token",
     "page": "page without password",
     "cli": "command line",

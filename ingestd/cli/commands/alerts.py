@@ -98,7 +98,7 @@ def test(settings: Settings, name: str) -> None:
         results = try_channels(config, name, channels, time.time(), config.zone)
         if failure := not_taken(results):
             raise click.ClickException(failure)
-        record.text = f"the test was taken by {', '.join(results)}"
+        record.text = f"the test was accepted by {', '.join(results)}"
     click.echo(record.text)
 
 

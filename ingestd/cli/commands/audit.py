@@ -97,11 +97,11 @@ def audit(  # noqa: PLR0913 -- an argument for each option
 
 def _check_fleet(*, fleet: bool, hosts: Sequence[str], local: bool) -> None:
     if not fleet:
-        raise click.UsageError("hosts are for --fleet; without it, the data folder of this machine is looked at")
+        raise click.UsageError("hosts are for --fleet; without it, the data folder of this machine is checked")
     if not hosts:
         raise click.UsageError("--fleet needs the hosts of the daemons: ingestd audit --fleet edge1 edge2 worker1")
     if local:
-        raise click.UsageError("--day and --deep are about one data folder: run them on each machine")
+        raise click.UsageError("--day and --deep apply to one data folder: run them on each machine")
 
 
 def _index_counts(
@@ -187,5 +187,5 @@ def _verdict(found: Sequence[Account], indices: Iterable[IndexCount], balanced: 
         if index.missing:
             yield f"index {index.name}: {index.missing:,} of {index.delivered:,} delivered events are missing"
         if index.repeated:
-            yield f"index {index.name}: {index.repeated:,} events are there more than once"
+            yield f"index {index.name}: {index.repeated:,} events are stored more than once"
         yield from (f"index {index.name}: {fault}" for fault in index.faults)

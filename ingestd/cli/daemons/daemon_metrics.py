@@ -80,7 +80,7 @@ def bearer(token: str) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError) and error.code == HTTPStatus.UNAUTHORIZED:
-        return "it wants a token (http_token)"
+        return "it requires a token (http_token)"
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     return os.strerror(reason.errno) if isinstance(reason, OSError) and reason.errno else str(reason)
 

@@ -122,12 +122,12 @@ class Daemon:
     def _refusal(self, error: urllib.error.HTTPError) -> click.ClickException:
         if error.code == 401:
             return self._failure(
-                "wants its token: set INGESTD_HTTP_TOKEN or http_token_file to the daemons' http_token"
+                "requires its token: set INGESTD_HTTP_TOKEN or http_token_file to the daemons' http_token"
             )
         if 300 <= error.code < 400:
             return self._failure(f"redirects to {error.headers['Location']}: name the daemon's own address")
         if error.code == 404:
-            return self._failure("has no accounts to show: its ingestd is older, or the path prefix is another")
+            return self._failure("has no accounts to show: its ingestd is older, or the path prefix is wrong")
         return self._failure(f"answers with status {error.code}: {_message(error.read())}")
 
     def _failure(self, what: str) -> click.ClickException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
-    "senders.good": ("every connection sends what its input is for", "모든 연결이 입력에 맞는 형식으로 보냅니다"),
+    "senders.good": ("every connection sends what its input expects", "모든 연결이 입력에 맞는 형식으로 보냅니다"),
     "senders.pickle": (
         "input {input}: {count:connection} from SocketHandler, whose pickles become dead letters",
         "입력 {input}: SocketHandler(pickle) 연결 {count}건, 데드 레터로 보관",

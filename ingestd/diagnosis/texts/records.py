@@ -61,7 +61,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "미래 시각을 가진 이벤트가 {count}건 있습니다",
     ),
     "zone.differs": (
-        "these settings cut days in {zone}, the daemon last ran with {daemon}",
+        "these settings have days in {zone}, but the daemon last ran with {daemon}",
         "이 설정의 날짜 기준 시간대는 {zone}이지만, 데몬은 마지막으로 {daemon}(으)로 실행되었습니다",
     ),
     "zone.changed": (
@@ -78,7 +78,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 
 FIXES: Mapping[str, tuple[str, str]] = {
     "records.quiet": (
-        "Do the senders run, and have they this host and port? A Django site has them in LOGGING: docs/production.md.",
+        "Are the senders running, and do they have this host and port? A Django site has them in LOGGING: "
+        "docs/production.md.",
         "보내는 쪽이 실행 중인지, host와 port가 맞는지 확인하세요. Django는 LOGGING에 있습니다: docs/production.md",
     ),
     "records.none": (

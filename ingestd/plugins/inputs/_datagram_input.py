@@ -34,7 +34,9 @@ def check_datagram_options(port: int, buffer_size: int = 1, queue_size: int = 1,
     if not 0 <= port <= 65535:
         raise ValueError(f"port {port} is not possible: write 1 to 65535, or 0 for a free one")
     if not 1 <= buffer_size <= 1 << 24:
-        raise ValueError(f"buffer_size {buffer_size} is not possible: write 1 to {1 << 24}; 65536 fits any of UDP")
+        raise ValueError(
+            f"buffer_size {buffer_size} is not possible: write 1 to {1 << 24}; 65536 fits every UDP datagram"
+        )
     if queue_size < 1:
         raise ValueError(f"queue_size {queue_size} is not possible: write 1 or more")
     if not 0 <= receive_buffer_bytes <= MAX_RECEIVE_BUFFER:

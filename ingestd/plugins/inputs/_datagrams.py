@@ -47,7 +47,7 @@ _DRAIN_SECONDS = 2.0
 """How long a stop reads from senders that go on sending."""
 
 _RETRY_SECONDS = 1.0
-_FAILS = "datagrams cannot be read; tried again"
+_FAILS = "datagrams cannot be read; trying again"
 
 _SO_MEMINFO = 55  # asm-generic/socket.h, since Linux 4.12
 _MEMINFO = struct.Struct("9I")  # linux/sock_diag.h: SK_MEMINFO_VARS

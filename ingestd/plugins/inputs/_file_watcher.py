@@ -256,7 +256,7 @@ class FileWatcher:
         """Give up a file that cannot be opened any more."""
         unread = file.look.size - file.position
         if unread > 0 and not file.record.is_done:
-            text = "a file was removed before it was read to its end; a copy is read on if the input finds one"
+            text = "a file was removed before it was read to its end; a copy is read from there if the input finds one"
             log.error(text, path=readable_path(file.path), bytes=unread)
         self._forget(file)
 

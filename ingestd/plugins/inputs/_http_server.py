@@ -179,7 +179,7 @@ class HttpServerInput(ServerInput):
         """Return the answer to a request whose body need not be read."""
         if not self._access.accepts(head.get("authorization")):
             text = "the input needs a user and a password, or a token"
-            self._warnings.warn(connection.client[0], "a client may not send: its secret is missing or wrong")
+            self._warnings.warn(connection.client[0], "a client is refused: its secret is missing or wrong")
             reply = self._refuse(401, text)
             return reply._replace(headers={**reply.headers, "WWW-Authenticate": self._access.challenge})
         if head.size == 0:
@@ -247,7 +247,7 @@ class HttpServerInput(ServerInput):
         try:
             await request.connection.sink.synced()
         except OSError as error:
-            return self.busy(f"the journal cannot be forced to the disk: {error}")
+            return self.busy(f"the journal cannot be synced to the disk: {error}")
         return None
 
     async def _put_long_lines(self, connection: Connection, data: bytes, stream: Stream, offset: int) -> None:

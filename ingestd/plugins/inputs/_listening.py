@@ -75,7 +75,7 @@ class ListeningInput:
 
     def _log_lost(self, **counts: int) -> None:
         """Log that a stop has cut off connections; ``counts``: how many, and what is known of them."""
-        text = "the stop could not wait until all that clients had sent was taken in: it is lost"
+        text = "the stop could not wait for everything that clients had sent: the rest is lost"
         log.error(text, pipeline=self._labels[0], input=self._labels[1], **counts)
         if self._sink is not None:
             self._sink.note_loss()

@@ -32,7 +32,10 @@ _TURN_ON = "turn TLS on in the client (ssl_enable=True in python-logstash-async)
 _FAILED = "a TLS handshake failed; the client was disconnected"
 
 _REASONS = {
-    "UNSUPPORTED_PROTOCOL": ("the client has no TLS 1.2 or newer", "update the client; older versions are insecure"),
+    "UNSUPPORTED_PROTOCOL": (
+        "the client does not support TLS 1.2 or newer",
+        "update the client; older versions are insecure",
+    ),
     "NO_SHARED_CIPHER": ("client and server have no cipher suite in common", "see ssl_cipher_suites"),
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": (
         "the client has no certificate",

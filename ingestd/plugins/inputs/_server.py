@@ -246,7 +246,7 @@ class ServerInput(ListeningInput):
             await self._converse(connection)
             await connection.close()
         except (ProtocolError, asyncio.LimitOverrunError) as error:
-            text = "a client does not keep to the protocol; it was disconnected"
+            text = "a client violates the protocol; it was disconnected"
             self._warnings.warn(connection.client[0], text, error=str(error))
             await connection.close()
             return "rejected"

@@ -185,7 +185,7 @@ def _read(path: str, name: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        refused_to = f"user {os.getuid()}, as whom this runs, must be able to read it"
+        refused_to = f"this runs as user {os.getuid()}, who must be able to read it"
         hint = refused_to if isinstance(error, PermissionError) else "write the absolute path of the file"
         raise OptionError(f"{name}: {path!r} cannot be read: {error.strerror}", path, hint) from None
 
@@ -216,7 +216,7 @@ def _misfit(error: ssl.SSLError, path: str, key: str, *, encrypted: bool) -> Opt
         text = f"ssl_key: {key!r} is not the key of the certificate {path!r}"
         return OptionError(text, key, "`openssl x509 -pubkey -noout` and `openssl pkey -pubout` must print the same")
     if encrypted:
-        return OptionError(f"ssl_key: ssl_key_passphrase does not fit {key!r}", key)
+        return OptionError(f"ssl_key: ssl_key_passphrase is wrong for {key!r}", key)
     return OptionError(f"ssl_certificate: {path!r} and {key!r} cannot be used: {reason or error}", path)
 
 
@@ -311,7 +311,7 @@ class ServerContexts:
         self._look_at_dates = 0.0  # when to look again whether a certificate expires soon
         self._outage = Outage(
             log.error,
-            "the TLS files cannot be used; the ones before stay in use",
+            "the TLS files cannot be used; the previous ones stay in use",
             log.info,
             "the TLS files can be used again",
         )

@@ -215,6 +215,6 @@ def build(opts: Options, context: BuildContext) -> BeatsInput:
     """Events of Beats, acknowledged when they are on the disk."""
     if context.codec is not None and grouping_of(context.codec) is not None:
         raise ValueError(
-            "events come as a whole, so this codec cannot be used: let Filebeat join lines (parsers: multiline)"
+            "events arrive complete, so this codec cannot be used: let Filebeat join lines (parsers: multiline)"
         )
     return BeatsInput(opts, context)

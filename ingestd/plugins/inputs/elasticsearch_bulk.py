@@ -149,7 +149,7 @@ class BulkInput(HttpServerInput):
         if method in ("GET", "HEAD") and path in self._fixed:
             return _reply(200, dumps(self._fixed[path]))
         if not parts or not (parts[0] in _SETUP or (len(parts) == 1 and not path.startswith("_"))):
-            return _refusal(400, f"{method} /{path} is not possible here: this server only takes in documents")
+            return _refusal(400, f"{method} /{path} is not possible here: this server only accepts documents")
         if method in ("GET", "HEAD"):
             return _refusal(404, f"there is no {path}")
         return _reply(200, dumps({"acknowledged": True, "shards_acknowledged": True, "index": parts[-1]}))

@@ -247,7 +247,7 @@ def _option_warnings(opts: Options) -> Iterator[OptionWarning]:
     for path in opts.path:
         if Path(path).is_dir():
             hint = f"name its files: {path.rstrip('/')}/*.log"
-            yield OptionWarning("path", f"{path!r} is a folder, of which nothing is read", hint, value=path)
+            yield OptionWarning("path", f"{path!r} is a folder, from which nothing is read", hint, value=path)
 
 
 @plugin(

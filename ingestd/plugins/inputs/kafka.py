@@ -135,7 +135,7 @@ class KafkaInput:
         self._ends: dict[tuple[str, int], int] = {}  # of what is on the disk and not committed, by topic and partition
         self._stopped = False
         self._is_down = False
-        text = "Kafka cannot be read; it is tried again"
+        text = "Kafka cannot be read; trying again"
         self._outage = Outage(log.error, text, log.info, "Kafka can be read again")
 
     async def open(self) -> None:

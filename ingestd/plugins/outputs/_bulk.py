@@ -120,8 +120,8 @@ class BulkSender:
         self._connector, self._pipeline, self._own_documents = connector, pipeline, own_documents
         self._limit = AdaptiveLimit(MAX_REQUESTS)
         self._failing = Outage(log.warning, "a delivery is tried again", log.info, "deliveries succeed again")
-        text = "the server refuses us; delivery waits until it does not"
-        self._refused = Outage(log.error, text, log.info, "the server takes events again")
+        text = "the server refuses requests; delivery waits until it accepts them"
+        self._refused = Outage(log.error, text, log.info, "the server accepts events again")
         self._retry_lock = asyncio.Lock()
         self._ask_again_at = 0.0  # by the loop's clock
         self._refusal = ""

@@ -48,8 +48,8 @@ class Connector:
         self.ready, self.document_type = asyncio.Event(), ""
         text = "no answer yet; events are kept until there is one"
         self._absent = Outage(log.warning, text, log.info, "the server answers")
-        text = "the server takes nothing yet; events are kept until it does"
-        self._unwilling = Outage(log.error, text, log.info, "the server takes events now")
+        text = "the server accepts nothing yet; events are kept until it does"
+        self._unwilling = Outage(log.error, text, log.info, "the server accepts events now")
         self._problem = ""
 
     def problems(self) -> list[str]:
@@ -117,7 +117,7 @@ class Connector:
             if _may_change(error) or 200 <= error.status < 300:
                 raise
             # Something in between may let nothing but bulk requests pass.
-            log.warning("the server's version is not known; it is taken for a new one", output=self._name, error=error)
+            log.warning("the server's version is not known; it is treated as a new one", output=self._name, error=error)
             return
         if server.unsupported:
             raise ElasticResponseError(server.unsupported, 200)

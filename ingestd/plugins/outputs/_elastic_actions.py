@@ -66,7 +66,7 @@ class ActionWriter:
     def _write(self, index: str, event_id: str, event: Event, document: bytes) -> _Written:
         action = self._opts.static_action or self._opts.action.render(event)
         if action not in ACTIONS:
-            raise _UnwritableError(f"the action {action!r} of the event is none of {', '.join(ACTIONS)}")
+            raise _UnwritableError(f"the action {action!r} of the event is not one of {', '.join(ACTIONS)}")
         document_id = self._document_id(action, event_id, event)
         line = action_line(action, index, document_id, **self._metadata(action, event))
         return _Written(line[:-1], self._source(action, event, document), document_id)

@@ -151,7 +151,7 @@ class Options:
         """Raise ValueError, with a sentence, if options contradict each other."""
         action = self.static_action
         if action and action not in ACTIONS:
-            raise ValueError(f"action {action!r} is none of {', '.join(ACTIONS)}")
+            raise ValueError(f"action {action!r} is not one of {', '.join(ACTIONS)}")
         if action in {"update", "delete"} and not self.document_id.text:
             raise ValueError(f"action {action} needs document_id: which document is it?")
         if self.parent.text and not self.join_field:

@@ -47,9 +47,9 @@ class HttpSender:
         self._failing: set[int] = set()  # requests that are tried again
         self.outage = Outage(
             log.error,
-            "the server takes no requests; they are sent again until it does",
+            "the server accepts no requests; they are sent again until it does",
             log.info,
-            "the server takes requests again",
+            "the server accepts requests again",
         )
         timeout = aiohttp.ClientTimeout(
             total=opts.request_timeout, sock_connect=opts.connect_timeout, sock_read=opts.socket_timeout
@@ -86,7 +86,7 @@ class HttpSender:
                 await self._retry.wait(attempt, pause)
         finally:
             self._failing.discard(key)
-        raise AssertionError("attempts have no end")
+        raise AssertionError("requests are retried without limit")
 
     async def _attempt(self, request: HttpRequest) -> _Answer | Exception:
         """Send a request once; returns the answer, or why there is none."""

@@ -34,7 +34,7 @@ def index_warnings(index: Template) -> Iterator[OptionWarning]:
 
 def _problems(piece: str, *, first: bool) -> Iterator[_Problem]:
     if piece in _LEVELS:
-        hint = f'lower it before: mutate {{ lowercase => ["{piece[2:-1]}"] }}'
+        hint = f'convert it first: mutate {{ lowercase => ["{piece[2:-1]}"] }}'
         yield _Problem(0, len(piece), "levels such as INFO have capital letters, index names may not", hint)
     elif piece.startswith("%{{"):
         yield from _date_problems(piece, piece[3:-2], 3, java=True)
@@ -65,7 +65,7 @@ def _date_problems(piece: str, pattern: str, start: int, *, java: bool) -> Itera
     for letter, (position, run) in letter_runs(pattern).items():
         if (letter in "ML" and len(run) > 2) or letter in "EeazZGV":
             yield _Problem(
-                position + start, len(run), f"{run} may give capital letters, index names have none", "use digits"
+                position + start, len(run), f"{run} may have capital letters, index names have none", "use digits"
             )
     for match in re.finditer(r"[^A-Za-z0-9._' -]", pattern):
         if match[0] in _FORBIDDEN:

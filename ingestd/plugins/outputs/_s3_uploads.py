@@ -89,7 +89,7 @@ class Uploads:
         """Why uploads fail, or wait for an answer for too long; empty: they do not."""
         silent_s = time.monotonic() - min(self._sent.values(), default=math.inf)
         return self.outage.reason or (
-            f"S3 has taken nothing of an object for {silent_s:.0f} s" if silent_s > _SILENT_S else ""
+            f"S3 has accepted no data of an object for {silent_s:.0f} s" if silent_s > _SILENT_S else ""
         )
 
     def wake(self) -> None:

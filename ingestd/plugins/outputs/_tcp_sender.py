@@ -40,8 +40,8 @@ class TcpSender:
         self._host, self._port, self._reconnect_interval, self._tls = host, port, reconnect_interval, tls
         self._plugin_id = plugin_id
         self._client: TcpClient | None = None
-        text = "the server takes no events; they wait until it does"
-        self._outage = Outage(log.error, text, log.info, "the server takes events again")
+        text = "the server accepts no events; they wait until it does"
+        self._outage = Outage(log.error, text, log.info, "the server accepts events again")
 
     @property
     def retry_reason(self) -> str:

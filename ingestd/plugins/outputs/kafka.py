@@ -123,8 +123,8 @@ class KafkaOutput:
         self._headers = [(name, value.encode()) for name, value in opts.message_headers.items()]
         self._producer: Producer | None = None
         self._error, self._unusable = "", False
-        text = "Kafka takes no records; they wait until it does"
-        self._outage = Outage(log.error, text, log.info, "Kafka takes records again")
+        text = "Kafka accepts no records; they wait until it does"
+        self._outage = Outage(log.error, text, log.info, "Kafka accepts records again")
 
     async def open(self) -> None:
         """Make the client, which connects in the background."""

@@ -26,7 +26,7 @@ class Options:
     ensure_delivery: bool = option(
         True,
         "For compatibility with Logstash. Events are never discarded: the pipelines of a process start and end"
-        " together, and events wait in the journal of the sender while a receiver takes in nothing.",
+        " together, and events wait in the journal of the sender while a receiver accepts nothing.",
     )
 
 
@@ -91,7 +91,7 @@ class PipelineOutput:
     def retry_reason(self) -> str:
         """Return which addresses take in nothing now."""
         full = [receiver.address for receiver in self._receivers if receiver.full]
-        return f"the pipeline that reads the address {full[0]!r} takes in nothing" if full else ""
+        return f"the pipeline that reads the address {full[0]!r} accepts nothing" if full else ""
 
     async def close(self) -> None:
         """Let the receivers end."""

@@ -195,7 +195,7 @@ def listen_hint(port: int, error: OSError) -> str:
         return "is another program using the port?"
     python = os.path.realpath(sys.executable)
     return (
-        f"ports below {_FIRST_FREE_PORT} need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE and the same in "
+        f"ports below {_FIRST_FREE_PORT} need a privilege: AmbientCapabilities=CAP_NET_BIND_SERVICE and the same in "
         f"CapabilityBoundingSet= in the systemd unit, or setcap cap_net_bind_service=+ep {python}, "
         f"or sysctl net.ipv4.ip_unprivileged_port_start={port}"
     )

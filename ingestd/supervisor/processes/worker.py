@@ -137,7 +137,7 @@ class Worker:
     def _problems(self) -> list[str]:
         """Return what needs attention, what is worst first."""
         pipelines = self._pipelines.values()
-        paused = [f"pipeline {pipeline.name} takes in nothing" for pipeline in pipelines if pipeline.paused]
+        paused = [f"pipeline {pipeline.name} accepts nothing" for pipeline in pipelines if pipeline.paused]
         stalls = [str(stall) for pipeline in pipelines for stall in pipeline.stalls()]
         return [*paused, *stalls, *(text for pipeline in pipelines for text in pipeline.problems())]
 

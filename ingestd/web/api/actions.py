@@ -94,7 +94,7 @@ class ManualActions:
     def _start_handler(self, kind: str) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._settings is None:
-                return json_error(409, "backups and retention work on another store than the one that is shown")
+                return json_error(409, "backups and retention work on a store other than the one that is shown")
             if self._runner.busy:
                 return json_error(409, "another action is running; wait until it has ended")
             try:

@@ -144,7 +144,7 @@ def delete_rule(config: AlertsConfig, name: str, _body: bytes) -> Mapping[str, A
     """Delete a rule of the page. Raises RefusedError."""
     with page_rules_document(config.data_dir).update() as page:
         if page.rules.pop(name, None) is None:
-            raise RefusedError(404, f"the page has made no rule {name[:100]}")
+            raise RefusedError(404, f"the dashboard has no rule {name[:100]}")
         page.muted.pop(name, None)
     return {"alert": name}
 

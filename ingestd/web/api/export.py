@@ -79,7 +79,7 @@ class Exports:
             async with asyncio.timeout(self._setup.timeout_s):
                 await self._slots.acquire()
         except TimeoutError:
-            return json_error(503, f"{MAX_DOWNLOADS} downloads are running, and no more can; try again later")
+            return json_error(503, f"{MAX_DOWNLOADS} downloads are running, which is the maximum; try again later")
         else:
             try:
                 return await self._download(request, wanted)
@@ -138,7 +138,7 @@ async def _copy(process: ChildProcess, response: web.StreamResponse) -> bool:
             async with asyncio.timeout(_STALL_SECONDS):
                 await response.write(data)
         except TimeoutError:
-            log.warning("a download was aborted: its client takes nothing")
+            log.warning("a download was aborted: its client reads nothing")
             return False
     if exit_code := await process.wait():
         log.error("a download failed before its end", exit_code=exit_code)

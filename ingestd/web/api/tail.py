@@ -74,7 +74,7 @@ class LiveTail:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if len(self._streams) >= MAX_STREAMS:
-            return json_error(503, f"{MAX_STREAMS} pages follow the log already, and no more can")
+            return json_error(503, f"{MAX_STREAMS} pages follow the log already, which is the maximum")
         try:
             query = request.query.get("q", "")
             unseen = UnseenHits(params.time(request.query, "since") or utc_now())

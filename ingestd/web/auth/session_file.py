@@ -64,7 +64,7 @@ class SessionFile:
         self._wall_clock = wall_clock
         self._saving = asyncio.Lock()
         self._next_save = 0.0
-        text = "sessions cannot be saved: with a restart those that have started since end, and ended ones go on"
+        text = "sessions cannot be saved: a restart will end new ones and bring ended ones back"
         self._outage = Outage(log.error, text, log.info, "sessions can be saved again")
 
     def load(self, access: Access, now: float) -> Sessions:

@@ -103,7 +103,7 @@ class _Workers:
         if response["ending"]:
             reasons.append("the daemon is stopping")
         full = sorted({name for state in states for name in state["full"]})
-        text = "takes in nothing: its journal is full or cannot be written, or its dead letters cannot"
+        text = "accepts nothing: its journal is full or cannot be written, or its dead letters cannot"
         reasons += [f"pipeline {name} {text}" for name in full]
         stalls = worst(Stall(**stall) for state in states for stall in state["stalls"])
         problems = dict.fromkeys(
@@ -163,7 +163,7 @@ def _publish(data_dir: Path | None, url: str) -> bool:
     try:
         publish_url(data_dir, url)
     except OSError as error:  # a full disk: the pages are served all the same
-        log.warning("the URL of the pages cannot be noted for commands; trying again later", error=error)
+        log.warning("the URL of the pages cannot be saved for commands; trying again later", error=error)
         return False
     return True
 

@@ -80,7 +80,7 @@ LOGGED: list[tuple[tuple[str, ...], int, str, str, str]] = [  # arguments, exit 
     (("problems", "resolve", "3f9c2ab01d77", "--note", "in 2.4"), 0, "problems.resolve", "3f9c2ab01d77", "in 2.4"),
     (("problems", "mute", "3f9c2ab01d77"), 0, "problems.mute", "3f9c2ab01d77", ""),
     (("problems", "reopen", "3f9c2ab01d77"), 0, "problems.reopen", "3f9c2ab01d77", ""),
-    (("alerts", "test", "pager"), 0, "alerts.test", "pager", "the test was taken by pager"),
+    (("alerts", "test", "pager"), 0, "alerts.test", "pager", "the test was accepted by pager"),
     (("geoip", "install", db.CITY), 0, "geoip.install", db.CITY, "location: GeoLite2-City of 2023-11-14 is installed"),
     (("geoip", "install", "https://a:b@nowhere.invalid/x?key=c"), 1, "geoip.install", "https://nowhere.invalid/x", ""),
     (("geoip", "install", "--refresh"), 1, "geoip.refresh", "", "no installed database can be downloaded again"),
@@ -147,7 +147,7 @@ def test_actions_of_the_page(tmp_path: Path) -> None:
         time = f"2026-11-19T10:00:0{number}Z"
         log.add(Action(str(number), time, "indices.delete", "x", by, "", "192.0.2.7", "started"))
     lines = run(tmp_path, "actions").stdout.splitlines()
-    whos = ("page without password", "token", "signed in at the page")
+    whos = ("page without password", "token", "signed in to the dashboard")
     assert [who in line for who, line in zip(whos, lines[1:], strict=True)] == [True] * 3
 
 

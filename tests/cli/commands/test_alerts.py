@@ -91,8 +91,8 @@ def test_the_history(site: Path) -> None:
 
 
 WRONG = [  # name, what is said
-    ("errors", "the test was not taken by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
-    ("pager", "the test was not taken by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
+    ("errors", "the test was not accepted by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
+    ("pager", "the test was not accepted by 1 of 1 channels: pager: /nothing cannot be started: No such file"),
     ("error", "there is no alert or channel 'error'; did you mean errors?"),
     ("나의 것", "there is no alert or channel '나의 것'; `ingestd alerts` lists both"),
 ]

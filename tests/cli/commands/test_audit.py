@@ -359,7 +359,7 @@ def test_events_that_are_stored_twice(tmp_path: Path) -> None:
     writer.append(INDEX, [b"{}"] * 3, ["o-1", "o-8", "other"])
     writer.close()
     assert document(tmp_path, code=1)["indices"][0]["repeated"] == 2
-    assert run(tmp_path).stdout.splitlines()[-1] == f"index {INDEX}: 2 events are there more than once"
+    assert run(tmp_path).stdout.splitlines()[-1] == f"index {INDEX}: 2 events are stored more than once"
 
 
 def test_a_late_event_after_retention_is_no_alarm(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def problem(text: str) -> Pages:
 
 
 REFUSALS: list[tuple[str, Pages, str]] = [
-    ("token", {"accounts": (401, {})}, "wants its token: set INGESTD_HTTP_TOKEN or http_token_file"),
+    ("token", {"accounts": (401, {})}, "requires its token: set INGESTD_HTTP_TOKEN or http_token_file"),
     ("name", {"accounts": (403, {"error": {"message": "http_hosts allows names"}})}, "403: http_hosts allows names"),
     ("none", {}, "has no accounts to show"),
     ("busy", {"accounts": (503, {"error": {"message": "it is busy"}})}, "answers with status 503: it is busy"),

@@ -314,7 +314,7 @@ def test_the_caret_is_under_the_value(config: str, place: str) -> None:
 def test_a_folder_of_logs(tmp_path: Path) -> None:
     result = run("-e", f"input {{ file {{ path => '{tmp_path}' }} }} output {{ null {{ }} }}")
     assert result.exit_code == 0
-    assert "is a folder, of which nothing is read" in result.stderr
+    assert "is a folder, from which nothing is read" in result.stderr
 
 
 def test_a_config_without_an_output() -> None:

@@ -275,7 +275,7 @@ def test_a_stop_with_rejected_records(tmp_path: Path, data_disk: Path) -> None:
         clients(stack, daemon.port)
         daemon.wait_for(LETTERS_FULL)
         daemon.stop(code=1)
-        assert daemon.said("the stop could not wait until all that clients had sent was taken in: it is lost")
+        assert daemon.said("the stop could not wait for everything that clients had sent: the rest is lost")
         assert not daemon.said("dead letters could not be written")
         resize(data_disk, 20 * DISK_BYTES)
         daemon.start()

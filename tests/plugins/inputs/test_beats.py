@@ -123,7 +123,7 @@ async def test_windows_before_an_error_are_acknowledged(caplog: pytest.LogCaptur
         client.sock.close()
         await eventually(lambda: client.reason == "rejected")
         assert received(running) == A + b"\n" + B + b"\n"
-        assert caplog.messages == ["a client does not keep to the protocol; it was disconnected"]
+        assert caplog.messages == ["a client violates the protocol; it was disconnected"]
         [fields] = [record.__dict__ for record in caplog.records]
         assert "its version, 1 or 2, and its type, W, J, D or C; b'GET / HTTP/1.1' came, HTTP" in str(fields)
 

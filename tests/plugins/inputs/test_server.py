@@ -81,8 +81,8 @@ async def test_what_is_not_on_the_disk_is_not_acknowledged() -> None:
 @pytest.mark.parametrize(
     ("sent", "reason", "message"),
     [
-        (b"bad\n", "rejected", "a client does not keep to the protocol; it was disconnected"),
-        (b"x" * 3000, "rejected", "a client does not keep to the protocol; it was disconnected"),
+        (b"bad\n", "rejected", "a client violates the protocol; it was disconnected"),
+        (b"x" * 3000, "rejected", "a client violates the protocol; it was disconnected"),
         (b"bug\n", "error", "a connection is closed: what it sent cannot be handled"),
     ],
     ids=["protocol", "limit", "defect"],
@@ -152,7 +152,7 @@ async def test_stop_ends_in_its_time_although_there_is_no_room(caplog: pytest.Lo
         await running.stop()
         assert client.reason == "shutdown"
         assert running.sink.lost
-    assert caplog.messages == ["the stop could not wait until all that clients had sent was taken in: it is lost"]
+    assert caplog.messages == ["the stop could not wait for everything that clients had sent: the rest is lost"]
 
 
 def fill(client: Client) -> int:

@@ -77,7 +77,7 @@ BAD_FILES = {  # id: options, the text of the error
     "encrypted": ({"ssl_key": "{}/encrypted.key"}, "'{}/encrypted.key' is encrypted"),
     "passphrase": (
         {"ssl_key": "{}/encrypted.key", "ssl_key_passphrase": "wrong"},
-        "ssl_key_passphrase does not fit '{}/encrypted.key'",
+        "ssl_key_passphrase is wrong for '{}/encrypted.key'",
     ),
     "chain": ({"ssl_extra_chain_certs": ["{}/none.pem"]}, "'{}/none.pem' cannot be read: No such file"),
     "torn": ({"ssl_certificate": "{}/torn.crt"}, "'{}/torn.crt' and '{}/server.key' cannot be used"),
@@ -208,7 +208,7 @@ async def test_stop_takes_in_what_was_sent(authority: Authority) -> None:
 
 
 REFUSED = {  # id: of the server, of the client, possible reasons in the log
-    "old_version": ({}, {"old": True}, ["the client has no TLS 1.2 or newer"]),
+    "old_version": ({}, {"old": True}, ["the client does not support TLS 1.2 or newer"]),
     "no_certificate": ({"ssl_client_authentication": "required"}, {}, ["the client has no certificate"]),
     "other_authority": (
         {"ssl_client_authentication": "optional"},
@@ -313,8 +313,8 @@ def test_new_files_are_used_without_a_restart(
     assert contexts.current() not in (first, second)
     assert [message for message in caplog.messages if "attention" not in message] == [
         "new TLS files are in use",
-        "the TLS files cannot be used; the ones before stay in use",
-        "the TLS files cannot be used; the ones before stay in use",
+        "the TLS files cannot be used; the previous ones stay in use",
+        "the TLS files cannot be used; the previous ones stay in use",
         "the TLS files can be used again",
         "new TLS files are in use",
     ]

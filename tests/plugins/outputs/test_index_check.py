@@ -39,7 +39,7 @@ WRONG = [  # index, the marked parts, the last hint
     ("my logs-%{+YYYY.MM.dd}", [" "], "use - or _ or ."),
     ("logs:%{+YYYY}", [":"], "use - or _ or ."),
     (".logs", ["."], "start with a letter or a digit"),
-    ("logs-%{level}", ["%{level}"], 'lower it before: mutate { lowercase => ["level"] }'),
+    ("logs-%{level}", ["%{level}"], 'convert it first: mutate { lowercase => ["level"] }'),
 ]
 
 

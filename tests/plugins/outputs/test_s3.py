@@ -139,7 +139,7 @@ async def test_a_server_that_never_answers_is_a_problem(tmp_path: Path, monkeypa
         await deliver(output, batch({"n": 0}))
         await output._rotate()
         await eventually(output.problems, "a problem")
-        assert "S3 has taken nothing of an object for " in output.problems()[0]
+        assert "S3 has accepted no data of an object for " in output.problems()[0]
     await output.close()
 
 

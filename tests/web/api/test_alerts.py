@@ -91,4 +91,4 @@ def test_the_action_log_has_what_became_of_a_test(program: str, outcome: str, tm
     assert '"true":""' in body, "the page shows what became of each"
     (found,) = ActionLog(tmp_path).read(10)
     assert (found.action, found.target, found.outcome) == ("alerts.test", "errors", outcome)
-    assert ("the test was not taken by 1 of 2 channels: false: " in found.text) == (outcome == "failed")
+    assert ("the test was not accepted by 1 of 2 channels: false: " in found.text) == (outcome == "failed")

@@ -250,7 +250,7 @@ def _digits(mapping: FieldMapping, pattern: Sequence[str | Gap]) -> Iterator[Cla
     if not set("".join(part for part in pattern if isinstance(part, str))) <= set("-0123456789"):
         return
     if not all(isinstance(gap, Gap) for gap in gaps):
-        raise StoreError(f"{mapping.name} is a number: a wildcard stands at its end here, as in 4* or 4??")
+        raise StoreError(f"{mapping.name} is a number: a wildcard must be at its end here, as in 4* or 4??")
     if not _DIGITS.fullmatch(head):
         return
     minimum = sum(gap is Gap.ONE for gap in gaps)

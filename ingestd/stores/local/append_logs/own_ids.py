@@ -151,8 +151,8 @@ class OwnIds:
     def __init__(self, root: Path) -> None:
         self._root, self._boot_id = root, _boot_id()
         self._open: OrderedDict[str, IdTables] = OrderedDict()
-        text = "it cannot be known which events an index has; those that come again may be stored twice"
-        self._unknown = Outage(log.warning, text, log.info, "it is known again which events an index has")
+        text = "the ids that an index has cannot be read; events that are sent again may be stored twice"
+        self._unknown = Outage(log.warning, text, log.info, "the ids that an index has can be read again")
 
     @contextlib.contextmanager
     def repeated(self, index: str, ids: Sequence[str], own: Sequence[int]) -> Iterator[list[int]]:

@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 _MEMORY_BYTES = 384 << 20
 _HINT = "an earlier backup may have it whole: ingestd restore --overwrite"
-_WRONG_HINT = f"delete its {manifest.NAME}: the running daemon makes it again from the files"
+_WRONG_HINT = f"delete its {manifest.NAME}: the running daemon rebuilds it from the files"
 
 
 def check_source(links: HardLinkSnapshot, index: str) -> None:

@@ -151,7 +151,7 @@ def _check_leftovers(folder: Path, links: Path, sealed: manifest.Manifest, names
         reasons = "; ".join(f"{name}: {reason}" for name, reason in unproven.items())
         raise StoreError(
             f"index {folder.name} is not backed up as long as its manifest is wrong: {reasons}; "
-            "the running daemon makes the manifest again from its files"
+            "the running daemon rebuilds the manifest from its files"
         )
 
 

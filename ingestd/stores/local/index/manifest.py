@@ -157,7 +157,7 @@ def decode(body: bytes, path: Path | str) -> Manifest:
     if damaged := [
         file.name for file in manifest.files if isinstance(file.columns, dict) and not are_valid(file.columns)
     ]:
-        raise DamagedManifestError(f"{path} is damaged: what it says of the columns of {damaged[0]} cannot be")
+        raise DamagedManifestError(f"{path} is damaged: its entry for the columns of {damaged[0]} is impossible")
     return manifest
 
 
