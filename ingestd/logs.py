@@ -90,7 +90,7 @@ class Outage:
 
     @property
     def reason(self) -> str:
-        """Why it goes on, empty if there is none: what ``error`` or ``reason`` of the last failure says."""
+        """Why it continues, empty if there is none: what ``error`` or ``reason`` of the last failure says."""
         return self._reason if self.ongoing else ""
 
     def failed(self, **fields: Any) -> None:

@@ -123,7 +123,7 @@ def area(ring: Ring) -> float:
 
 
 def path(rings: list[Ring]) -> str:
-    """Return SVG path data: every ring begins absolute, goes on in differences, and is closed."""
+    """Return SVG path data: every ring begins absolute, continues in differences, and is closed."""
     text = ""
     for ring in rings:
         (x, y), *others = ring

@@ -79,7 +79,7 @@ def text(notification: Notification, zone: datetime.tzinfo | None, page_url: str
 
 
 def link(change: Change, page_url: str) -> str:
-    """Return the address of the events in the page."""
+    """Return the address of the events in the dashboard."""
     if not change.window_s:
         return f"{page_url}/"
     since, until = from_epoch(change.since - change.window_s), from_epoch(change.time)

@@ -3,7 +3,7 @@
 The code is deterministic and meant to be read (``ingestd explain --code``). It contains only ``repr()`` of values and
 generated names. The function gets the events of a chunk as a ``Table`` and returns the rows of each *route*: the set of
 outputs under the same condition. A filter that works on columns gets all rows at once; if it fails, each row is tried
-alone, and the event that it fails on is tagged and counted, and goes on. Other filters are called for each event.
+alone, and the event that it fails on is tagged and counted, and continues. Other filters are called for each event.
 """
 
 from __future__ import annotations

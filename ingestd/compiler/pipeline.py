@@ -365,7 +365,7 @@ def _guarded(change: ChangeEvent, failed: Callable[[Event, Exception], None]) ->
     def guarded(event: Event) -> None:
         try:
             change(event)
-        except Exception as error:  # noqa: BLE001 -- as for filters: the event goes on
+        except Exception as error:  # noqa: BLE001 -- as for filters: the event continues
             failed(event, error)
 
     return guarded

@@ -1,7 +1,7 @@
 """The parser's position in a text: the tokens around it, the open brackets, and the syntax errors so far.
 
 The parser ``expect``s tokens. If it finds something else, it reports that and ``BrokenError`` ends the statement;
-``recovery`` finds the next one. A missing quote is assumed at the end of its line, and the parser goes on at once.
+``recovery`` finds the next one. A missing quote is assumed at the end of its line, and the parser continues at once.
 """
 
 from __future__ import annotations

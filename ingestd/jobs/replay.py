@@ -218,7 +218,7 @@ class Replay:
                 payload, _, rejected = output.output.prepare(batch)
                 add_rejected(route.dead_letters, output, rejected)
                 parts.append((output, batch, payload))
-        except Exception as error:  # noqa: BLE001 -- the other dead letters go on
+        except Exception as error:  # noqa: BLE001 -- the other dead letters continue
             route.dead_letters.add_again(dead_letter, f"the daemon failed on it: {error!r}")
             return []
         return parts

@@ -61,7 +61,7 @@ class Reprocessing:
     def _batch(self, stored: list[_Stored]) -> Iterator[_Stored]:
         try:
             found = self._process(stored)
-        except Exception:  # a defect of ours: the other events must go on
+        except Exception:  # a defect of ours: the other events must continue
             log.exception("the filters failed on stored events; those at fault stay as they are")
             found = [pair for event in stored for pair in self._process_alone(event)]
         self.counts.read += len(stored)

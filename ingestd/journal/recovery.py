@@ -128,7 +128,7 @@ def missing_head(base: Position | None, loaded: Loaded | None) -> tuple[int, int
 
 
 def resolve_commits(commits: dict[str, Commit], found: Recovered, loaded: Loaded | None) -> Position:
-    """Move ``commits``, in place, to records that can be read; return the position where the journal goes on.
+    """Move ``commits``, in place, to records that can be read; return the position where the journal continues.
 
     That is after everything that was ever written or read, even if it is gone: no position is used twice. ``loaded``:
     the positions, or their copy.

@@ -126,7 +126,7 @@ class SegmentWriter:
         size = sum(map(len, parts))
         try:
             written = os.writev(self.fd, parts)
-            if written < size:  # the disk is nearly full, or it was more than 2 GiB: the next call fails or goes on
+            if written < size:  # the disk is nearly full, or it was more than 2 GiB: the next call fails or continues
                 write_all(self.fd, b"".join(parts)[written:])
         except OSError:
             with suppress(OSError):

@@ -121,7 +121,7 @@ class Survey:
 def survey(folder: Path, again: Again) -> Survey:
     """Read a whole journal, with every CRC. Raises OSError."""
     found, connections = Survey(folder.name), set[str]()
-    own = load_positions(folder)  # before the records: the daemon may go on meanwhile
+    own = load_positions(folder)  # before the records: the daemon may continue meanwhile
     loaded = or_copy(own, copy_folder(folder))
     files = segment_files(folder)
     found.segments, base, end = len(files), None, START

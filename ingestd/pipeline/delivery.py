@@ -200,7 +200,7 @@ class Delivery:
             self._enough.set()
 
     def expect_more(self, seconds: float) -> None:
-        """Wait with the next call if an input goes on at once, in 0 ``seconds``; not if nothing comes in time."""
+        """Wait with the next call if an input continues at once, in 0 ``seconds``; not if nothing comes in time."""
         if seconds >= self._max_delay:
             self._next_call_at = 0.0
             self._enough.set()

@@ -194,7 +194,7 @@ class RunningPipeline:
     async def failed(self) -> NoReturn:
         """Wait for the first failure of a background task, which is logged by then, and raise it.
 
-        Nothing is lost: what was received is in the journal, and the next process goes on from there. Raises
+        Nothing is lost: what was received is in the journal, and the next process continues from there. Raises
         OutputGoneError where that would not help.
         """
         await self._tasks.failure()
@@ -360,7 +360,7 @@ class RunningPipeline:
             self._resume_inputs()
 
     def _resume_inputs(self) -> None:
-        """Let the inputs go on if the journal is below its size limit, and the pause after a disk error is over."""
+        """Let the inputs continue if the journal is below its size limit, and the pause after a disk error is over."""
         if self.journal.free_bytes > 0 and asyncio.get_running_loop().time() >= self._retry_at:
             self._resumed.set()
 

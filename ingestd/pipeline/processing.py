@@ -86,7 +86,7 @@ class Processing:
                 return self._run(chunks, built)
             except UndecodableError:
                 frames = frames or _frames(chunks, built)
-            except Exception:  # a defect of ours: the rest of the chunk must go on
+            except Exception:  # a defect of ours: the rest of the chunk must continue
                 text = "the daemon failed on a chunk; the events at fault become dead letters"
                 log.exception(text, pipeline=self._name)
         routes: Routes = [[] for _ in self._pipeline.routes]

@@ -132,7 +132,7 @@ class PipelineSink:
         return True
 
     def goes_on(self, seconds: float) -> None:
-        """Note when the input goes on."""
+        """Note when the input continues."""
         for delivery in self._running.deliveries:
             delivery.expect_more(seconds)
 

@@ -113,7 +113,7 @@ class Sink(Protocol):
         """Store whole lines of several streams, all or none of them; see ``put``."""
 
     def goes_on(self, seconds: float) -> None:
-        """Note in how many seconds the input goes on, if it knows that, so that outputs wait for more or do not."""
+        """Note in how many seconds the input continues, if it knows that, so that outputs wait for more or do not."""
 
     def reject(
         self, raw: bytes, reason: str, stream: Stream, offset: int, end: int, *, size: int | None = None
@@ -128,7 +128,7 @@ class Sink(Protocol):
             reason: A sentence.
             stream: The stream.
             offset: Where their first byte is in the stream.
-            end: Where the stream goes on after them.
+            end: Where the stream continues after them.
             size: Bytes of the whole record, if ``raw`` is only its start.
 
         Returns:
@@ -286,7 +286,7 @@ class ReceivesEvents(Input, Protocol):
 
 @runtime_checkable
 class ResumingInput(Input, Protocol):
-    """An input that goes on, after a restart, where the journal's records of its streams end."""
+    """An input that continues, after a restart, where the journal's records of its streams end."""
 
     @property
     def sincedb_path(self) -> Path:

@@ -30,7 +30,7 @@ FilterFn = Callable[[Event], bool]
 """Changes the event; returns True if it succeeded, so that the common options (``add_field`` ...) run.
 
 It raises if the event cannot be processed, before it sets a field; the generated pipeline then adds the plugin's
-failure tag, counts, and goes on with the next filter. Outcome ``one_or_none``: True drops the event.
+failure tag, counts, and continues with the next filter. Outcome ``one_or_none``: True drops the event.
 """
 
 TimedFilterFn = Callable[[Event, int], bool]
@@ -207,7 +207,7 @@ class PluginSpec:
     listens: bool = False
     """Whether an input reads connections that the supervisor accepts for it (``SocketInput``)."""
     journaled: bool = False
-    """Whether an input needs a journal on disk, as it goes on where that ends (``ResumingInput``)."""
+    """Whether an input needs a journal on disk, as it continues where that ends (``ResumingInput``)."""
     stream_fields: Callable[[Any], FieldNames] | None = None
     """Options of an input to the fields that its events get of their stream; None: those it names itself."""
     stream: bool = False

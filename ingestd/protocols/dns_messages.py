@@ -112,7 +112,7 @@ def _value(data: bytes, at: int, size: int, kind: int) -> str:
 
 
 def _name(data: bytes, at: int) -> tuple[str, int]:
-    """Return a name, which may go on elsewhere in the message, and where what follows it starts."""
+    """Return a name, which may continue elsewhere in the message, and where what follows it starts."""
     labels: list[str] = []
     end, total = -1, 0
     while length := data[at]:

@@ -157,7 +157,7 @@ class Record:
 def recorded(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
     """Put an action of a command into the action log: its start, and at the end of the block what came of it.
 
-    If that cannot be written, stderr says so and the command goes on.
+    If that cannot be written, stderr says so and the command continues.
     """
     log, record = ActionLog(settings.data_dir), Record()
     address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]

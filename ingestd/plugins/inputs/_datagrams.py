@@ -44,7 +44,7 @@ _SHORTEST_REST_SECONDS = 0.001
 """Timers of the event loop have a resolution of a millisecond."""
 
 _DRAIN_SECONDS = 2.0
-"""How long a stop reads from senders that go on sending."""
+"""How long a stop reads from senders that keep sending."""
 
 _RETRY_SECONDS = 1.0
 _FAILS = "datagrams cannot be read; trying again"

@@ -107,7 +107,7 @@ class Positions:
         self._unsaved.discard(record.stream)
 
     def go_on(self, record: FileRecord, key: Key) -> None:
-        """Note that the stream of a file that ended goes on in a copy of it."""
+        """Note that the stream of a file that ended continues in a copy of it."""
         self._sincedb.ended.remove(record)
         record.device, record.inode = key
         record.state = "open"
@@ -154,7 +154,7 @@ class Positions:
 def session_path(path: Path) -> Path:
     """Return the path of a sincedb for the life of this daemon only, and remove those of earlier ones.
 
-    Its workers are replaced meanwhile, and go on where others ended.
+    Its workers are replaced meanwhile, and continue where others ended.
     """
     parent = os.getppid()
     name = f"{path.name}.{parent}-{_start_of(parent)}"

@@ -40,7 +40,7 @@ class FileReader:
 
     @property
     def position(self) -> int:
-        """The offset after what was put: another reader goes on from there."""
+        """The offset after what was put: another reader continues from there."""
         return self._start + self._splitter.offset - self._messages.pending_bytes
 
     @property

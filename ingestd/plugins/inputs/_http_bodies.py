@@ -21,7 +21,7 @@ class BusyError(Exception):
 
 
 class UnreadableBodyError(Exception):
-    """A body came as a whole, and cannot be read; the connection goes on."""
+    """A body came as a whole, and cannot be read; the connection continues."""
 
     def __init__(self, status: int, message: str, body: bytes) -> None:
         super().__init__(message)

@@ -34,7 +34,7 @@ _RETRY_SECONDS = 2
 """After which a client that was refused for lack of room should try again."""
 
 _MAX_SKIPPED_BYTES = 1 << 16
-"""Of the body of a request that is refused: it is read and dropped, so that the connection can go on."""
+"""Of the body of a request that is refused: it is read and dropped, so that the connection can continue."""
 
 
 _MIN_ROOM_BYTES = 64 << 20
@@ -144,7 +144,7 @@ class HttpServerInput(ServerInput):
             await connection.send(text)
 
     async def _reply(self, head: Head, connection: Connection, offset: int) -> tuple[Reply, int, bool]:
-        """Return the answer, where the stream goes on, and whether the connection has to be closed."""
+        """Return the answer, where the stream continues, and whether the connection has to be closed."""
         if (refusal := self._refusal(head, connection)) is not None:
             return refusal, offset, not await _skip_body(head, connection)
         try:

@@ -37,7 +37,7 @@ from ingestd.plugins.registry import BuildContext, option, required
 log = get_logger(__name__)
 
 _HANDOVER_SECONDS = 5.0
-"""How long they may go on if another process takes the place of this one, which it waits for."""
+"""How long they may continue if another process takes the place of this one, which it waits for."""
 
 _END_OF_SILENT = {EOFError: "end", TimeoutError: "idle"}
 

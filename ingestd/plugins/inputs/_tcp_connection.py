@@ -15,7 +15,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """socket(7): SO_LINGER on, with a time of 0."""
 
 _SENDING_SECONDS = 2.0
-"""How long a stop reads from a client that goes on sending."""
+"""How long a stop reads from a client that keeps sending."""
 
 _REST_SECONDS = 0.25
 """How long a stop waits for the end of a line: a busy kernel may take that long to deliver what was sent before."""

@@ -126,7 +126,7 @@ class TlsProtocol(asyncio.Protocol):
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Let the conversation go on."""
+        """Let the conversation continue."""
         self._inner.resume_writing()
 
 

@@ -126,7 +126,7 @@ class TcpInput(ListeningInput):
         self._poller: Poller | None = None
 
     async def run(self, sink: Sink) -> None:
-        """Serve until ``stop``; then, unless another process goes on, read what the kernel holds.
+        """Serve until ``stop``; then, unless another process continues, read what the kernel holds.
 
         Raises what a background task of a connection raised.
         """

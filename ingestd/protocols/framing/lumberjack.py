@@ -122,7 +122,7 @@ class Decoder:
     Memory: ``max_event_bytes``, what was fed, and ``INFLATE_BYTES``, as long as the items are taken one by one.
 
     Args:
-        max_event_bytes: Longer events are skipped and reported, and the stream goes on.
+        max_event_bytes: Longer events are skipped and reported, and the stream continues.
         max_inflated_bytes: Of the text of one compressed frame; more is an error.
     """
 

@@ -43,7 +43,7 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number, and where the data goes on."""
+    """Return a number, and where the data continues."""
     value = shift = 0
     while True:
         byte = data[at]

@@ -70,7 +70,7 @@ class CsvReader:
                 raise CsvError(f"text after the closing quote of column {len(columns)}")
 
     def _quoted(self, text: str, start: int) -> tuple[str, int]:
-        """Return the value between quotes, which starts at ``start``, and where the text goes on after them."""
+        """Return the value between quotes, which starts at ``start``, and where the text continues after them."""
         quote, position = self._quote, start
         while (position := text.find(quote, position)) >= 0:
             if not text.startswith(quote, position + 1):

@@ -64,7 +64,7 @@ def load_plan(load: Callable[[], Plan]) -> Plan:
 
     Raises:
         PlanError: The config is wrong, or a defect of ours keeps it from being loaded; the latter is logged with its
-            traceback. Either way the daemon can go on with the plan that it has.
+            traceback. Either way the daemon can continue with the plan that it has.
     """
     try:
         return load()

@@ -20,7 +20,7 @@ class RollingReplacement:
         workers: The workers among them.
         stop: Asks a process to leave.
         on_end: Called when every worker is new and reads, with an empty text, or else with what went wrong: then the
-            workers that are left go on as they are.
+            workers that are left continue as they are.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ _MAX_REASON = 2000
 
 
 class UpgradeCheck:
-    """Runs the command line of this process once more, with ``--check-upgrade``, while the event loop goes on.
+    """Runs the command line of this process once more, with ``--check-upgrade``, while the event loop continues.
 
     Args:
         selector: Where the process is watched; the ``data`` of a ready key is to be called.
@@ -139,7 +139,7 @@ def execute_installed(sockets: str) -> None:
 def listen_at_start(acceptor: Acceptor, plan: Plan, *, upgraded: bool) -> None:
     """Listen on what a plan needs.
 
-    After an upgrade, the daemon goes on with the sockets that it has: its check knows only addresses of connections.
+    After an upgrade, the daemon continues with the sockets that it has: its check knows only addresses of connections.
 
     Raises:
         OSError: An address cannot be used.

@@ -75,7 +75,7 @@ class Channel:
 
     @property
     def stalled(self) -> bool:
-        """Whether ``flush`` can go on only once other descriptors that are on their way have arrived."""
+        """Whether ``flush`` can continue only once other descriptors that are on their way have arrived."""
         return self._stalled
 
     def send(self, message: Message, fd: int | None = None) -> None:

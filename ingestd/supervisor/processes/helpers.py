@@ -24,7 +24,7 @@ from ingestd.supervisor.processes.children import HEARTBEAT_SECONDS, Children
 log = get_logger(__name__)
 
 ORPHAN_SECONDS = 2.0
-"""How long a helper may go on after the supervisor was killed: it holds the lock of the data folder, see pidfile."""
+"""How long a helper may continue after the supervisor was killed: it holds the lock of the data folder, see pidfile."""
 
 
 @dataclass(frozen=True, slots=True)

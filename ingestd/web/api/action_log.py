@@ -33,7 +33,7 @@ RECORDED: ContextVar[Action | None] = ContextVar("recorded", default=None)
 _MAX_SHOWN = 500
 _MAX_BODY, _QUOTES = 200, '"'
 _ACCEPTED = 202
-"""The status of an action that goes on: whoever runs it logs its end with `end_action`."""
+"""The status of an action that continues: whoever runs it logs its end with `end_action`."""
 
 
 class _Failure(msgspec.Struct):

@@ -63,7 +63,7 @@ class ManualActions:
         ]
 
     def update(self, settings: Mapping[str, str] | None) -> None:
-        """Use other settings for the next action; the running one goes on."""
+        """Use other settings for the next action; the running one continues."""
         self._settings = settings
 
     def document(self) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ class Sessions:
     """Sessions by their cookie, of which only a hash is kept.
 
     Args:
-        known: Sessions to go on with, by the hashes of their cookies.
+        known: Sessions to continue with, by the hashes of their cookies.
 
     Attributes:
         ended: Hashes of the cookies whose sessions have ended.

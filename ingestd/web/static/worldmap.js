@@ -153,7 +153,7 @@ export function createWorld({ onPick }) {
 
   function lift({ pointerId }) {
     if (!fingers.delete(pointerId)) return;
-    for (const place of fingers.values()) dragged = { ...place, box, far: true }; // it goes on alone
+    for (const place of fingers.values()) dragged = { ...place, box, far: true }; // it continues alone
   }
 
   /** Zoom by how two fingers move apart; return whether there are two. */

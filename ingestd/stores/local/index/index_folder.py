@@ -1,7 +1,7 @@
 """The folder of an index as a whole: its UUID, its deletion, and replacing it by another one.
 
 Deletion renames the folder to a hidden name first: the index is gone at once and as a whole, and a writer that had an
-append log open there creates the index again. Then the files are unlinked; queries that have them open go on, others
+append log open there creates the index again. Then the files are unlinked; queries that have them open continue, others
 list the files again. What a crash leaves hidden is removed by the sealer.
 
 Replacing is one step on Linux's usual file systems: renameat2(2) with RENAME_EXCHANGE. Elsewhere it takes renames, and
