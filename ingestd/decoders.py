@@ -1,8 +1,8 @@
-"""Decoders of JSON that is of a type, for processes with several threads.
+"""Typed JSON decoders, for processes with several threads.
 
-msgspec (0.22) learns the fields of a dataclass or a ``Struct`` with the first decoder of it. A thread that decodes that
-type meanwhile crashes the process, so ``msgspec.json.decode`` with a type is used nowhere. Decoders that are made when
-the module of their type is imported do as well: no thread has the type before.
+msgspec (0.22) inspects the fields of a dataclass or a ``Struct`` when its first decoder is made. A thread that decodes
+that type meanwhile crashes the process, so ``msgspec.json.decode`` is never called with a type. Decoders made while the
+module of their type is imported are safe as well: no thread has the type before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the daemon needs to know of alerts, from the settings, and the rules that the page has made."""
+"""What the daemon needs to know about alerts: from the settings, and the rules made in the dashboard."""
 
 from __future__ import annotations
 

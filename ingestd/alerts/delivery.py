@@ -1,7 +1,7 @@
 """Notifications on their way out, and what holds them back.
 
 A change of an alert goes to each of its channels as a notification of its own, unless it is held: in quiet hours, when
-the channel has had its most notifications lately, or when many wait because the channel fails. What is held is sent as
+the channel has reached its limit of notifications, or when many wait because the channel fails. What is held is sent as
 one summary afterwards. All of it is part of the `AlertsState`, which is saved before anything is sent; a notification
 keeps its id, so a receiver can tell when it is sent twice because the daemon was killed in between.
 """

@@ -1,4 +1,4 @@
-"""What of the alerts needs attention, in sentences for ``/health``."""
+"""What needs attention about the alerts, in sentences for ``/health``."""
 
 from __future__ import annotations
 

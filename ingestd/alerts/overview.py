@@ -1,4 +1,4 @@
-"""What the command line and the page show of alerts: rules with their states, and tests of channels."""
+"""What the command line and the dashboard show about alerts: rules with their states, and tests of channels."""
 
 from __future__ import annotations
 

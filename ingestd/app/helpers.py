@@ -1,6 +1,6 @@
 """The helper process of the daemon: the sealer of the built-in store, the scheduler of backup and retention, alerts.
 
-They share a process, since each process costs memory, and all of them rest most of the time.
+They share a process, since each process costs memory, and all of them are idle most of the time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether the installed code can take over from a running daemon: ``ingestd run --check-upgrade``.
 
-The daemon runs this in a process of its own before an upgrade. Here everything fails that would fail after ``exec``,
-when there is no way back: a module that cannot be imported, wrong settings, a wrong config, another data folder that is
+The daemon runs this in a process of its own before an upgrade. Everything that would fail after ``exec``, when there is
+no way back, fails here: a module that cannot be imported, wrong settings, a wrong config, another data folder that is
 in use. What it is going to listen on is written to stdout, so that the daemon can try that itself.
 """
 

@@ -1,12 +1,12 @@
 """The positions of the consumers: a small file that is overwritten in place.
 
 The file has three slots. Each holds all consumers with their positions and states as JSON, a rising generation
-and a CRC-32; the highest good generation counts. One slot is always the one last forced to the disk and stays
-untouched: after a power failure, which may tear what was written since, that one holds. The other two are
-written in turn: a kill that cuts a write short loses one commit. A lost commit costs a second delivery, no event.
-A slot also holds the end of the journal, so that a tail that is cut off or deleted later is noticed.
-In place, because blocks that a file has already can be written on a full disk, too: otherwise nothing could be
-committed there, and space never be freed.
+and a CRC-32; the highest good generation counts. One slot is always the one last synced to the disk and stays
+untouched: after a power failure, which may tear what was written since, that one holds. The other two are written in
+turn: a kill that cuts a write short loses one commit. A lost commit costs a second delivery, no event. A slot also
+holds the end of the journal, so that a tail that is cut off or deleted later is noticed. In place, because blocks that
+a file has already can be written on a full disk, too: otherwise nothing could be committed there, and space never be
+freed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where streams that outlive their records end: files, whose reader asks for its position after a restart.
 
 A connection ends, and its place in the journal is of interest only as long as the kernel may hold what the journal has,
-too: the records of the newest segment show it. A file is read on after weeks. So before a segment is deleted, the ends
-of such streams are written to a file of the journal, in place, as its positions are.
+too: the records of the newest segment show it. A file may be read further weeks later. So before a segment is deleted,
+the ends of such streams are written to a file of the journal, in place, as its positions are.
 """
 
 from __future__ import annotations

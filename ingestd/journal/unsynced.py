@@ -1,4 +1,4 @@
-"""The files of a journal that the next sync has to force to the disk."""
+"""The files of a journal that the next sync has to write to the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said and counted of filters that fail."""
+"""Logs and counts filters that fail."""
 
 from __future__ import annotations
 

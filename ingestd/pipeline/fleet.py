@@ -1,9 +1,10 @@
 """The accounts of several daemons around Kafka, added up: edges that write to topics, workers that read them. Pure.
 
 What is exact and what is a bound: the ledgers count every event once that a daemon received and is done with, over
-restarts and kill -9, as they are committed with the positions in its journal. Brokers know how many records a topic
-ever got, and up to where a group has read. In between, records are repeated but not lost: an edge that is killed sends
-some again, a worker that is killed or loses a partition reads some again. How many cannot be known afterwards. So ::
+restarts and kill -9, as they are committed with the positions in its journal. Brokers know how many records a topic has
+ever received, and up to where a group has read. In between, records are repeated but not lost: an edge that is killed
+sends some again, a worker that is killed or loses a partition reads some again. How many cannot be known afterwards. So
+::
 
     delivered by the edges  <=  records in the topics
     delivered by the edges  <=  received by the workers + lag

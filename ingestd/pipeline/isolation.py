@@ -1,7 +1,7 @@
 """Isolation: an output that fails on one event of many must not hold up the others.
 
-An error that waiting does not heal (no full disk, no absent server) is in the events or in the output. So the payload
-is made again in smaller and smaller parts. What fails alone becomes a dead letter: at once if the output accepts other
+An error that does not pass (unlike a full disk or a missing server) is in the events or in the output. So the payload
+is rebuilt in smaller and smaller parts. What fails alone becomes a dead letter: at once if the output accepts other
 events, else only after some more tries, so that a defect that hits every event makes few dead letters.
 """
 
@@ -29,11 +29,11 @@ TRIES = 3
 RETRY_SECONDS = 1.0
 
 MAY_HEAL = (OSError, StoreError, ElasticUnavailable)
-"""A full disk, missing rights, a server that is away: waiting may help, and the events are not at fault."""
+"""A full disk, missing rights, an unavailable server: waiting may help, and the events are not at fault."""
 
 
 class OutputFailedError(Exception):
-    """An output failed on payloads as often as it may, with an error that waiting does not heal: its cause."""
+    """An output failed on payloads as often as it may, with an error that does not pass: its cause."""
 
 
 Deliver = Callable[[list[Any], float], Awaitable[Sequence[Tally] | None]]
@@ -41,7 +41,7 @@ Deliver = Callable[[list[Any], float], Awaitable[Sequence[Tally] | None]]
 
 
 async def try_to_deliver(built: BuiltOutput, payloads: list[Any], tries: float) -> Sequence[Tally] | None:
-    """Deliver payloads for a command, which does not wait for what may heal: see ``Output.deliver``.
+    """Deliver payloads for a command, which does not wait for errors to pass: see ``Output.deliver``.
 
     Raises:
         OSError: Waiting may help.

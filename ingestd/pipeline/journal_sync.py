@@ -1,4 +1,4 @@
-"""Forces the journal of a pipeline and its dead letters to the disk: at an interval, and before acknowledgements."""
+"""Syncs the journal of a pipeline and its dead letters to the disk: at an interval, and before acknowledgements."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A running pipeline: chunks from the inputs into the journal, and out of it to the outputs.
 
 Usually a chunk goes to the outputs from memory. An output that has fallen behind reads it from the journal later, so no
-output holds up another, and memory stays bounded however long one is away.
+output holds up another, and memory stays bounded however long one is unavailable.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ class RunningPipeline:
         """Append chunks to the journal, all or none; None: not possible now.
 
         Then the inputs pause, and later offer again what they hold. That the journal has reached its size limit is no
-        error and not logged: the outputs are slow or away.
+        error and not logged: the outputs are slow or unavailable.
         """
         try:
             end = self.journal.append(chunks)

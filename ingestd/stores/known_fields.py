@@ -1,6 +1,6 @@
 """Fields that say the same under several names: Django's handler has its own, the Elastic Common Schema others.
 
-``web/static/known_fields.js`` has the same names for the page.
+``web/static/known_fields.js`` has the same names for the dashboard.
 """
 
 from __future__ import annotations

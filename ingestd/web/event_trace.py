@@ -1,4 +1,4 @@
-"""Why a stored event came out so: it is run through the running config once more, and each step is shown."""
+"""Why a stored event came out as it did: it is run through the running config once more, and each step is shown."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class IngestdHandler(logging.Handler):
     """Sends records to the input ``beats`` of ingestd, which acknowledges them.
 
     Takes the arguments of python-logstash's ``TCPLogstashHandler``, and sends the same fields. A record is written to a
-    queue; a thread sends it. If ingestd is away, records are kept in a file, and sent when it is back.
+    queue; a thread sends it. If ingestd is down, records are kept in a file, and sent when it is back.
 
     Args:
         host: Where ingestd is.

@@ -1,4 +1,4 @@
-"""Files that keep records while the daemon is away, one for each process.
+"""Files that keep records while the daemon is down, one for each process.
 
 A file starts with how many of its bytes have been acknowledged, in 20 digits and a line feed; then come the records,
 one a line. Its process holds a lock on it, so what a process has left is found and sent by the next one.

@@ -67,7 +67,7 @@ def act_as_owner(folder: Path) -> None:
 
 
 def _own_file(path: Path) -> os.stat_result | None:
-    """Return the status of a regular file; None for a link of either kind, which somebody else may have put there."""
+    """Return the status of a regular file; None for a link of either kind, which another user may have put there."""
     try:
         status = path.lstat()
     except OSError:

@@ -1,6 +1,6 @@
 """Format timestamps with a pattern of ``java.time.format.DateTimeFormatter``: ``%{{yyyy-MM-dd}}``.
 
-Follows its class documentation, Java 21. LocaleNames are English, weeks are those of ISO 8601 (from Monday, the
+Follows its class documentation, Java 21. Names are English, weeks are those of ISO 8601 (from Monday, the
 first one has four days), as in the examples of Logstash's documentation; fractions go to the nanosecond.
 """
 

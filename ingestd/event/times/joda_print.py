@@ -1,7 +1,7 @@
 """Format timestamps with a Joda-Time pattern: ``%{+YYYY.MM.dd}``.
 
 Follows https://www.joda.org/joda-time/key_format.html. Joda counts milliseconds: a longer fraction is
-filled with zeros. LocaleNames are English.
+filled with zeros. Names are English.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time zones by name and by offset, and conversion of local time to UTC as in Joda-Time.
 
-LocaleNames are those of the tz database (https://www.iana.org/time-zones), as in
+Names are those of the tz database (https://www.iana.org/time-zones), as in
 https://www.joda.org/joda-time/timezones.html.
 """
 

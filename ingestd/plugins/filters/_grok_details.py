@@ -1,4 +1,4 @@
-"""What ``ingestd trace`` says of the filter grok: which pattern matches, and how far the others get."""
+"""What ``ingestd trace`` reports about the filter grok: which pattern matches, and how far the others get."""
 
 from __future__ import annotations
 

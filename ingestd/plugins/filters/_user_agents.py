@@ -1,4 +1,4 @@
-"""What a user agent says of browser, operating system and device, by the patterns of the package ua-parser."""
+"""Browser, operating system and device of a user agent, by the patterns of the package ua-parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids of events that Beats send: by what an event says of itself, so that one that is sent again gets the same id.
+"""The ids of events that Beats send: made from fields of the event, so that one that is sent again gets the same id.
 
 - ``[@metadata][_id]``, which Filebeat's processors `add_id` and `fingerprint` set, and clients may;
 - of a line of a file: the agent, the file and the offset, as in ``[agent][id]``, ``[log][file]`` and ``[log][offset]``,

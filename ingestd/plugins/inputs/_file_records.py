@@ -1,4 +1,4 @@
-"""What is known of the files that the input ``file`` reads, and the sincedb, where that is kept.
+"""What is known about the files that the input ``file`` reads, and the sincedb, where that is kept.
 
 A path may name one file today and another tomorrow, and a file may be emptied and written again. So what is read is a
 *generation* of a file: a device and an inode number, until the content starts over. Each is a stream of its own, and

@@ -1,4 +1,4 @@
-"""Clients of the input ``tcp`` that speak something else than lines: what is logged, counted and answered.
+"""Clients of the input ``tcp`` that speak something other than lines: what is logged, counted and answered.
 
 What becomes of their bytes, by ``ingestd.protocols.framing.senders.Sender``:
 

@@ -1,8 +1,8 @@
 """TLS of inputs that listen: the options, by Logstash's names, and what is made of the files that they name.
 
-TLS 1.2 is the least. Every new connection uses the files as they are then: certificates can be replaced while the
-daemon runs. Files that do not fit are reported in the log, and those before stay in use; workers that start later too
-have them from their parent process.
+TLS 1.2 is the minimum. Every new connection uses the files as they are then: certificates can be replaced while the
+daemon runs. Files that do not match are reported in the log, and the previous ones stay in use; workers that start
+later get these from their parent process.
 """
 
 from __future__ import annotations

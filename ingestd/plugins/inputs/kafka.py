@@ -139,7 +139,7 @@ class KafkaInput:
         self._outage = Outage(log.error, text, log.info, "Kafka can be read again")
 
     async def open(self) -> None:
-        """Do nothing: brokers that are away delay reading, not the start."""
+        """Do nothing: unavailable brokers delay reading, not the start."""
 
     async def run(self, sink: Sink) -> None:
         """Read until ``stop``, then leave the group."""
@@ -174,7 +174,7 @@ class KafkaInput:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _find_out_whether_brokers_answer(self, consumer: Consumer) -> None:
-        """The client reports that all brokers are away, but not that they are back: there may be no records."""
+        """The client reports that all brokers are unavailable, but not that they are back: there may be no records."""
         from confluent_kafka import KafkaException  # noqa: PLC0415
 
         with contextlib.suppress(KafkaException):

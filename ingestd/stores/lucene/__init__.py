@@ -18,7 +18,7 @@
 ``AND OR NOT``, ``&& || !``, ``+ -``    ``NOT`` binds closest, then ``AND``, ``OR``, and blanks least
 ======================================  ==============================================================
 
-Not as in Lucene:
+Differences from Lucene:
 
 * Without an operator between them, all terms must match (AND), where Kibana's default is OR: in logs each further
   word is meant to narrow the results, as in Kibana's own newer language and in every web search. So ``+`` is

@@ -1,8 +1,8 @@
 """Helper processes: slow work of the daemon that is not urgent, kept out of the way of the workers.
 
-The supervisor forks a helper when all workers are reading, restarts it when it dies or hangs, lets it run on when the
-config is loaded again (``configure``), and asks it to stop when the daemon stops. It may be killed at any moment, as
-the daemon may: what it does must bear that.
+The supervisor forks a helper when all workers are reading, restarts it when it dies or hangs, lets it keep running when
+the config is loaded again (``configure``), and asks it to stop when the daemon stops. It may be killed at any moment,
+as the daemon may: what it does must bear that.
 """
 
 from __future__ import annotations

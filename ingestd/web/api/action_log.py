@@ -1,6 +1,6 @@
 """Puts what people and programs change over HTTP into the action log; ``GET api/action_log`` shows it.
 
-Every POST below ``api/``, and to ``reload``, is such a change: each route that is added is in the log without more. The
+Every POST below ``api/``, and to ``reload``, is such a change: each new route is in the log without further code. The
 name of an action is that of its route: ``indices.delete``, ``restore``, ``alerts.mute``.
 """
 

@@ -52,7 +52,7 @@ MAX_VALUE_CHARS = 1000
 OTHERS = "…"
 
 _LOOK_SECONDS = 4.0
-"""How long a diagnosis waits for Kafka's brokers, which may be away."""
+"""How long a diagnosis waits for Kafka's brokers, which may be unavailable."""
 
 _WRITE_SECONDS = 0.2
 """How long the daemon may take to finish a write to the journal."""

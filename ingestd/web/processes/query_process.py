@@ -39,7 +39,7 @@ OUT_OF_MEMORY = error_response(503, TOO_MUCH_MEMORY)
 """The response to a query for which the memory of the process does not suffice."""
 
 _NICE = 5
-"""A third of a worker's share of a processor that both want: somebody waits for the answer. Backups have 10."""
+"""A third of a worker's share of a processor that both want: a user waits for the answer. Backups have 10."""
 
 _OVERHEAD_BYTES = 384 << 20
 """Memory of Python, DuckDB's threads and the response, on top of what DuckDB counts."""

@@ -48,7 +48,7 @@ def _value(kind: Type | None, of: Type, value: str) -> str:
 
 
 def _part(kind: Type | None, of: Type, value: str) -> str:
-    """Return what of a value the new column has."""
+    """Return the part of a value that the new column has."""
     if kind == of:
         return value
     if kind is None or isinstance(kind, str) or isinstance(of, str):

@@ -1,4 +1,4 @@
-"""Which columns a sealed file has, and what of a document is in none of them.
+"""Which columns a sealed file has, and which parts of a document are in none of them.
 
 A column holds the values that one field has of one type; an object is a struct of its members. ``rest`` is the JSON
 text of what columns cannot hold as it came: rare fields, values of another type than the column's, ``null`` (a column's

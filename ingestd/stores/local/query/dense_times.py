@@ -1,4 +1,4 @@
-"""Cutting a range of time into slices of which each has few enough events to be sorted in memory.
+"""Cutting a range of time into slices that each have few enough events to be sorted in memory.
 
 The size of documents does not show how many rows DuckDB sorts: ten million tiny events may be of a single minute.
 Events are counted by ever shorter intervals, but only where there are too many. Those of one microsecond stay together.

@@ -1,4 +1,4 @@
-"""Files in the folder of an index that its manifest makes no part of it: whether they may be removed.
+"""Files in the folder of an index that its manifest does not include: whether they may be removed.
 
 A step of the sealer that was interrupted leaves such files: a new sealed file that the manifest does not name yet,
 files that were merged, append logs that were sealed. All their events are in the index as well. Where that cannot be
