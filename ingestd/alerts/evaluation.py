@@ -83,9 +83,9 @@ def contradicts(rule: Rule, state: RuleState, value: float | None) -> bool:
 
 
 def may_be_missing(rule: Rule, state: RuleState, now: float, lag_s: float) -> bool:
-    """Return whether events of the window may not be stored yet, so that too few of them are no reason for a change.
+    """Return whether events of the window may not be stored yet, so that too few of them do not justify a change.
 
-    They wait in the journal while the store does not respond, and in their senders while the daemon rests.
+    They wait in the journal while the store does not respond, and in their senders while the daemon is down.
     """
     history_s = rule.window_s * (2 if rule.type == "change" else 1) + lag_s
     catching_up = 0 <= now - state.recovered < min(history_s, _CATCH_UP_S)

@@ -24,7 +24,7 @@ def log_likelihood_ratio(count: int, total: int, previous: int, previous_total: 
 
 
 def certain_ratio(count: int, total: int, previous: int, previous_total: int) -> float:
-    """Return the logarithm of how many times as large a share is now, at the least that is likely.
+    """Return the logarithm of how many times as large a share is now, by a cautious estimate.
 
     That is the end nearer to 1 of the 95 % confidence interval of the ratio, so few events make no large ratio. It is
     positive for a share that grew, negative for one that shrank, and 0 if it may be either. Half an event is added to

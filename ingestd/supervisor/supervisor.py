@@ -326,7 +326,7 @@ class Supervisor:
         workers = [name for name in self._process_names() if name in self._workers]
         running = [name for name in workers if self._children.get(name) is not None]
         for name in self._process_names():
-            if self._children.get(name) is None:  # new, or it failed: the new config may mend it
+            if self._children.get(name) is None:  # new, or it failed: the new config may fix it
                 self._children.start(name)
         self._replacement.start(running)
         return ""

@@ -32,7 +32,7 @@ _SHORT_WRITER = "r"
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What came of a replay.
+    """The outcome of a replay.
 
     Attributes:
         text: How many were replayed, and how many were not.

@@ -125,7 +125,7 @@ def _old_indices(indices: list[str], settings: Settings) -> str:
 
 
 def _note(record: Record, result: ImportResult) -> None:
-    """Put into the action log what came of an import."""
+    """Record the outcome of an import in the action log."""
     record.text = "; ".join((_counts(result), *result.problems, *["it was interrupted"] * result.stopped))
     record.failed = not _complete(result)
 

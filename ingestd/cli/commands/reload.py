@@ -16,6 +16,6 @@ from ingestd.settings import Settings
 def reload(settings: Settings) -> None:
     """Make the daemon reload its config, and wait until every process runs it.
 
-    Exit codes: 0 they do; 1 the config is wrong and the old one stays in force, or no daemon is running.
+    Exit codes: 0 every process runs it; 1 the config is wrong and the old one stays in force, or no daemon is running.
     """
     send_request(settings, signal.SIGHUP)

@@ -88,7 +88,7 @@ def _reprocess(
     *,
     dry_run: bool,
 ) -> str:
-    """Reprocess an index; returns what came of it."""
+    """Reprocess an index; returns the outcome."""
     with progress(f"reprocessing {index}") as update:
         stored = (
             opened.backups.snapshot_documents(opened.repository(repository), backups)

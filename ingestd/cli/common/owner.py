@@ -155,7 +155,7 @@ class Record:
 
 @contextmanager
 def recorded(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
-    """Put an action of a command into the action log: its start, and at the end of the block what came of it.
+    """Put an action of a command into the action log: its start, and at the end of the block its outcome.
 
     If that cannot be written, stderr says so and the command continues.
     """

@@ -33,7 +33,7 @@ RECORDED: ContextVar[Action | None] = ContextVar("recorded", default=None)
 _MAX_SHOWN = 500
 _MAX_BODY, _QUOTES = 200, '"'
 _ACCEPTED = 202
-"""The status of an action that continues: whoever runs it logs its end with `end_action`."""
+"""The status of an action that continues: whoever runs it logs its end with `ActionRecorder.end`."""
 
 
 class _Failure(msgspec.Struct):
@@ -113,7 +113,7 @@ class ActionRecorder:
     async def _add(self, action: Action) -> None:
         try:
             await asyncio.to_thread(self._log.add, action)
-        except OSError as error:  # such as a full disk, which a deletion is to mend
+        except OSError as error:  # such as a full disk, which a deletion is meant to fix
             log.error("the action log cannot be written", action=action.action, target=action.target, error=error)
 
     async def _show(self, request: web.Request) -> web.Response:

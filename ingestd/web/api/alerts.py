@@ -41,7 +41,7 @@ class _MuteBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefusedError(Exception):
-    """A request cannot be met; ``status`` is that of the response, ``field`` is what of the form is wrong."""
+    """A request cannot be met; ``status`` is that of the response, ``field`` is the part of the form that is wrong."""
 
     def __init__(self, status: int, text: str, field: str = "") -> None:
         super().__init__(text)

@@ -39,7 +39,7 @@ class ActionRunner:
         self._tasks = BackgroundTasks("manual actions")
         self._task: asyncio.Task[None] | None = None
         self.last: dict[str, Any] | None = None
-        """The last action as JSON types: ``state`` is running, done or failed, ``message`` says what came of it."""
+        """The last action as JSON types: ``state`` is running, done or failed, ``message`` says how it ended."""
 
     @property
     def busy(self) -> bool:

@@ -1,7 +1,7 @@
 /** Requests to the server. All URLs are relative, so that a reverse proxy may serve the page under a prefix. */
 
 /** An error of the server: its `status` (0: not reachable); for an invalid query also its position and kind;
- * `field`: what of a form is wrong. */
+ * `field`: the part of a form that is wrong. */
 export class ApiError extends Error {
   constructor(status, { message = "", column, length, hint, kind, values, field } = {}) {
     super(message);

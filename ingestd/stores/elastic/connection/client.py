@@ -222,7 +222,7 @@ class ElasticClient:
         self._transport.add_nodes(sniffing.node_addresses(await self.request("GET", path)))
 
     async def check_failed_nodes(self) -> None:
-        """Use those nodes again that failed and answer the health check."""
+        """Use failed nodes again that answer the health check."""
         await self._transport.check_failed_nodes()
 
     async def close(self) -> None:

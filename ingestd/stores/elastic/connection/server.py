@@ -22,7 +22,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 class Server:
     """What answers: ``flavour`` is ``elasticsearch`` or ``opensearch``; ``version`` (0, 0, 0) if it hides it.
 
-    A server that hides its version is taken for a new one, but for features that came with a minor version of 8.
+    A server that hides its version is treated as a new one, except for features that came with a minor version of 8.
     """
 
     flavour: str

@@ -51,7 +51,7 @@ class Transport:
                 self.pool.add(self._first.at(*address))
 
     async def check_failed_nodes(self) -> None:
-        """Use those nodes again that were left out and answer the health check."""
+        """Use excluded nodes again that answer the health check."""
         path, absolute = self._healthcheck
         for node in self.pool.left_out:
             async with self._connections:
