@@ -140,7 +140,7 @@ def test_data_stream_fields_stay_if_they_are_not_synchronised() -> None:
 
 
 REJECTED = [  # id, options, event, reason
-    ("no_action", "action => '%{do}' document_id => x", {}, "the action '%{do}' of the event is not one of create, index"),
+    ("no_action", "action => '%{do}' document_id => x", {}, "the action '%{do}' of the event is not one of create"),
     ("no_id", "document_id => 'a-%{id}'", {}, "the event lacks a field of its document_id a-%{id}"),
     ("empty_id", "action => delete document_id => '%{id}'", {"id": ""}, "the event has no document_id for its action"),
     ("version", "document_id => x version => '%{v}'", {"v": "new"}, "the version 'new' of the event is not a number"),
