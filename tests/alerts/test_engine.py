@@ -308,7 +308,7 @@ def test_those_who_refuse_for_good_are_not_asked_again_while_others_are(tmp_path
     assert again.step() == ["firing errors"]
     assert again.left_out == [("ops@test", "gone@test")], "a restart does not forget them"
     (problem,) = again.engine.problems()
-    assert "mail did not reach gone@test (550 no): mend" in problem
+    assert "mail did not reach gone@test (550 no): correct" in problem
     assert state_document(tmp_path / "data").load().history[-1].undelivered == (
         "mail did not reach gone@test (550 no)",
     )

@@ -99,7 +99,7 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {  # id: request, status, part of 
     "bytes_in_next": (get("/?%ff", end=END), 303, ""),
     "range": (get("/static/app.js", b"Range: bytes=9-1\r\n"), 200, ""),
     "websocket": (get("/health/live", b"Upgrade: websocket\r\n", b"Host: a\r\nConnection: close,upgrade\r\n"), 200, ""),
-    "field": (get("/api/top?field=" + "[a]" * 600), 400, "a field may have 50 levels, and this one has 600"),
+    "field": (get("/api/top?field=" + "[a]" * 600), 400, "a field may have at most 50 levels, and this one has 600"),
     "digits": (get("/api/search?since=%EF%BC%92026-11-22T10:00:00Z"), 400, "since must be a time"),
     "number": (get("/api/search?limit=%EF%BC%91"), 400, "limit must be a whole number"),
     "underscore": (get("/api/search?limit=1_0"), 400, "limit must be a whole number"),

@@ -208,7 +208,7 @@ def test_addresses(host: str, name: str) -> None:
 USAGE: list[tuple[str, tuple[str, ...], str]] = [
     ("no_host", ("--fleet",), "--fleet needs the hosts"),
     ("no_fleet", ("edge1",), "hosts are for --fleet"),
-    ("day", ("--fleet", "edge1", "--day", "today"), "about one data folder"),
+    ("day", ("--fleet", "edge1", "--day", "today"), "one data folder"),
     ("no_address", ("--fleet", "http://:99"), "is not a host"),
     ("scheme", ("--fleet", "ftp://edge1"), "is not a host"),
     ("port", ("--fleet", "edge1:99999"), "is not a host"),

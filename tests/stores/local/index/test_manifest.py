@@ -45,7 +45,7 @@ def test_round_trip() -> None:
 def test_columns_that_cannot_be(columns: dict[str, Any]) -> None:
     """They become SQL; a manifest may come from an edited backup."""
     body = encode(Manifest((dataclasses.replace(FILE, columns=columns),), {}, 2))
-    with pytest.raises(DamagedManifestError, match=r"columns of sealed-00001\.parquet cannot be"):
+    with pytest.raises(DamagedManifestError, match=r"columns of sealed-00001\.parquet is impossible"):
         decode(body, "sealed.json")
 
 
