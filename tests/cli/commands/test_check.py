@@ -162,7 +162,7 @@ LIKELY: list[tuple[str, str, str, str]] = [  # id, a filter, what is marked, wha
     ),
     ("tag", "python { code => 'x = 1; event.tag(x)' }", "event.tag", "which has no tag"),
     ("cancel", "python { code => 'event.cancel()' }", "event.cancel", "help: write cancel()"),
-    ("get", "python { code => 'a = event.get(\"[b][c]\")' }", 'event.get("[b][c]"', "not field references\n!for [a][b]"),
+    ("get", "python { code => 'a = event.get(\"[b][c]\")' }", 'event.get("[b][c]"', "not field references\n!for [a]"),
     ("item", "python { code => 'event[\"[b]\"] = 1' }", 'event["[b]"', "not field references"),
 ]
 
