@@ -243,7 +243,7 @@ def check_field(name: str) -> None:
         FieldError: The brackets do not match, or it has too many levels.
     """
     if (depth := field_depth(name)) > MAX_FIELD_DEPTH:
-        raise FieldError(f"a field may have {MAX_FIELD_DEPTH} levels, and this one has {depth}")
+        raise FieldError(f"a field may have at most {MAX_FIELD_DEPTH} levels, and this one has {depth}")
 
 
 WITHOUT_LEVEL = Not(And((Exists(LEVEL_FIELDS[0]), Not(Equal(LEVEL_FIELDS[0], "")))))
