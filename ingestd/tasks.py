@@ -103,6 +103,13 @@ class BackgroundTasks:
         self._log(name, error)
         self._fail(error)
 
+    def call(self, name: str, callback: Callable[[], None]) -> None:
+        """Call ``callback`` for the event loop, which would only log what it raises: here that fails the owner."""
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 -- logged and raised by ``failure``
+            self.fail(name, error)
+
     def _log(self, name: str, error: Exception) -> None:
         if not isinstance(error, self._expected):
             log.exception(  # noqa: LOG004 -- called while it is handled

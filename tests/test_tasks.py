@@ -47,6 +47,17 @@ async def test_a_failure_is_logged_and_raised(caplog: pytest.LogCaptureFixture) 
     await tasks.close()
 
 
+async def test_a_callback_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    tasks, called = BackgroundTasks("input tcp_0"), list[str]()
+    tasks.call("flush", lambda: called.append("once"))
+    assert called == ["once"]
+    asyncio.get_running_loop().call_soon(tasks.call, "flush", dict[str, object]().popitem)
+    with pytest.raises(KeyError):
+        await failure(tasks)
+    [record] = caplog.records
+    assert record.__dict__["fields"]["task"] == "flush"
+
+
 async def test_the_first_failure_counts() -> None:
     tasks = BackgroundTasks("o")
     tasks.start("a", fails(ValueError("first")))

@@ -160,13 +160,17 @@ class Engine:
     def deliver(self, now: float) -> list[threading.Thread]:
         """Send what is due; returns the threads that do so."""
         with self._lock:
-            names = [name for name in self.config.channels if name not in self._sending]
-            due = [name for name in names if self._outbox.due(name, now) is not None]
+            due = [name for name in self.config.channels if name not in self._sending and self._outbox.due(name, now)]
             self._sending |= dict.fromkeys(due, now)
-        threads = [threading.Thread(target=self._drain, args=(name,), daemon=True) for name in due]
-        for thread in threads:
-            thread.start()
-        return threads
+        threads = {name: threading.Thread(target=self._drain, args=(name,), daemon=True) for name in due}
+        try:
+            for thread in threads.values():
+                thread.start()
+        finally:  # the system may refuse a thread: then it stays due
+            with self._lock:
+                for name in [name for name in due if threads[name].ident is None]:
+                    del self._sending[name]
+        return list(threads.values())
 
     def problems(self) -> list[str]:
         """Return what needs attention, in sentences."""
@@ -388,8 +392,7 @@ class Engine:
                 self._saved, self._unsaved = encoded, ""
 
     def _publish(self) -> None:
-        firing = [((name,), [int(rule.firing)]) for name, rule in self._state.rules.items()]
-        metrics.ALERT_FIRING.replace(firing)
+        metrics.ALERT_FIRING.replace([((name,), [int(rule.firing)]) for name, rule in self._state.rules.items()])
 
     def _close_store(self) -> None:
         if self._store is not None:

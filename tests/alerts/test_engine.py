@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,21 @@ def test_a_failing_channel_is_reported_retried_with_backoff_and_keeps_the_order(
     assert site.step(0.5) == [], "it waits longer after each failure"
     assert site.step(10) == ["firing errors", "resolved errors"]
     assert site.engine.problems() == []
+
+
+def test_what_no_thread_can_send_is_sent_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    site = Site(tmp_path, ERRORS)
+    site.add(4)
+    site.now += 60
+    site.engine.evaluate(site.now)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError):
+        site.engine.deliver(site.now)
+    monkeypatch.undo()
+    assert site.step(1) == ["firing errors"]
 
 
 def test_an_away_store_is_reported_and_keeps_the_metric(tmp_path: Path) -> None:

@@ -192,6 +192,26 @@ async def test_nothing_is_read_while_there_is_no_room() -> None:
         assert len(set(receiver.memory.ids)) == sent + 20
 
 
+async def test_a_defect_ends_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would stay open and read nothing more; the next process reads what comes."""
+    receiver = Receiver(udp())
+    await receiver.start()
+
+    def fail(_: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(receiver.journal, "append", fail)
+    receiver.send(b"a", b"b")
+    with pytest.raises(KeyError):
+        await asyncio.wait_for(receiver.running.failed(), WAIT_SECONDS)
+    await receiver.running.close()
+    receiver.send(b"later")
+    receiver.socks[0].settimeout(WAIT_SECONDS)
+    while receiver.socks[0].recv(10) != b"later":
+        pass
+    receiver.close()
+
+
 @pytest.mark.parametrize("mode", ["drain", "leave", "handover"])
 async def test_a_stop_reads_what_has_arrived(mode: StopMode) -> None:
     """And leaves what comes later to the next reader: the socket is still open."""

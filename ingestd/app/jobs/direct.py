@@ -55,7 +55,7 @@ async def _main(settings: Settings, configs: Configs) -> bool:
             check_address(settings.http)
         server = HttpServer(settings.http, health, make_dashboard_config(settings, compiled, configs))
         await server.start()
-        tasks.start("serving later", server.listen_later())
+        tasks.keep_running("serving later", server.listen_later)
     try:
         complete = await run_direct(pipelines, settings.shutdown_timeout)
     finally:

@@ -142,6 +142,12 @@ class Datagrams:
             text = "datagrams were read, and there was no room to store them until the stop: they are lost"
             log.error(text, pipeline=self._labels[0], input=self._labels[1], datagrams=lost)
 
+    def close(self) -> None:
+        """Stop reading; what the kernel holds is for the next process."""
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+
 
 class DatagramServer:
     """An input that reads datagrams.
@@ -179,8 +185,12 @@ class DatagramServer:
     async def run(self, sink: Sink) -> None:
         """Read until ``stop``; then read what the kernel holds."""
         self.start(sink)
-        await self._tasks.until(self._ended.wait())
-        await self._tasks.until(self.finish())
+        try:
+            await self._tasks.until(self._ended.wait())
+            await self._tasks.until(self.finish())
+        finally:
+            await self._tasks.close()
+            self._datagrams.close()
 
     def start(self, sink: Sink, tasks: BackgroundTasks | None = None) -> None:
         """Read from now on, without ``run``; ``tasks``: who notices what fails."""

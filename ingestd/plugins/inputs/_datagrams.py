@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ingestd.event.chunk import DATAGRAMS, Stream
@@ -124,7 +125,15 @@ class DatagramReader:
 
     def start(self) -> None:
         """Read from now on."""
-        self._loop.add_reader(self.sock.fileno(), self._readable)
+        self._loop.add_reader(self.sock.fileno(), self._call, self._readable)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        """Call what the event loop calls back; a defect ends the input, which would stay open and read nothing more."""
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 -- it ends the input
+            self._stop_reading()
+            self._tasks.fail("reading", error)
 
     def _readable(self) -> None:
         start = time.perf_counter()
@@ -190,7 +199,7 @@ class DatagramReader:
         """Let the kernel collect what comes, so that more is stored together the busier the senders are."""
         if seconds >= _SHORTEST_REST_SECONDS:
             self._loop.remove_reader(self.sock.fileno())
-            self._resting = self._loop.call_later(seconds, self._rested)
+            self._resting = self._loop.call_later(seconds, self._call, self._rested)
 
     def _rested(self) -> None:
         self._resting = None

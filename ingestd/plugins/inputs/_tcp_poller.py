@@ -214,12 +214,12 @@ class Poller:
                     self._watch()
                     return
             self._read_ready(start + _ROUND_SECONDS)
+            self._took += time.perf_counter() - start
+            rest = 0.0 if self._ready else self._rest()
+            self.gathering.goes_on(rest)
         except Exception as error:  # noqa: BLE001 -- it ends the input
             self.tasks.fail("reading", error)
             return
-        self._took += time.perf_counter() - start
-        rest = 0.0 if self._ready else self._rest()
-        self.gathering.goes_on(rest)
         if rest < _SHORTEST_REST_SECONDS:
             self._next = self._loop.call_soon(self._round)
         else:

@@ -170,7 +170,7 @@ class ConnectionReader:
             self._flush = None
         seconds = self._grouping.flush_seconds if self._grouping is not None else 0
         if seconds and self._seen > self._offset:
-            self._flush = self._loop.call_later(seconds, self._flush_lines)
+            self._flush = self._loop.call_later(seconds, self._poller.tasks.call, "flush of lines", self._flush_lines)
 
     def _flush_lines(self) -> None:
         self._flush = None

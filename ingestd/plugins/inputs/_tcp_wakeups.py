@@ -134,7 +134,7 @@ class Wakeups:
         """Do not peek for a while, whatever arrives."""
         if not self.stopped:
             self._poller.remove(self._sock.fileno())
-            self._resting = self._loop.call_later(seconds, self._rested)
+            self._resting = self._loop.call_later(seconds, self._tasks.call, "reading", self._rested)
             self._peek_buffer.resting += 1
 
     def _rested(self) -> None:

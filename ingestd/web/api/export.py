@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from ingestd.logs import get_logger
+from ingestd.tasks import BackgroundTasks
 from ingestd.web import params
 from ingestd.web.params import ParameterError
 from ingestd.web.processes.child_process import TEMPORARY_FOLDER, ChildProcess, ProcessEndedError
@@ -34,6 +35,7 @@ MAX_DOWNLOADS = 2
 """How many are written at the same time."""
 
 MAX_FIELDS = 200
+_END = "end of a download's process"  # the name of the task
 _STALL_SECONDS = 60.0
 """A client that takes nothing for so long has gone: others wait for its turn."""
 
@@ -50,7 +52,7 @@ class Exports:
         self._setup, self._prefix = setup, prefix
         self._slots = asyncio.Semaphore(MAX_DOWNLOADS)
         self._downloads: set[asyncio.Task[object]] = set()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks("downloads")
 
     def route(self) -> web.RouteDef:
         """Return the route."""
@@ -64,7 +66,7 @@ class Exports:
         """End all downloads, and wait for the end of their processes: the server's shutdown would wait for clients."""
         for task in self._downloads:
             task.cancel()
-        while tasks := self._downloads | self._ending:
+        while tasks := [*self._downloads, *self._tasks.find(_END)]:
             await asyncio.wait(tasks)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -125,10 +127,7 @@ class Exports:
         try:
             yield process
         finally:
-            ending = asyncio.create_task(process.end())
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            await asyncio.shield(ending)
+            await asyncio.shield(self._tasks.start(_END, process.end()))
 
 
 async def _copy(process: ChildProcess, response: web.StreamResponse) -> bool:
