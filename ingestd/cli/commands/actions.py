@@ -10,8 +10,7 @@ import msgspec
 from ingestd.action_log import Action, ActionLog
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, limit_option, settings_options
-from ingestd.cli.common.terminal import write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.settings import Settings
 
 _WHO = {
@@ -38,7 +37,7 @@ def actions(settings: Settings, limit: int, *, as_json: bool) -> None:
     with os_errors("the action log"):
         found = ActionLog(settings.data_dir).read(limit)
     if as_json:
-        click.echo(dumps([msgspec.to_builtins(action) for action in found]))
+        write_json([msgspec.to_builtins(action) for action in found])
     elif not found:
         click.echo("nothing was done by hand yet", err=True)
     else:

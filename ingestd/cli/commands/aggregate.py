@@ -16,10 +16,9 @@ from ingestd.cli.common.options import Value, csv_options, json_option, limit_op
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.tables import csv_text, number_text, value_text
-from ingestd.cli.common.terminal import write, write_table
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.cli.common.times import local_time, now, zone_name
 from ingestd.event.fields import FieldError
-from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_clamped
 from ingestd.settings import Settings
 from ingestd.stores.aggregation import (
@@ -113,7 +112,7 @@ def aggregate(  # noqa: PLR0913 -- click passes one argument for each option
             wanted = replace(wanted, interval=zoned_interval(store, query, seconds, zone, now().timestamp()))
         found = store.aggregate(query, wanted)
         if as_json:
-            write(dumps([bucket.document(wanted) for bucket in found]))
+            write_json([bucket.document(wanted) for bucket in found])
         elif as_csv:
             heads = (*by, *([] if interval is None else ["time"]), *map(str, wanted.metrics))
             rows = [_cells(bucket, [_csv_value(value) for value in bucket.values], bucket.time) for bucket in found]

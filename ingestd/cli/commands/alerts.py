@@ -16,8 +16,7 @@ from ingestd.alerts.state import AlertsState, PageRules, page_rules_document, st
 from ingestd.cli.common.errors import os_errors, show_error
 from ingestd.cli.common.options import json_option, limit_option, settings_options
 from ingestd.cli.common.owner import recorded
-from ingestd.cli.common.terminal import write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.settings import Settings, SettingsError
 from ingestd.suggest import did_you_mean
 
@@ -36,7 +35,7 @@ def alerts(context: click.Context, settings: Settings, *, as_json: bool) -> None
     config, page, state = _loaded(settings)
     rows = overview(config, page, state, time.time())
     if as_json:
-        click.echo(dumps({"alerts": rows, "channels": channel_rows(config, state)}))
+        write_json({"alerts": rows, "channels": channel_rows(config, state)})
         return
     if not rows:
         click.echo("no alert yet; see docs/alerts.md for the settings", err=True)
@@ -57,7 +56,7 @@ def show_history(settings: Settings, limit: int, *, as_json: bool) -> None:
     config, _, state = _loaded(settings)
     rows = history(state, limit)
     if as_json:
-        click.echo(dumps(rows))
+        write_json(rows)
     elif not rows:
         click.echo("no alert has fired yet", err=True)
     else:

@@ -11,9 +11,9 @@ import click
 
 from ingestd.cli.common import tables
 from ingestd.cli.common.options import json_option, settings_options
+from ingestd.cli.common.terminal import write_json
 from ingestd.cli.common.times import Day
 from ingestd.cli.daemons.fleet_report import audit_fleet, index_table
-from ingestd.event.jsontext import dumps
 from ingestd.pipeline.audit import TO_PIPELINES, Account, IndexCount, accounts, accounts_document, of_day
 from ingestd.settings import Settings
 from ingestd.stores.base import StoreError
@@ -87,7 +87,7 @@ def audit(  # noqa: PLR0913 -- an argument for each option
         found = [of_day(account, day.isoformat()) for account in found]
     balanced = not any(account.total.difference for account in found) and all(index.balanced for index in indices)
     if as_json:
-        click.echo(dumps(_document(found, indices, balanced)))
+        write_json(_document(found, indices, balanced))
     else:
         for line in _report(found, indices, balanced):
             click.echo(line)

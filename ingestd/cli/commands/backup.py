@@ -16,9 +16,8 @@ from ingestd.cli.common.backups import (
     write_snapshots,
 )
 from ingestd.cli.common.options import json_option, repository_option, store_options
-from ingestd.cli.common.terminal import progress
+from ingestd.cli.common.terminal import progress, write_json
 from ingestd.cli.common.times import Days, day_range
-from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.lifecycle import Lifecycle
 from ingestd.settings import Settings
 from ingestd.stores.backups import BackupError, newest
@@ -77,7 +76,7 @@ def create(
     failed = [result for result in results if result.error]
     if as_json:
         failures = [{"index": result.index, "state": "failed", "reason": result.error} for result in failed]
-        click.echo(dumps([snapshot_document(snapshot) for snapshot in snapshots] + failures))
+        write_json([snapshot_document(snapshot) for snapshot in snapshots] + failures)
     else:
         write_snapshots(snapshots)
         for result in failed:
@@ -97,7 +96,7 @@ def list_backups(settings: Settings, repository: str | None, as_json: bool) -> N
     with opened_with_backups(settings) as opened:
         snapshots = opened.backups.snapshots(opened.repository(repository))
     if as_json:
-        click.echo(dumps([snapshot_document(snapshot) for snapshot in snapshots]))
+        write_json([snapshot_document(snapshot) for snapshot in snapshots])
     elif snapshots:
         write_snapshots(snapshots)
     else:

@@ -22,11 +22,10 @@ from ingestd.cli.common.errors import config_errors, os_errors
 from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import json_option, limit_option, pipeline_options, settings_options
 from ingestd.cli.common.owner import recorded
-from ingestd.cli.common.terminal import write_table
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.dead_letters.dead_letter import STAGES, DeadLetter
 from ingestd.dead_letters.groups import Selection, summarize
 from ingestd.dead_letters.reader import DeadLetterLine, DeadLetterReader, DeadLettersBusyError, dead_letters_folder
-from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch
 from ingestd.settings import Settings
 from ingestd.units import counted, parse_duration
@@ -68,7 +67,7 @@ def list_groups(settings: Settings, as_json: bool) -> None:
     with _disk_errors():
         groups = summarize(readable())
     if as_json:
-        click.echo(dumps([group_document(group) for group in groups]))
+        write_json([group_document(group) for group in groups])
     elif not groups:
         click.echo(_NONE, err=True)
     else:
@@ -101,7 +100,7 @@ def show(  # noqa: PLR0913, PLR0917 -- click passes one argument for each option
         selected = sorted(filter(selection, _dead_letters(reader)), key=lambda found: found.time, reverse=True)
     if as_json:
         for dead_letter in selected[:limit]:
-            click.echo(dumps(dead_letter_document(dead_letter)))
+            write_json(dead_letter_document(dead_letter))
         return
     if not selected:
         click.echo(_NONE if selection.everything else "no dead letters match", err=True)

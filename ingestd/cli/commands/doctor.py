@@ -9,12 +9,11 @@ import click
 
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.stores import opened_store
-from ingestd.cli.common.terminal import coloured, write, write_text
+from ingestd.cli.common.terminal import coloured, write_json, write_text
 from ingestd.cli.daemons.daemon_metrics import DaemonCounts, daemon_counts
 from ingestd.diagnosis.checks import diagnose
 from ingestd.diagnosis.finding import Finding, Status, diagnosis_document, is_healthy
 from ingestd.diagnosis.gather import Scope, gather
-from ingestd.event.jsontext import dumps
 from ingestd.lifecycle.build import rules
 from ingestd.settings import Settings
 from ingestd.stores.open import is_builtin
@@ -52,7 +51,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
         facts = gather(settings, store, _scope(settings), datetime.datetime.now(datetime.UTC))
     findings = diagnose(facts)
     if as_json:
-        write(dumps(diagnosis_document(findings)))
+        write_json(diagnosis_document(findings))
     else:
         for line in report(findings, colours=coloured()):
             write_text(line)

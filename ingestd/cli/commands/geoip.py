@@ -16,8 +16,7 @@ from ingestd.cli.common import tables
 from ingestd.cli.common.errors import os_errors
 from ingestd.cli.common.options import json_option, settings_options
 from ingestd.cli.common.owner import recorded
-from ingestd.cli.common.terminal import write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.geoip.database import DatabaseError
 from ingestd.geoip.database_folder import USES, InstalledDatabase, database_file, installed_database
 from ingestd.geoip.fetch import FetchError, Progress
@@ -95,7 +94,7 @@ def status(as_json: bool, settings: Settings) -> None:
         uses = installed_uses(settings.data_dir)
         documents = [_document(settings, use) for use in uses]
     if as_json:
-        click.echo(dumps(documents))
+        write_json(documents)
     elif not documents:
         click.echo(_nothing(), err=True)
     else:

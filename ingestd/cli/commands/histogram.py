@@ -14,10 +14,9 @@ from ingestd.cli.common.events import report_no_match
 from ingestd.cli.common.options import Value, json_option, store_options
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
-from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write, write_text
+from ingestd.cli.common.terminal import colour_of, coloured, screen_cells, write_json, write_text
 from ingestd.cli.common.times import local_datetime, now, zone_name
 from ingestd.display import display_width
-from ingestd.event.jsontext import dumps
 from ingestd.settings import Settings
 from ingestd.stores.base import Bucket, LogStore
 from ingestd.stores.known_fields import LEVELS
@@ -49,7 +48,7 @@ def histogram(settings: Settings, query: Query, interval: float | None, field: s
         time = now().timestamp()
         found = level_histogram(lambda of, by: zoned_histogram(store, of, seconds, zone, time, by), query, field)
         if as_json:
-            write(dumps([{"time": bucket.time, "counts": bucket.counts} for bucket in found]))
+            write_json([{"time": bucket.time, "counts": bucket.counts} for bucket in found])
         elif not found:
             report_no_match(store, settings, query)
         else:

@@ -9,8 +9,7 @@ import click
 from ingestd.cli.common.events import report_no_events
 from ingestd.cli.common.options import json_option, store_options
 from ingestd.cli.common.stores import opened_store
-from ingestd.cli.common.terminal import write, write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.settings import Settings
 from ingestd.stores.backups import left_out_note
 from ingestd.stores.base import IndexInfo
@@ -25,7 +24,7 @@ def indices(settings: Settings, as_json: bool) -> None:
     with opened_store(settings) as store:
         found = store.indices()
         if as_json:
-            write(dumps([_document(index) for index in found]))
+            write_json([_document(index) for index in found])
         elif not found:
             report_no_events(settings)
         else:

@@ -13,8 +13,8 @@ import click
 from ingestd.cli.common import tables
 from ingestd.cli.common.errors import check_overwrite, os_errors
 from ingestd.cli.common.options import json_option, overwrite_option, settings_options
+from ingestd.cli.common.terminal import write_json
 from ingestd.cli.common.times import local_time, zone_note
-from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_epoch_ns
 from ingestd.journal.base import Repair
 from ingestd.journal.folders import copy_folder, journal_folders
@@ -43,7 +43,7 @@ def inspect_journal(settings: Settings, worker: str | None, as_json: bool) -> No
     with os_errors("the journal"):
         found = [survey(folder, _pause_before_retry) for folder in _folders(settings, worker)]
     if as_json:
-        click.echo(dumps([_document(journal) for journal in found]))
+        write_json([_document(journal) for journal in found])
         return
     for journal in found:
         click.echo("\n".join(_summary(journal, settings.site_zone)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,7 +16,7 @@ from ingestd.app.migration.report import Report, report, start_command
 from ingestd.app.migration.settings_file import settings_text
 from ingestd.cli.common.errors import os_errors, show_error
 from ingestd.cli.common.options import json_option
-from ingestd.cli.common.terminal import write_text
+from ingestd.cli.common.terminal import write_json, write_text
 from ingestd.files import write_atomic
 from ingestd.settings import SettingsError
 
@@ -64,7 +63,7 @@ def migrate(
     text = settings_text(found.settings, installation.version, str(installation.settings))
     refused = not dry_run and not overwrite and _differs(output, text)
     if as_json:
-        write_text(json.dumps(_document(installation, found, output), ensure_ascii=False))
+        write_json(_document(installation, found, output))
     else:
         for line in _lines(installation, found, output):
             write_text(line)

@@ -15,9 +15,8 @@ from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.owner import caller, recorded
 from ingestd.cli.common.queries import time_options
 from ingestd.cli.common.stores import opened_store, store_errors
-from ingestd.cli.common.terminal import write, write_table
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.cli.common.times import local_time, now, zone_name
-from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
 from ingestd.stores.open import open_store
@@ -66,7 +65,7 @@ def problems(  # noqa: PLR0913 -- click passes one argument for each option
     _note_cut(len(found), limit)
     shown = [problem for problem in found[:limit] if state in ("all", problem.state)]
     if as_json:
-        write(dumps([problem.document() for problem in shown]))
+        write_json([problem.document() for problem in shown])
     elif not shown:
         click.echo("no problems", err=True)
     else:

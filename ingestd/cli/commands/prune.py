@@ -11,8 +11,7 @@ import click
 
 from ingestd.cli.common.backups import BackedUpStore, acting, opened_with_backups
 from ingestd.cli.common.options import Value, json_option, store_options
-from ingestd.cli.common.terminal import write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.lifecycle.lifecycle import Lifecycle, PruneResult
 from ingestd.lifecycle.scheduler import free_bytes
 from ingestd.settings import Settings
@@ -52,7 +51,7 @@ def prune(settings: Settings, dry_run: bool, as_json: bool, pattern: str | None,
                 if errors := [f"{result.decision.info.index}: {result.error}" for result in results if result.error]:
                     record.fail("; ".join(errors))
     if as_json:
-        click.echo(dumps([_document(result, dry_run) for result in results]))
+        write_json([_document(result, dry_run) for result in results])
     elif not results:
         click.echo(f"no index matches {work.rules.index}", err=True)
     else:

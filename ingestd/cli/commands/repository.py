@@ -7,8 +7,7 @@ import click
 from ingestd.cli.common.backups import opened_with_backups
 from ingestd.cli.common.options import json_option, store_options
 from ingestd.cli.common.owner import recorded
-from ingestd.cli.common.terminal import write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.settings import Settings
 from ingestd.stores.backups import Repository
 
@@ -53,7 +52,7 @@ def list_repositories(settings: Settings, as_json: bool) -> None:
     with opened_with_backups(settings) as opened:
         found = opened.backups.repositories()
     if as_json:
-        click.echo(dumps([{"name": entry.name, "type": entry.kind, **entry.settings} for entry in found]))
+        write_json([{"name": entry.name, "type": entry.kind, **entry.settings} for entry in found])
     elif not found:
         click.echo("no repository yet; see ingestd repository add --help", err=True)
     else:

@@ -12,8 +12,7 @@ from ingestd.cli.common.options import csv_options, json_option, limit_option, s
 from ingestd.cli.common.queries import FieldName, query_options
 from ingestd.cli.common.stores import opened_store
 from ingestd.cli.common.tables import csv_text, value_text
-from ingestd.cli.common.terminal import write, write_table
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json, write_table
 from ingestd.settings import Settings
 from ingestd.stores.known_fields import PATH_FIELDS
 from ingestd.stores.query import Query
@@ -48,7 +47,7 @@ def top(  # noqa: PLR0913 -- click passes one argument for each option
     with opened_store(settings) as store:
         found = store.top(field, query, limit, paths=field in PATH_FIELDS and not query_strings)
         if as_json:
-            write(dumps([{"value": term.value, "count": term.count} for term in found]))
+            write_json([{"value": term.value, "count": term.count} for term in found])
         elif as_csv:
             rows = [(field, "count"), *((value_text(term.value), str(term.count)) for term in found)]
             sys.stdout.buffer.write(csv_text(rows, bom=bom))

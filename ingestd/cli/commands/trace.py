@@ -12,10 +12,9 @@ import click
 from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.options import files_argument, json_option, pipeline_options, settings_options
-from ingestd.cli.common.terminal import write, write_text
+from ingestd.cli.common.terminal import write_json, write_text
 from ingestd.diagnosis.trace import Trace, Tracing, UnknownInputError
 from ingestd.diagnosis.trace_report import trace_document, trace_lines
-from ingestd.event.jsontext import dumps
 from ingestd.plugins.interfaces import UndecodableError
 from ingestd.plugins.registry import BuildContext
 from ingestd.settings import Settings
@@ -58,7 +57,7 @@ def trace(  # noqa: PLR0913, PLR0917 -- click passes one argument for each optio
     data = sys.stdin.buffer.read()
     for number, found in enumerate(_traces(tracing, data, input_id)):
         if as_json:
-            write(dumps(trace_document(found)))
+            write_json(trace_document(found))
         else:
             write_text("\n" * (number > 0) + "\n".join(trace_lines(found)))
 

@@ -8,7 +8,7 @@ import click
 
 import ingestd
 from ingestd.cli.common.options import json_option
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json
 
 
 @click.command()
@@ -16,6 +16,6 @@ from ingestd.event.jsontext import dumps
 def version(as_json: bool) -> None:
     """Print the version of ingestd, and with --json also that of Python."""
     if as_json:
-        click.echo(dumps({"version": ingestd.__version__, "python": platform.python_version()}))
+        write_json({"version": ingestd.__version__, "python": platform.python_version()})
     else:
         click.echo(f"ingestd, version {ingestd.__version__}")

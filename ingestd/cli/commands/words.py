@@ -14,9 +14,8 @@ from ingestd.cli.common.events import report_no_match
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
 from ingestd.cli.common.stores import opened_store
-from ingestd.cli.common.terminal import write, write_table, write_text
+from ingestd.cli.common.terminal import write_json, write_table, write_text
 from ingestd.cli.common.times import now
-from ingestd.event.jsontext import dumps
 from ingestd.event.timestamp import from_datetime
 from ingestd.settings import Settings
 from ingestd.stores.base import LogStore
@@ -95,7 +94,7 @@ def words(  # noqa: PLR0913 -- click passes one argument for each option
 
 def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool, as_csv: bool) -> None:
     if as_json:
-        write(dumps(list(rows)))
+        write_json(list(rows))
     elif as_csv:
         sys.stdout.buffer.write(words_csv(rows, columns))
     else:

@@ -7,10 +7,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from ingestd.cli.common import tables
+from ingestd.event.jsontext import dumps
 
 COLOURS = {"DEBUG": "bright_black", "INFO": "green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "magenta"}
 """The colours of levels, as on the dashboard."""
@@ -26,6 +28,11 @@ def write(line: bytes) -> None:
 def write_text(line: str) -> None:
     """Write one line of text."""
     write(line.encode(errors="replace"))
+
+
+def write_json(document: Any) -> None:
+    """Write a document of JSON types on one line, as commands do with ``--json``."""
+    click.echo(dumps(document))
 
 
 def write_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0, *, fit: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ingestd.cli.common import tables
-from ingestd.event.jsontext import dumps
+from ingestd.cli.common.terminal import write_json
 from ingestd.pipeline.audit import IndexCount
 from ingestd.pipeline.fleet import Fleet, node_document, total_document
 from ingestd.settings import Settings
@@ -38,7 +38,7 @@ def audit_fleet(hosts: Sequence[str], settings: Settings, url: str | None, *, as
     balanced = fleet.balanced and all(index.balanced for index in indices)
     if as_json:
         found = fleet.document() | {"balanced": balanced, "indices": [index.document() for index in indices]}
-        click.echo(dumps(found))
+        write_json(found)
     else:
         for line in _report(fleet, indices):
             click.echo(line)
