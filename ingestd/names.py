@@ -121,6 +121,16 @@ def store_writer_id(writer: str, plugin_id: str) -> str:
     return writer if plugin_id == _FIRST_STORE else f"{writer}_{_part(plugin_id)}"[:_MAX_STORE_WRITER_ID]
 
 
+def check_store_writer_id(writer: str) -> None:
+    """Refuse the name of a writer of the store that cannot be part of a file name.
+
+    Raises:
+        ValueError: It is not 1 to 32 characters of ``a-z 0-9 _``.
+    """
+    if not 0 < len(writer) <= _MAX_STORE_WRITER_ID or _NOT_IN_WRITER_ID.search(writer):
+        raise ValueError(f"a writer id has 1 to {_MAX_STORE_WRITER_ID} characters of a-z, 0-9 and _: {writer!r}")
+
+
 def spool_name(writer: str, plugin_id: str, destination: str) -> str:
     """Return the name of the folder in which an output of a process keeps events for a destination: ``a-z 0-9 _ -``.
 

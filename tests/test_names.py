@@ -14,6 +14,7 @@ from ingestd.names import (
     MAX_NAME_BYTES,
     check_pipeline_name,
     check_pipeline_names,
+    check_store_writer_id,
     check_store_writer_ids,
     journal_name,
     parse_journal_name,
@@ -56,6 +57,12 @@ def test_hostile_names(name: str, why: str) -> None:
         check_pipeline_name(name)
     with pytest.raises(ValueError, match=re.escape(why)):
         journal_name(0, name)
+
+
+@pytest.mark.parametrize("writer", ["", "..", "../w0", "W0", "w0-web", "w0\n", "웹", "x" * 33])
+def test_hostile_writers_of_the_store(writer: str) -> None:
+    with pytest.raises(ValueError, match="1 to 32 characters of a-z, 0-9 and _"):
+        check_store_writer_id(writer)
 
 
 @pytest.mark.parametrize("name", ["..", "w0-x/../../../y", "/etc", "", "w0/x", "other"])

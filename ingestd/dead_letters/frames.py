@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ingestd.event.chunk import HANDOVER, Chunk
-from ingestd.event.event_id import HANDED_OVER_ID, is_own_id, parse_event_id
+from ingestd.event.event_id import HANDED_OVER_ID, is_own_id, parse_event_id, possible_originals
 from ingestd.journal.base import START, Entry, JournalError, Position, RecordQueue
 from ingestd.logs import get_logger
 from ingestd.protocols.framing.lines import LINE_FEED, whole_lines
@@ -84,7 +84,7 @@ class FrameLookup:
 
     def _own_place(self, event_id: str) -> PlaceIn:
         """Return a function that finds an event which names itself, or the one that it is a copy or part of."""
-        names = {event_id, event_id.rpartition("-")[0], event_id.rpartition("-")[0].rpartition("-")[0]}
+        names = possible_originals(event_id)
 
         def place_in(chunk: Chunk) -> int | None:
             if self._owned is None or self._owned[0] is not chunk:

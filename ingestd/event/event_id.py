@@ -78,6 +78,12 @@ def is_own_id(event_id: str) -> bool:
     return event_id.startswith(_OWN)
 
 
+def possible_originals(event_id: str) -> set[str]:
+    """Return the ids that an event may have been a copy or part of, and its own: without up to two suffixes."""
+    one = event_id.rpartition("-")[0]
+    return {event_id, one, one.rpartition("-")[0]}
+
+
 def named_by_sender(ids: Sequence[str]) -> list[int]:
     """Return which of n ids are the same when an event is sent again: see `OWN_PREFIXES`."""
     if "_" not in "".join(ids):  # a tenth of the time, and nearly always enough

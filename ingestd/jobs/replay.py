@@ -12,7 +12,6 @@ An output that fails on one event of many gets the others, as in the daemon: see
 from __future__ import annotations
 
 import asyncio
-import datetime
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from ingestd.event.chunk import Chunk
 from ingestd.event.event_id import parse_event_id
 from ingestd.event.jsontext import loads
 from ingestd.event.tally import Tally
-from ingestd.event.timestamp import from_epoch
+from ingestd.event.timestamp import from_epoch, to_epoch_ns
 from ingestd.pipeline.isolation import TRIES, Isolation, OutputFailedError, try_to_deliver
 from ingestd.pipeline.processing import add_rejected
 
@@ -136,7 +135,7 @@ class Route:
             return
         built = self._input(dead_letter.input)
         stream_id, offset = _stream_position(dead_letter)
-        received_ns = dead_letter.received if dead_letter.received is not None else _ns(dead_letter.time)
+        received_ns = dead_letter.received if dead_letter.received is not None else to_epoch_ns(dead_letter.time)
         chunk = Chunk(dead_letter.input, stream_id, dead_letter.fields, offset, received_ns, 1, dead_letter.content)
         table = built.decode(chunk)
         routes = self.pipeline.process(table, built.decorate, received_ns, Tally())
@@ -261,7 +260,3 @@ def _chosen(dead_letter: DeadLetter, batch: Batch) -> Batch:
 def _is_own(dead_letter: DeadLetter, output: BuiltOutput) -> bool:
     """Return whether this output refused the event."""
     return dead_letter.stage == "output" and output.step.plugin_id == dead_letter.plugin
-
-
-def _ns(time: str) -> int:
-    return int(datetime.datetime.fromisoformat(time).timestamp() * 1e9)

@@ -7,6 +7,7 @@ store can do that, and has no response of its own.
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import Any, BinaryIO, NamedTuple
 
@@ -92,6 +93,13 @@ def write_response(stream: BinaryIO, response: QueryResponse) -> None:
     stream.write(RESPONSE_HEAD.pack(len(response.body), response.status))
     stream.write(response.body)
     stream.flush()
+
+
+def take_stdout(buffering: int = -1) -> BinaryIO:
+    """Return what was stdout, for messages: what a library prints from now on is dropped."""
+    messages = os.fdopen(os.dup(1), "wb", buffering)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return messages
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:

@@ -17,6 +17,7 @@ from ingestd.event.event_id import (
     own_id,
     parse_event_id,
     part_key,
+    possible_originals,
 )
 
 CASES: list[tuple[str, str, Key, str]] = [  # id, stream, key, event id
@@ -39,6 +40,7 @@ def test_there_and_back(stream: str, key: Key, text: str) -> None:
     assert found is not None
     assert (found.stream_id, found.key) == (stream, key_text(key))
     assert found.offset == int(key_text(key).partition("-")[0], 16)
+    assert {text, event_id(stream, found.offset)} <= possible_originals(text)
 
 
 @pytest.mark.parametrize("text", ["", "o", "o-", "o-12", "-000000000000", "o-00000000000g", "2026-11-22"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import select
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import replace
 
 import click
 
+from ingestd.cli.common.errors import drop_stdout
 from ingestd.cli.common.events import event_printer, report_no_match
 from ingestd.cli.common.options import json_option, limit_option, store_options
 from ingestd.cli.common.queries import query_options
@@ -112,5 +112,5 @@ def _has_reader(seconds: float) -> bool:
     poll.register(sys.stdout.fileno(), 0)  # POLLERR is always reported
     if not poll.poll(seconds * 1000):
         return True
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+    drop_stdout()
     return False

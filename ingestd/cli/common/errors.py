@@ -20,13 +20,18 @@ def show_error(text: str) -> None:
     click.echo(with_priority(logging.ERROR, text) if goes_to_journal(sys.stderr) else text, err=True)
 
 
+def drop_stdout() -> None:
+    """Let the flush at exit succeed, although nobody reads stdout any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def os_errors(what: str) -> Iterator[None]:
     """Turn an OSError into a one-line message and exit code 1; ``what`` stands in for a missing file name."""
     try:
         yield
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        drop_stdout()
         raise SystemExit(0) from None
     except OSError as error:
         text = f"{error.filename or what}: {error.strerror}" if error.strerror else str(error)

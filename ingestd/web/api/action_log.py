@@ -7,7 +7,6 @@ name of an action is that of its route: ``indices.delete``, ``restore``, ``alert
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,10 +16,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ingestd.action_log import DONE, FAILED, STARTED, Action, ActionLog, new_action_id
-from ingestd.event.timestamp import from_datetime
 from ingestd.logs import get_logger
 from ingestd.web import params
-from ingestd.web.responses import FailureResponse, Handler, decoded, json_error, json_response
+from ingestd.web.responses import FailureResponse, Handler, decoded, json_error, json_response, utc_now
 
 log = get_logger(__name__)
 
@@ -89,7 +87,7 @@ class ActionRecorder:
 
     async def end(self, action: Action, outcome: str, text: str = "") -> None:
         """Log the end of an action."""
-        await self._add(Action(action.id, _now(), action.action, outcome=outcome, text=text))
+        await self._add(Action(action.id, utc_now(), action.action, outcome=outcome, text=text))
 
     def _action(self, request: web.Request) -> str:
         """Return the name of the action that a request asks for; empty: none."""
@@ -106,7 +104,7 @@ class ActionRecorder:
         body = _shown(await request.read())
         target = "/".join(request.match_info.values())
         target, text = (target, body) if target else (body, "")
-        action = Action(new_action_id(), _now(), name, target, by, "", address, STARTED, text)
+        action = Action(new_action_id(), utc_now(), name, target, by, "", address, STARTED, text)
         await self._add(action)
         return action
 
@@ -125,10 +123,6 @@ class ActionRecorder:
         except OSError as error:
             return json_error(503, f"the action log cannot be read: {error.strerror or error}")
         return json_response({"actions": [msgspec.to_builtins(action) for action in found]})
-
-
-def _now() -> str:
-    return from_datetime(datetime.datetime.now(datetime.UTC))
 
 
 def _shown(body: bytes) -> str:

@@ -22,6 +22,7 @@ from ingestd.decoders import decoder
 from ingestd.lifecycle.manual_actions import ManualAction, run_action
 from ingestd.settings import load_settings
 from ingestd.stores.base import StoreError
+from ingestd.web.protocol import take_stdout
 
 _NICE = 10
 _PROGRESS_SECONDS = 0.2
@@ -47,8 +48,7 @@ class ActionMessage(msgspec.Struct, omit_defaults=True):
 
 def main() -> None:
     """Run the action that stdin holds."""
-    messages = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the messages
+    messages = take_stdout(buffering=0)
 
     def send(**fields: Any) -> None:
         messages.write(msgspec.json.encode(ActionMessage(**fields)) + b"\n")

@@ -31,6 +31,7 @@ from ingestd.web.protocol import (
     QueryResponse,
     error_response,
     read_message,
+    take_stdout,
     write_response,
 )
 
@@ -67,8 +68,7 @@ class _Body(io.RawIOBase):
 
 def main() -> None:
     """Write the download that stdin asks for."""
-    responses = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the file
+    responses = take_stdout()
     body = _Body(responses)
     try:
         request = decoder(ExportRequest).decode(read_message(sys.stdin.buffer))

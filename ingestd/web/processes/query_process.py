@@ -28,6 +28,7 @@ from ingestd.web.protocol import (
     QueryResponse,
     error_response,
     read_message,
+    take_stdout,
     write_response,
 )
 
@@ -47,8 +48,7 @@ _OVERHEAD_BYTES = 384 << 20
 
 def main() -> None:
     """Run queries until stdin ends."""
-    requests, responses = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keeps what a library prints out of the responses
+    requests, responses = sys.stdin.buffer, take_stdout()
     writing = threading.Lock()
 
     def respond(response: QueryResponse) -> None:

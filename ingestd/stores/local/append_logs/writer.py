@@ -13,13 +13,14 @@ import orjson
 
 from ingestd.event.event_id import named_by_sender
 from ingestd.files import IMPOSSIBLE_NAME, lock_file, try_lock
+from ingestd.names import check_store_writer_id
 from ingestd.stores.base import DocumentsRejectedError, InvalidIndexError, StoreError, disk_error
 from ingestd.stores.index_names import check_index, day_of, is_index
 from ingestd.stores.local.append_logs import last_ids
 from ingestd.stores.local.append_logs.append_log import AppendLog, AppendLogRepair, open_append_log, repair_end
 from ingestd.stores.local.append_logs.own_ids import OwnIds
 from ingestd.stores.local.append_logs.stored_ids import stored_ids
-from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES, append_logs_in, check_writer_id, index_folders
+from ingestd.stores.local.index.layout import MAX_DOCUMENT_BYTES, append_logs_in, index_folders
 
 _MAX_BYTES = MAX_DOCUMENT_BYTES - 1024  # the line holds the id as well
 _FARTHEST_WEST = datetime.timedelta(hours=12)  # a day that is over there is over everywhere
@@ -55,7 +56,7 @@ class LocalWriter:
         roll_seconds: float = 900,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        check_writer_id(writer_id)
+        check_store_writer_id(writer_id)
         self._root = root
         self._writer_id = writer_id
         self._max_open = max_open

@@ -47,7 +47,6 @@ SEALED_IDS_BYTES = 16 << 20
 """How much of a writer's latest sealed events has its ids kept, measured in bytes of their lines."""
 
 _APPEND_LOG = re.compile(r"tail-(?P<writer>[a-z0-9_]+)-(?P<number>\d+)\.ndjson")
-_WRITER = re.compile(r"[a-z0-9_]{1,32}")
 _FARTHEST_EAST = datetime.timedelta(hours=14)
 _FARTHEST_WEST = datetime.timedelta(hours=12)
 
@@ -55,16 +54,6 @@ _FARTHEST_WEST = datetime.timedelta(hours=12)
 def store_root(data_dir: Path) -> Path:
     """Return the root of the built-in store in a data directory."""
     return data_dir / "indices"
-
-
-def check_writer_id(writer_id: str) -> None:
-    """Reject a writer id that cannot be part of a file name.
-
-    Raises:
-        ValueError: It is not 1 to 32 characters of ``a-z 0-9 _``.
-    """
-    if not _WRITER.fullmatch(writer_id):
-        raise ValueError(f"a writer id has 1 to 32 characters of a-z, 0-9 and _: {writer_id!r}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
