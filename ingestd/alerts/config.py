@@ -30,7 +30,7 @@ _SECRETS = ("url", "secret", "password")
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class AlertChannel:
     """Where notifications go; the fields are those of `AlertChannelSettings`, with secrets read from their files."""
 
     name: str
@@ -70,7 +70,7 @@ class AlertsConfig:
     """
 
     rules: Mapping[str, Rule] = field(default_factory=dict)
-    channels: Mapping[str, Channel] = field(default_factory=dict)
+    channels: Mapping[str, AlertChannel] = field(default_factory=dict)
     interval_s: float = 60.0
     lag_s: float = 10.0
     quiet_hours: QuietHours | None = None
@@ -137,7 +137,7 @@ def page_rules(found: PageRules, config: AlertsConfig) -> Iterator[tuple[str, Ru
             yield name, str(error)
 
 
-def _rules(settings: Settings, channels: Mapping[str, Channel], problems: list[str]) -> dict[str, Rule]:
+def _rules(settings: Settings, channels: Mapping[str, AlertChannel], problems: list[str]) -> dict[str, Rule]:
     from ingestd.alerts.rules import RuleError, make_rule  # noqa: PLC0415 -- most daemons have no rule
 
     rules: dict[str, Rule] = {}
@@ -156,7 +156,7 @@ def _problem(settings: Settings, table: str, key: str, text: str) -> str:
     return f"{origin}: error: {table}.{key}: {text}"
 
 
-def _channel(settings: Settings, name: str, problems: list[str]) -> Channel:
+def _channel(settings: Settings, name: str, problems: list[str]) -> AlertChannel:
     raw, table = settings.alerts.channels[name], f"alerts.channels.{name}"
     secrets = {}
     for key in _SECRETS:
@@ -172,7 +172,7 @@ def _channel(settings: Settings, name: str, problems: list[str]) -> Channel:
         problems.append(_problem(settings, table, key, text))
     if not _LEAST_TIMEOUT_S <= raw.timeout <= _MAX_TIMEOUT_S:
         problems.append(_problem(settings, table, "timeout", "a notification may take from 100ms to 1h"))
-    return Channel(
+    return AlertChannel(
         name=name,
         type=raw.type,
         headers=raw.headers,

@@ -16,7 +16,7 @@ import msgspec
 from ingestd.alerts.config import AlertsConfig, RecipientsError
 from ingestd.alerts.messages import listed
 from ingestd.alerts.rules import Rule
-from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertsState, Change, Delivery, Notification
+from ingestd.alerts.state import MAX_HELD, SUMMARY, AlertChange, AlertsState, Notification, PendingNotification
 
 MAX_WAITING = 20
 """Notifications that wait for a channel that fails; further changes are held for a summary."""
@@ -41,7 +41,7 @@ class Outbox:
     config: AlertsConfig
     new_id: Callable[[], str]
 
-    def add(self, change: Change, channels: Iterable[str], now: float, rule: Rule | None = None) -> None:
+    def add(self, change: AlertChange, channels: Iterable[str], now: float, rule: Rule | None = None) -> None:
         """Send a change to channels, or hold it for them; ``rule``: None if it is gone."""
         quiet = self._is_quiet(now) and not (rule is not None and rule.urgent)
         for channel in channels:
@@ -75,7 +75,7 @@ class Outbox:
                 by_channel.pop(name, None)
         return sorted(gone)
 
-    def due(self, channel: str, now: float) -> Delivery | None:
+    def due(self, channel: str, now: float) -> PendingNotification | None:
         """Return what is to be sent to a channel now: the first in its row."""
         first = next((delivery for delivery in self.state.outbox if delivery.channel == channel), None)
         if first is None:
@@ -83,14 +83,14 @@ class Outbox:
         too_far = first.next_at > now + _LONGEST_RETRY_S  # the clock was wrong
         return first if first.next_at <= now or too_far else None
 
-    def sent(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
+    def sent(self, delivery: PendingNotification, refused: Mapping[str, str]) -> None:
         """Take out what was sent; the history says whom it missed."""
         self.state.outbox = [other for other in self.state.outbox if other is not delivery]
         self.state.refused.pop(delivery.channel, None)
         if refused:
             self._note_missed(delivery, refused)
 
-    def _note_missed(self, delivery: Delivery, refused: Mapping[str, str]) -> None:
+    def _note_missed(self, delivery: PendingNotification, refused: Mapping[str, str]) -> None:
         channel, missed = delivery.channel, delivery.notification.changes
         self.state.refused[channel] = dict(refused)
         text = f"{channel} did not reach {listed(refused)}"
@@ -102,14 +102,14 @@ class Outbox:
             for change in self.state.history
         ]
 
-    def failed(self, delivery: Delivery, error: str, now: float) -> None:
+    def failed(self, delivery: PendingNotification, error: str, now: float) -> None:
         """Note that a channel did not take it; it is sent again after a pause that doubles."""
         delivery.attempts += 1
         delivery.error = error
         delivery.next_at = now + min(_FIRST_RETRY_S * 2 ** (delivery.attempts - 1), _LONGEST_RETRY_S)
 
-    def left_out(self, delivery: Delivery) -> tuple[str, ...]:
-        """Return the recipients that it is not sent to (any more): see `Delivery`.
+    def left_out(self, delivery: PendingNotification) -> tuple[str, ...]:
+        """Return the recipients that it is not sent to (any more): see `PendingNotification`.
 
         If nobody has got it and all have refused it for good, they are asked all the same: it must not be lost.
         """
@@ -118,7 +118,9 @@ class Outbox:
             return ()
         return (*delivery.taken, *delivery.refused)
 
-    def note_refusal(self, delivery: Delivery, error: RecipientsError, now: float) -> tuple[dict[str, str], bool]:
+    def note_refusal(
+        self, delivery: PendingNotification, error: RecipientsError, now: float
+    ) -> tuple[dict[str, str], bool]:
         """Keep who has got it, and who refused it for good.
 
         Returns:
@@ -144,9 +146,9 @@ class Outbox:
                 found[channel] = left
         return found
 
-    def failing(self) -> dict[str, Delivery]:
+    def failing(self) -> dict[str, PendingNotification]:
         """Return the first delivery of each channel that fails."""
-        found: dict[str, Delivery] = {}
+        found: dict[str, PendingNotification] = {}
         for delivery in self.state.outbox:
             found.setdefault(delivery.channel, delivery)
         return {channel: delivery for channel, delivery in found.items() if delivery.error}
@@ -162,7 +164,7 @@ class Outbox:
         self.state.sent[channel] = lately
         return not self.config.max_notifications or len(lately) < self.config.max_notifications
 
-    def _hold(self, channel: str, change: Change) -> None:
+    def _hold(self, channel: str, change: AlertChange) -> None:
         held = self.state.held.setdefault(channel, [])
         held.append(change)
         if len(held) > MAX_HELD:
@@ -171,4 +173,4 @@ class Outbox:
 
     def _send(self, channel: str, notification: Notification, now: float) -> None:
         self.state.sent.setdefault(channel, []).append(now)
-        self.state.outbox.append(Delivery(channel, notification))
+        self.state.outbox.append(PendingNotification(channel, notification))

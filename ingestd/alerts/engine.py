@@ -29,10 +29,10 @@ from ingestd.alerts.state import (
     MAX_HISTORY,
     REMINDER,
     RESOLVED,
+    AlertChange,
     AlertsState,
-    Change,
-    Delivery,
     PageRules,
+    PendingNotification,
     RuleState,
     new_id,
     page_rules_document,
@@ -213,7 +213,7 @@ class Engine:
                 continue
             old = self._state.rules.pop(name)
             if old.firing:
-                change = Change(name, RESOLVED, now, old.since, None, "the rule was removed", type=REMOVED)
+                change = AlertChange(name, RESOLVED, now, old.since, None, "the rule was removed", type=REMOVED)
                 self._record(change)
                 if old.notified:
                     self._outbox.add(change, old.channels, now)
@@ -278,8 +278,8 @@ class Engine:
 
     def _change(
         self, rule: Rule, kind: str, measured: Measured, since: float, now: float, *, muted: bool = False
-    ) -> Change:
-        return Change(
+    ) -> AlertChange:
+        return AlertChange(
             rule.name,
             kind,
             now,
@@ -293,11 +293,11 @@ class Engine:
             **measured_by(rule),
         )
 
-    def _notify(self, rule: Rule, state: RuleState, change: Change, now: float) -> None:
+    def _notify(self, rule: Rule, state: RuleState, change: AlertChange, now: float) -> None:
         state.notified, state.notified_at, state.channels = True, now, rule.channels
         self._outbox.add(change, rule.channels, now, rule)
 
-    def _record(self, change: Change) -> None:
+    def _record(self, change: AlertChange) -> None:
         self._state.history.append(change)
         del self._state.history[:-MAX_HISTORY]
         log.info("an alert changed", alert=change.alert, state=change.state, text=change.text)
@@ -336,7 +336,7 @@ class Engine:
         self._note_sent(name, delivery, {each: why for each, why in delivery.refused.items() if each in left_out})
         return True
 
-    def _note_refusal(self, name: str, delivery: Delivery, error: channels.RecipientsError) -> bool:
+    def _note_refusal(self, name: str, delivery: PendingNotification, error: channels.RecipientsError) -> bool:
         """Note that some recipients were refused; those that may be tried again are. Returns whether it is done."""
         with self._lock:
             refused, again = self._outbox.note_refusal(delivery, error, self.clock())
@@ -346,7 +346,7 @@ class Engine:
             self._note_sent(name, delivery, refused)
         return not again
 
-    def _note_sent(self, name: str, delivery: Delivery, refused: dict[str, str]) -> None:
+    def _note_sent(self, name: str, delivery: PendingNotification, refused: dict[str, str]) -> None:
         """Note that a notification is done, though some recipients may have refused it."""
         if refused:
             log.warning("some recipients did not get a notification", channel=name, refused=listed(refused))

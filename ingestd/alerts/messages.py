@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ingestd.alerts.rules import WITHOUT_BOUND, Rule
-from ingestd.alerts.state import FIRING, REMINDER, RESOLVED, SUMMARY, TEST, Change, Notification
+from ingestd.alerts.state import FIRING, REMINDER, RESOLVED, SUMMARY, TEST, AlertChange, Notification
 from ingestd.event.timestamp import from_epoch
 from ingestd.units import counted, format_duration
 
@@ -36,7 +36,7 @@ def sentence(rule: Rule, value: float | None, problems: int = 0) -> str:
 
 
 def measured_by(rule: Rule) -> dict[str, Any]:
-    """Return what a rule measures and its bound, as fields of a `Change`."""
+    """Return what a rule measures and its bound, as fields of an `AlertChange`."""
     side = {} if rule.type in WITHOUT_BOUND else {"above" if rule.above else "below": rule.bound}
     return {"type": rule.type, "metric": str(rule.metric or ""), **side}
 
@@ -78,7 +78,7 @@ def text(notification: Notification, zone: datetime.tzinfo | None, page_url: str
     return "\n".join(lines)
 
 
-def link(change: Change, page_url: str) -> str:
+def link(change: AlertChange, page_url: str) -> str:
     """Return the address of the events in the dashboard."""
     if not change.window_s:
         return f"{page_url}/"
@@ -99,12 +99,12 @@ def document(notification: Notification, page_url: str = "") -> dict[str, Any]:
     return changes[0] | common
 
 
-def _change(change: Change, page_url: str) -> dict[str, Any]:
+def _change(change: AlertChange, page_url: str) -> dict[str, Any]:
     found = change_document(change)
     return found | ({"url": link(change, page_url)} if page_url else {})
 
 
-def change_document(change: Change) -> dict[str, Any]:
+def change_document(change: AlertChange) -> dict[str, Any]:
     """Return a change as JSON types."""
     return {
         "alert": change.alert,

@@ -13,8 +13,8 @@ from ingestd.alerts.messages import change_document, listed, measured_by, senten
 from ingestd.alerts.rules import Rule
 from ingestd.alerts.state import (
     TEST,
+    AlertChange,
     AlertsState,
-    Change,
     Notification,
     PageRules,
     RuleState,
@@ -81,7 +81,7 @@ def try_channels(
     config: AlertsConfig, alert: str, names: tuple[str, ...], now: float, zone: datetime.tzinfo | None
 ) -> dict[str, str]:
     """Send a test through channels; returns for each of them why it failed, empty if it did not."""
-    change = Change(alert, TEST, now, now, None, "this is a test; nothing is wrong")
+    change = AlertChange(alert, TEST, now, now, None, "this is a test; nothing is wrong")
     notification = Notification(new_id(), TEST, now, (change,))
     results = {}
     for name in names:

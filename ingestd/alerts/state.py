@@ -25,7 +25,7 @@ MAX_PROBLEMS = 2000
 """Problems that a rule remembers as known; those that were not seen for the longest time are forgotten."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class AlertChange(msgspec.Struct, frozen=True):
     """An alert fired or resolved, or still fires (``reminder``).
 
     Attributes:
@@ -66,11 +66,11 @@ class Notification(msgspec.Struct, frozen=True):
     id: str
     state: str
     time: float
-    changes: tuple[Change, ...]
+    changes: tuple[AlertChange, ...]
     left_out: int = 0
 
 
-class Delivery(msgspec.Struct):
+class PendingNotification(msgspec.Struct):
     """A notification on its way to a channel: ``attempts`` that failed, the next one at ``next_at``.
 
     ``taken``: the recipients that have got it; they do not get it again. ``refused``: why others do not get it, for
@@ -134,11 +134,11 @@ class AlertsState(msgspec.Struct):
     """
 
     rules: dict[str, RuleState] = {}
-    outbox: list[Delivery] = []
-    held: dict[str, list[Change]] = {}
+    outbox: list[PendingNotification] = []
+    held: dict[str, list[AlertChange]] = {}
     left_out: dict[str, int] = {}
     sent: dict[str, list[float]] = {}
-    history: list[Change] = []
+    history: list[AlertChange] = []
     evaluated: float = 0
     refused: dict[str, dict[str, str]] = {}
 

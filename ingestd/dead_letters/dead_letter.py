@@ -88,13 +88,13 @@ class DeadLetter(msgspec.Struct, omit_defaults=True, kw_only=True, rename={"stre
         return key(self.stage, self.plugin, self.id, self.stream_id, self.offset)
 
     @property
-    def group(self) -> Group:
+    def group(self) -> DeadLetterGroup:
         """Stage, plugin and reason: what it may share with others."""
-        return Group(self.stage, self.plugin, self.reason)
+        return DeadLetterGroup(self.stage, self.plugin, self.reason)
 
 
-class Group(NamedTuple):
-    """Letters with one cause."""
+class DeadLetterGroup(NamedTuple):
+    """Dead letters with one cause."""
 
     stage: str
     plugin: str

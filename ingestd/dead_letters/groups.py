@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ingestd.dead_letters.dead_letter import DeadLetter, Group
+from ingestd.dead_letters.dead_letter import DeadLetter, DeadLetterGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Selection:
 class GroupSummary:
     """The dead letters of a group: their number, size as received, first and last time, and the detail of one."""
 
-    group: Group
+    group: DeadLetterGroup
     count: int
     bytes: int
     first: str
@@ -52,7 +52,7 @@ class GroupSummary:
 
 def summarize(dead_letters: Iterable[DeadLetter]) -> list[GroupSummary]:
     """Return the groups, the one with the newest dead letter last."""
-    summaries: dict[Group, GroupSummary] = {}
+    summaries: dict[DeadLetterGroup, GroupSummary] = {}
     for dead_letter in dead_letters:
         group, time = dead_letter.group, dead_letter.time
         summary = summaries.get(group)

@@ -14,7 +14,7 @@ from ingestd.stores.elastic.server_state import SearchServer
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RecentRecords:
     """What the store received in the last hour, by number of events.
 
     Attributes:
@@ -206,7 +206,7 @@ class Facts:
     folder: Path | None = None
     pid: int | None = None
     store_problem: str = ""
-    records: Records | None = None
+    records: RecentRecords | None = None
     samples: tuple[Sample, ...] = ()
     senders: tuple[UnsupportedClients, ...] | None = None
     dropped: tuple[DroppedDatagrams, ...] = ()

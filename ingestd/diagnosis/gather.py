@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingestd.diagnosis import folder_facts, store_facts
-from ingestd.diagnosis.facts import BackupFacts, DroppedDatagrams, Facts, KafkaState, Records, UnsupportedClients
+from ingestd.diagnosis.facts import BackupFacts, DroppedDatagrams, Facts, KafkaState, RecentRecords, UnsupportedClients
 from ingestd.lifecycle import build
 from ingestd.lifecycle.retention import Rules
 from ingestd.lifecycle.state import State
@@ -97,7 +97,7 @@ def _with_folder(facts: Facts, settings: Settings) -> Facts:
 
 def _store(
     store: LogStore, now: datetime.datetime
-) -> tuple[str, Records | None, tuple[IndexInfo, ...], SearchServer | None]:
+) -> tuple[str, RecentRecords | None, tuple[IndexInfo, ...], SearchServer | None]:
     """Return why the store cannot be queried, or what it holds."""
     try:
         server = store_facts.search_server(store)

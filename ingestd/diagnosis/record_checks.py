@@ -8,7 +8,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ingestd.diagnosis.facts import Facts, Records, Sample
+from ingestd.diagnosis.facts import Facts, RecentRecords, Sample
 from ingestd.diagnosis.finding import Finding, Status
 from ingestd.recipes import (
     ACCESS_LOGGERS,
@@ -197,7 +197,7 @@ def check_clients(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.OK, "clients.good", {"count": f"{len(records.clients):,}"})
 
 
-def _address_advice(records: Records) -> Iterator[str]:
+def _address_advice(records: RecentRecords) -> Iterator[str]:
     """Yield the setting by which what logs the visits takes the address from a proxy; the same in every language."""
     if CLIENT_LOGGER in records.access:
         yield f"{CLIENT}: {CLIENT_PROXIES}"
@@ -223,7 +223,7 @@ def check_dropped(facts: Facts) -> Iterator[Finding]:
         yield Finding(Status.WARNING, "datagrams.dropped", {"input": dropped.input, "count": f"{dropped.datagrams:,}"})
 
 
-def _single_proxy(records: Records) -> str | None:
+def _single_proxy(records: RecentRecords) -> str | None:
     """Return the private address that all visits have, None if there are others."""
     if len(records.clients) != 1:
         return None

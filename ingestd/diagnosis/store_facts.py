@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ingestd.diagnosis.facts import Records
+from ingestd.diagnosis.facts import RecentRecords
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.timestamp import from_datetime, to_epoch_ns
 from ingestd.recipes import CLIENT_LOGGER
@@ -38,7 +38,7 @@ _MIN_PAIRS = 3
 _CLIENTS = 20
 
 
-def recent_records(store: LogStore, now: datetime.datetime) -> Records:
+def recent_records(store: LogStore, now: datetime.datetime) -> RecentRecords:
     """Return what arrived in the last hour.
 
     Raises:
@@ -57,7 +57,7 @@ def recent_records(store: LogStore, now: datetime.datetime) -> Records:
     total = store.count(lately)
     of_django = store.count(django) if total else 0
     python = store.count(replace(lately, condition=Exists("logger_name"))) if total and not of_django else 0
-    return Records(
+    return RecentRecords(
         total=total,
         access=loggers,
         twice=logged_twice(named, unnamed),
@@ -71,7 +71,7 @@ def recent_records(store: LogStore, now: datetime.datetime) -> Records:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LoggedRequest:
     """What an access line says; ``seconds``: its time since 1970."""
 
     seconds: float
@@ -80,7 +80,7 @@ class Request:
     logger: str = ""
 
 
-def logged_twice(named: Sequence[Request], others: Sequence[Request]) -> tuple[str, ...]:
+def logged_twice(named: Sequence[LoggedRequest], others: Sequence[LoggedRequest]) -> tuple[str, ...]:
     """Return the loggers of ``named`` access lines that are about the same requests as ``others``, at the same time.
 
     Two servers that take turns, such as after a change from one to another, do not log the same requests.
@@ -90,7 +90,7 @@ def logged_twice(named: Sequence[Request], others: Sequence[Request]) -> tuple[s
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for request in others:
         times[request.method, request.path].append(request.seconds)
-    by_logger: dict[str, list[Request]] = defaultdict(list)
+    by_logger: dict[str, list[LoggedRequest]] = defaultdict(list)
     for request in named:
         by_logger[request.logger].append(request)
     found = []
@@ -102,7 +102,7 @@ def logged_twice(named: Sequence[Request], others: Sequence[Request]) -> tuple[s
     return tuple(sorted(found))
 
 
-def _take_pair(request: Request, times: list[float]) -> bool:
+def _take_pair(request: LoggedRequest, times: list[float]) -> bool:
     """Return whether a time is that of the request, and remove it."""
     nearest = min(times, key=lambda seconds: abs(seconds - request.seconds), default=None)
     if nearest is None or abs(nearest - request.seconds) > _PAIR_S:
@@ -111,14 +111,14 @@ def _take_pair(request: Request, times: list[float]) -> bool:
     return True
 
 
-def _common(requests: Sequence[Request], others: Sequence[Request]) -> int:
+def _common(requests: Sequence[LoggedRequest], others: Sequence[LoggedRequest]) -> int:
     """Return how many could be in both at most: the fewer of those in the time that both cover."""
     seconds, other = [request.seconds for request in requests], [request.seconds for request in others]
     first, last = max(min(seconds), min(other)) - _PAIR_S, min(max(seconds), max(other)) + _PAIR_S
     return min(sum(first <= moment <= last for moment in moments) for moments in (seconds, other))
 
 
-def _latest_requests(store: LogStore, access: Query) -> tuple[list[Request], list[Request]]:
+def _latest_requests(store: LogStore, access: Query) -> tuple[list[LoggedRequest], list[LoggedRequest]]:
     """Return the latest access lines with a logger, and those without."""
     named = Exists("logger_name")
     parts: tuple[Condition, Condition] = (named, Not(named))
@@ -127,11 +127,11 @@ def _latest_requests(store: LogStore, access: Query) -> tuple[list[Request], lis
     return [*filter(None, with_logger)], [*filter(None, without)]
 
 
-def _request(hit: Hit) -> Request | None:
+def _request(hit: Hit) -> LoggedRequest | None:
     try:
         event = loads(hit.document)
         seconds = to_epoch_ns(event["@timestamp"]) / 1e9
-        return Request(seconds, event["method"], event["request_path"], str(event.get("logger_name", "")))
+        return LoggedRequest(seconds, event["method"], event["request_path"], str(event.get("logger_name", "")))
     except (NotJsonError, KeyError, TypeError, ValueError):
         return None
 

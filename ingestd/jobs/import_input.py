@@ -160,7 +160,7 @@ def _prefix(content: Content) -> bytes:
     return b"".join(parts)
 
 
-class FileInput:
+class ImportInput:
     """Reads files, one after the other; text lines get the fields ``host`` and ``path``, as with Logstash's ``file``.
 
     Args:

@@ -97,7 +97,7 @@ class ReplayDeadLetters:
 
 
 @dataclass(slots=True)
-class _Load:
+class _OutputShare:
     """What one output gets of a batch of dead letters."""
 
     built: BuiltOutput
@@ -188,17 +188,17 @@ class Replay:
 
     async def send(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Return once each dead letter is delivered, dropped by a filter, or on the disk as a new one."""
-        loads: dict[int, _Load] = {}
+        shares: dict[int, _OutputShare] = {}
         dropped = 0
         for dead_letter in dead_letters:
             route = self._routes.get(dead_letter.pipeline, self._default)
             parts = self._parts(route, dead_letter)
             dropped += not parts and id(dead_letter) not in route.dead_letters.failed
             for output, batch, payload in parts:
-                load = loads.setdefault(id(output), _Load(output, route.dead_letters))
-                load.batches.append(batch)
-                load.payloads.append(payload)
-        await asyncio.gather(*(load.deliver() for load in loads.values()))
+                share = shares.setdefault(id(output), _OutputShare(output, route.dead_letters))
+                share.batches.append(batch)
+                share.payloads.append(payload)
+        await asyncio.gather(*(share.deliver() for share in shares.values()))
         self._writer.sync()
         dead = len(set().union(*(route.dead_letters.failed for route in self._routes.values())))
         self.counts.dead += dead

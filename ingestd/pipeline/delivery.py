@@ -351,8 +351,8 @@ class Delivery:
 
     async def _isolate(self, records: list[InFlight]) -> None:
         """Deliver the events of ``records``, made of the journal again, but for those on which the output fails."""
-        loads = [(batches, record.tally) for record in records if (batches := await self._read_again(record))]
-        await self._isolation.run(loads)
+        again = [(batches, record.tally) for record in records if (batches := await self._read_again(record))]
+        await self._isolation.run(again)
 
     async def _read_again(self, record: InFlight) -> Sequence[Batch]:
         """Return the events of a record, none if there is nothing to deliver (any more)."""

@@ -119,7 +119,7 @@ class Topic:
 
 
 @dataclass(slots=True)
-class Group:
+class ConsumerGroup:
     """A consumer group.
 
     Attributes:
@@ -155,7 +155,7 @@ class Fleet:
 
     nodes: Sequence[Node]
     topics: Sequence[Topic]
-    groups: Sequence[Group]
+    groups: Sequence[ConsumerGroup]
 
     @property
     def balanced(self) -> bool:
@@ -238,7 +238,7 @@ def add_up(nodes: Sequence[Node]) -> Fleet:
     """Return the accounts of nodes, which were asked in this order, together."""
     delivered = _delivered_to_topics(nodes)
     topics = {place: Topic(*place, delivered=number) for place, number in delivered.items()}
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str], ConsumerGroup] = {}
     known: set[tuple[str, str, str]] = set()
     for node in nodes:
         for client in node.kafka:
@@ -247,7 +247,7 @@ def add_up(nodes: Sequence[Node]) -> Fleet:
                     topic.records = max(topic.records, offsets.records)
             if not client.group:
                 continue
-            group = groups.setdefault((client.cluster, client.group), Group(client.cluster, client.group))
+            group = groups.setdefault((client.cluster, client.group), ConsumerGroup(client.cluster, client.group))
             group.received += _received(node.after, client)
             for name, offsets in client.topics.items():
                 if (client.cluster, client.group, name) not in known:  # the first answer: it is older than the accounts

@@ -55,7 +55,7 @@ async def try_to_deliver(built: BuiltOutput, payloads: list[Any], tries: float) 
         except MAY_HEAL as error:
             raise OSError(str(error)) from error
         except Exception as error:
-            if tries == TRIES:  # one report for each load, not for each of its parts
+            if tries == TRIES:  # one report for each payload, not for each of its parts
                 log.exception("an output failed; it is tried again", output=built.step.plugin_id, error=repr(error))
             tries -= 1
             if tries <= 0:
@@ -75,14 +75,14 @@ class Isolation:
     def __init__(self, built: BuiltOutput, dead_letters: DeadLetters, deliver: Deliver) -> None:
         self._built, self._dead_letters, self._deliver = built, dead_letters, deliver
 
-    async def run(self, loads: Iterable[tuple[Sequence[Batch], Tally]]) -> None:
-        """Return when every event of ``loads`` is delivered or a dead letter, and counted in its tally.
+    async def run(self, records: Iterable[tuple[Sequence[Batch], Tally]]) -> None:
+        """Return when every event of ``records`` is delivered or a dead letter, and counted in its tally.
 
         ``queued`` in each tally: the events that are not counted as dead yet. Events that are dead letters already, as
         an attempt that failed may have made some, are not delivered.
         """
         parts, suspects, accepts = deque[tuple[Batch, Tally]](), list[tuple[Batch, Tally]](), False
-        for batches, tally in loads:
+        for batches, tally in records:
             alive = without_given_up(batches, self._dead_letters, self._built, tally)
             parts.extend((batch, tally) for batch in alive if len(batch))
         while parts:

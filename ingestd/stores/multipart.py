@@ -40,7 +40,7 @@ class UnknownUploadError(BackupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class BucketAccess:
     """How requests to a bucket are made.
 
     Attributes:
@@ -70,7 +70,7 @@ class MultipartUploads:
     All methods raise BackupError, and UnknownUploadError where an upload has to be started again.
     """
 
-    def __init__(self, repository: Repository, access: Access) -> None:
+    def __init__(self, repository: Repository, access: BucketAccess) -> None:
         self._repository, self._access = repository, access
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
 

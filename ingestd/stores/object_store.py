@@ -125,12 +125,12 @@ class ObjectStore:
         Raises:
             BackupError: The credentials cannot be read.
         """
-        from ingestd.stores.multipart import Access, MultipartUploads  # noqa: PLC0415 -- takes 0.2 s
+        from ingestd.stores.multipart import BucketAccess, MultipartUploads  # noqa: PLC0415 -- takes 0.2 s
 
         keys = static_keys(self._access, self._environ)
         if keys is None:
             return None
-        access = Access(self._address, keys, _encryption_headers(self._access.config), self._access.proxy)
+        access = BucketAccess(self._address, keys, _encryption_headers(self._access.config), self._access.proxy)
         return MultipartUploads(self._repository, access)
 
     def _address(self, key: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestd.alerts.channels import ChannelError, RecipientsError
-from ingestd.alerts.config import AlertsConfig, Channel, alerts_config
+from ingestd.alerts.config import AlertChannel, AlertsConfig, alerts_config
 from ingestd.alerts.engine import Engine
 from ingestd.alerts.runner import open_store
 from ingestd.alerts.state import Notification
@@ -49,7 +49,7 @@ class Site:
         return open_store(config)
 
     def _send(
-        self, channel: Channel, notification: Notification, _zone: object, _url: str, left_out: tuple[str, ...]
+        self, channel: AlertChannel, notification: Notification, _zone: object, _url: str, left_out: tuple[str, ...]
     ) -> None:
         if channel.name in self.broken:
             raise ChannelError("it is broken")

@@ -15,13 +15,13 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from ingestd.alerts.channels import ChannelError, RecipientsError, send
-from ingestd.alerts.config import Channel
-from ingestd.alerts.state import TEST, Change, Notification
+from ingestd.alerts.config import AlertChannel
+from ingestd.alerts.state import TEST, AlertChange, Notification
 from tests.e2e.daemon import free_port
 from tests.threads import Background
 from tests.waiting import WAIT_SECONDS
 
-NOTIFICATION = Notification("id1", TEST, 1.0, (Change("slow", TEST, 1.0, 1.0, None, "a test"),))
+NOTIFICATION = Notification("id1", TEST, 1.0, (AlertChange("slow", TEST, 1.0, 1.0, None, "a test"),))
 
 
 def test_what_a_program_writes_to_stderr_is_not_kept() -> None:
@@ -29,22 +29,22 @@ def test_what_a_program_writes_to_stderr_is_not_kept() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(ChannelError, match=r"^sh failed with 3: .*no pager$"):
-            send(Channel("ops", "command", command=("sh", "-c", script)), NOTIFICATION, None)
+            send(AlertChannel("ops", "command", command=("sh", "-c", script)), NOTIFICATION, None)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
 
 
 def test_a_program_that_never_stops_writing_is_killed() -> None:
-    channel = Channel("ops", "command", command=("sh", "-c", "yes >&2"), timeout_s=0.1)
+    channel = AlertChannel("ops", "command", command=("sh", "-c", "yes >&2"), timeout_s=0.1)
     with pytest.raises(ChannelError, match=r"^sh did not end within 0\.1 s$"):
         send(channel, NOTIFICATION, None)
 
 
 def test_a_program_gets_a_notification_that_is_larger_than_a_pipe() -> None:
-    change = Change("slow", TEST, 1.0, 1.0, None, "x" * 200_000)
+    change = AlertChange("slow", TEST, 1.0, 1.0, None, "x" * 200_000)
     script = "test $(wc -c) -gt 200000"
-    send(Channel("ops", "command", command=("sh", "-c", script)), Notification("id1", TEST, 1.0, (change,)), None)
+    send(AlertChannel("ops", "command", command=("sh", "-c", script)), Notification("id1", TEST, 1.0, (change,)), None)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_program_gets_a_notification_that_is_larger_than_a_pipe() -> None:
 def test_errors_do_not_quote_the_url_or_headers(url: str, header: str) -> None:
     headers = (("Authorization", header),) if header else ()
     with pytest.raises(ChannelError) as error:
-        send(Channel("ops", "webhook", url=url, headers=headers, timeout_s=0.01), NOTIFICATION, None)
+        send(AlertChannel("ops", "webhook", url=url, headers=headers, timeout_s=0.01), NOTIFICATION, None)
     assert "sec" not in str(error.value)
 
 
@@ -68,7 +68,7 @@ def test_a_mail_server_without_starttls() -> None:
     server = Controller(object(), "127.0.0.1", free_port())
     server.start()
     try:
-        channel = Channel(
+        channel = AlertChannel(
             "mail", "email", host="127.0.0.1", port=server.port, sender="a@shop.test", recipients=("b@shop.test",)
         )
         with pytest.raises(ChannelError, match=r'does not offer STARTTLS: set tls = "tls", or "none"'):
@@ -96,15 +96,15 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox(*, utf8: bool) -> Iterator[tuple[Mailbox, Callable[..., Channel]]]:
+def mailbox(*, utf8: bool) -> Iterator[tuple[Mailbox, Callable[..., AlertChannel]]]:
     """Run a mail server; yields its mailbox, and a function that returns a channel to it."""
     box = Mailbox()
     running = Controller(box, "127.0.0.1", free_port(), enable_SMTPUTF8=utf8)
     running.start()
 
-    def channel(sender: str, *recipients: str) -> Channel:
+    def channel(sender: str, *recipients: str) -> AlertChannel:
         host = {"host": "127.0.0.1", "port": running.port, "timeout_s": WAIT_SECONDS}
-        return Channel("mail", "email", tls="none", sender=sender, recipients=recipients, **host)  # type: ignore[arg-type]
+        return AlertChannel("mail", "email", tls="none", sender=sender, recipients=recipients, **host)  # type: ignore[arg-type]
 
     try:
         yield box, channel
@@ -119,7 +119,7 @@ NO_UTF8 = "the server does not support SMTPUTF8: write an address of ASCII lette
 @pytest.mark.parametrize("utf8", [True, False], ids=["smtputf8", "ascii_only"])
 def test_a_title_is_no_encoded_word(utf8: bool) -> None:
     """It may have the text of a client or a rule; decoded, this one has a header and a body of its own."""
-    change = Change("=?utf-8?q?a=0AReply-To:_evil@x.test=0A=0Abody?=", TEST, 1.0, 1.0, None, "text")
+    change = AlertChange("=?utf-8?q?a=0AReply-To:_evil@x.test=0A=0Abody?=", TEST, 1.0, 1.0, None, "text")
     with mailbox(utf8=utf8) as (box, channel):
         send(channel(SENDER, "ops@shop.test"), Notification("id1", TEST, 1.0, (change,)), None)
         ((_, content),) = box.mails
@@ -133,7 +133,7 @@ def test_names_and_addresses_that_are_not_ascii(utf8: bool) -> None:
     """Names are encoded, and domains: any server takes them. Other addresses need one that supports them."""
     everyone = ("운영팀 <ops@shop.test>", "web@예시.한국", "철수 <gone@shop.test>", "철수@shop.test", "ops@shop.test")
     ops, web, gone, user, bare = everyone
-    change = Change("느림", TEST, 1.0, 1.0, None, "시험")
+    change = AlertChange("느림", TEST, 1.0, 1.0, None, "시험")
     with mailbox(utf8=utf8) as (box, channel):
         with pytest.raises(RecipientsError) as error:
             send(channel(SENDER, *everyone), Notification("id1", TEST, 1.0, (change,)), None)
@@ -172,7 +172,7 @@ def test_a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() -> None
     parts = [part for reply in replies for part in (reply + b"\r\n", b"")]
     with server(parts) as port:
         mail = {"host": "127.0.0.1", "tls": "none", "sender": "a@shop.test", "recipients": ("b@shop.test",)}
-        send(Channel("ops", "email", port=port, timeout_s=WAIT_SECONDS, **mail), NOTIFICATION, None)  # type: ignore[arg-type]
+        send(AlertChannel("ops", "email", port=port, timeout_s=WAIT_SECONDS, **mail), NOTIFICATION, None)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -207,14 +207,14 @@ ENDLESS = {  # what the server sends before it repeats something, and what that 
 @pytest.mark.parametrize(("first", "repeated"), ENDLESS.values(), ids=ENDLESS)
 def test_a_webhook_that_answers_without_end(first: bytes, repeated: bytes) -> None:
     with server(itertools.chain([first], itertools.repeat(repeated)), 0.02) as port:
-        channel = Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
+        channel = AlertChannel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
         with pytest.raises(ChannelError, match=r"^127\.0\.0\.1 cannot be reached: it did not answer in time$"):
             send(channel, NOTIFICATION, None)
 
 
 def test_an_error_whose_text_has_no_end() -> None:
     with server(itertools.chain([b"HTTP/1.1 500 Error\r\n\r\n"], itertools.repeat(b"x")), 0.02) as port:
-        channel = Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
+        channel = AlertChannel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=0.2)
         with pytest.raises(ChannelError, match=r"^127\.0\.0\.1 "):
             send(channel, NOTIFICATION, None)
 
@@ -222,7 +222,9 @@ def test_an_error_whose_text_has_no_end() -> None:
 def test_a_webhook_that_says_200_has_taken_it_whatever_follows() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"
     with server(itertools.chain([b"", answer], itertools.repeat(b""))) as port:
-        send(Channel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=WAIT_SECONDS), NOTIFICATION, None)
+        send(
+            AlertChannel("ops", "webhook", url=f"http://127.0.0.1:{port}/", timeout_s=WAIT_SECONDS), NOTIFICATION, None
+        )
 
 
 @pytest.mark.parametrize(
@@ -234,4 +236,4 @@ def test_a_mail_server_that_replies_without_end(line: bytes, pause_s: float, tex
     seconds = 0.1 if pause_s else 10
     mail = {"host": "127.0.0.1", "tls": "none", "sender": "a@example.org", "recipients": ("b@example.org",)}
     with server(itertools.repeat(line), pause_s) as port, pytest.raises(ChannelError, match=text):
-        send(Channel("ops", "email", port=port, timeout_s=seconds, **mail), NOTIFICATION, None)  # type: ignore[arg-type]
+        send(AlertChannel("ops", "email", port=port, timeout_s=seconds, **mail), NOTIFICATION, None)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from ingestd.diagnosis.facts import (
     Facts,
     GeoIp,
     KafkaState,
-    Records,
+    RecentRecords,
     Rights,
     Sample,
     UnsealedDay,
@@ -43,7 +43,7 @@ FULL = FullIndex("logstash-2026.11.22", 2000, 2000, rejects=False)
 
 
 def records(**values: Any) -> Facts:
-    return replace(NOTHING, records=Records(**values))
+    return replace(NOTHING, records=RecentRecords(**values))
 
 
 def samples(hours: float = 0, version: int | None = 1, host: str = "web1", count: int = 3) -> tuple[Sample, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ingestd.diagnosis.store_facts import Request, logged_twice
+from ingestd.diagnosis.store_facts import LoggedRequest, logged_twice
 
 PATHS = ["/", "/search", "/", "/order", "/"]
 
 
-def lines(paths: list[str], start: float, logger: str = "", step: float = 10) -> list[Request]:
-    return [Request(start + number * step, "GET", path, logger) for number, path in enumerate(paths)]
+def lines(paths: list[str], start: float, logger: str = "", step: float = 10) -> list[LoggedRequest]:
+    return [LoggedRequest(start + number * step, "GET", path, logger) for number, path in enumerate(paths)]
 
 
 G, R = "gunicorn.access", "django.server"
@@ -31,5 +31,5 @@ CASES = [  # id, lines of loggers, lines of another server, loggers that log twi
 @pytest.mark.parametrize(
     ("named", "unnamed", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_logged_twice(named: list[Request], unnamed: list[Request], expected: tuple[str, ...]) -> None:
+def test_logged_twice(named: list[LoggedRequest], unnamed: list[LoggedRequest], expected: tuple[str, ...]) -> None:
     assert logged_twice(named, unnamed) == expected

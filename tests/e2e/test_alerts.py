@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from ingestd.alerts.channels import ChannelError, RecipientsError, send
-from ingestd.alerts.config import Channel
-from ingestd.alerts.state import Change, Notification
+from ingestd.alerts.config import AlertChannel
+from ingestd.alerts.state import AlertChange, Notification
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.options import ElasticOptions
 from ingestd.stores.elastic.query.store import ElasticStore
@@ -153,11 +153,11 @@ def _check_reload_and_health(daemon: Daemon, receivers: Receivers, file: Path) -
     wait_until(lambda: text not in daemon.get("/health"), "/health to be good again")
 
 
-CHANGE = Change("slow", "firing", 1_795_082_400.0, 1_795_082_100.0, 12.0, "12 events in 5m, more than 10")
+CHANGE = AlertChange("slow", "firing", 1_795_082_400.0, 1_795_082_100.0, 12.0, "12 events in 5m, more than 10")
 NOTIFICATION = Notification("id1", "firing", 1_795_082_400.0, (CHANGE,))
 
 
-def channel(receivers: Receivers, authority: Authority, **fields: Any) -> Channel:
+def channel(receivers: Receivers, authority: Authority, **fields: Any) -> AlertChannel:
     kind = fields.pop("type", "email")
     if kind == "email":
         tls = fields.get("tls", "starttls")
@@ -169,7 +169,7 @@ def channel(receivers: Receivers, authority: Authority, **fields: Any) -> Channe
             "ca_file": str(authority.folder / "ca.crt"),
         } | ({"user": USER, "password": PASSWORD} if tls != "tls" else {})
         fields = usual | fields
-    return Channel("ops", kind, **fields)
+    return AlertChannel("ops", kind, **fields)
 
 
 def test_mails_with_tls_from_the_start(receivers: Receivers, authority: Authority) -> None:

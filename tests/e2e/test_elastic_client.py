@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingestd.protocols.http.bulk import Verdict, action_line, bulk_body, parse_response
+from ingestd.protocols.http.bulk import BulkVerdict, action_line, bulk_body, parse_response
 from ingestd.stores.elastic.connection.client import BulkAnswer, ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticResponseError
 from ingestd.stores.elastic.connection.options import ElasticOptions
@@ -64,7 +64,7 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
     )
     answer = await client.bulk(body)
     result = parse_response(answer.status, answer.body, 6)
-    assert (result.verdict, result.delivered, result.duplicates, result.retry) == (Verdict.ITEMS, 3, (1,), ())
+    assert (result.verdict, result.delivered, result.duplicates, result.retry) == (BulkVerdict.ITEMS, 3, (1,), ())
     assert [(dead.position, dead.status) for dead in result.rejected] == [(2, 400), (3, 400), (4, 400)]
     assert "failed to parse field [n] of type [long]" in result.rejected[0].reason
     assert "abc" in result.rejected[0].reason
@@ -82,7 +82,7 @@ async def test_each_document_has_its_own_outcome(client: ElasticClient, index_pr
 async def test_a_document_that_makes_the_request_invalid(client: ElasticClient, body: bytes, reason: str) -> None:
     answer = await client.bulk(body)
     result = parse_response(answer.status, answer.body, 1)
-    assert result.verdict is Verdict.SPLIT
+    assert result.verdict is BulkVerdict.SPLIT
     assert reason in result.reason
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingestd.event.chunk import Chunk, Stream
 from ingestd.jobs.import_checkpoints import PREFIX_BYTES, ImportCheckpoints
-from ingestd.jobs.import_input import FileInput, Imports, TrackedJournal
+from ingestd.jobs.import_input import ImportInput, Imports, TrackedJournal
 from tests.sinks import UnusedSink
 
 
@@ -41,13 +41,15 @@ class Kept(UnusedSink):
         return [(chunk.stream_id, chunk.offset + len(chunk.data)) for chunk in self.chunks]
 
 
-async def read(folder: Path, *paths: Path, again: bool = False, delivered: int | None = None) -> tuple[Kept, FileInput]:
+async def read(
+    folder: Path, *paths: Path, again: bool = False, delivered: int | None = None
+) -> tuple[Kept, ImportInput]:
     """Import files; ``delivered``: of how many chunks it is noted that they are."""
     sink = Kept()
     checkpoints = ImportCheckpoints(folder / "places", "d")
     with checkpoints.locked():
         imports = Imports(checkpoints, again=again)
-        files = FileInput(paths, imports, 1000, lambda size: None)
+        files = ImportInput(paths, imports, 1000, lambda size: None)
         await files.run(sink)
         for stream_id, offset in sink.ends()[:delivered]:
             imports.delivered(stream_id, offset)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 
-from ingestd.alerts.config import Channel, ChannelError, RecipientsError
+from ingestd.alerts.config import AlertChannel, ChannelError, RecipientsError
 from ingestd.alerts.state import Notification
 
 __all__ = ["ChannelError", "RecipientsError", "send"]
 
 
 def send(
-    channel: Channel,
+    channel: AlertChannel,
     notification: Notification,
     zone: datetime.tzinfo | None,
     page_url: str = "",

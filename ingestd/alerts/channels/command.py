@@ -10,7 +10,7 @@ import subprocess
 import time
 from typing import BinaryIO
 
-from ingestd.alerts.config import Channel, ChannelError
+from ingestd.alerts.config import AlertChannel, ChannelError
 from ingestd.alerts.messages import document
 from ingestd.alerts.state import Notification
 from ingestd.event.jsontext import dumps
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 16
 _SECRET_PREFIX = "INGESTD_"  # noqa: S105 -- variables of our settings, which may be secrets
 
 
-def run_command(channel: Channel, notification: Notification, page_url: str) -> None:
+def run_command(channel: AlertChannel, notification: Notification, page_url: str) -> None:
     """Run the program; it and what it has started are killed when its time is over.
 
     It gets our environment without our own variables.

@@ -15,7 +15,7 @@ from typing import Any
 
 from ingestd.alerts.addresses import mailbox
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.config import Channel, ChannelError, RecipientsError
+from ingestd.alerts.config import AlertChannel, ChannelError, RecipientsError
 from ingestd.alerts.messages import listed, text, title
 from ingestd.alerts.state import Notification
 
@@ -76,7 +76,7 @@ _NOT_ASCII = _Refusal("the server does not support SMTPUTF8: write an address of
 
 
 def send_email(
-    channel: Channel,
+    channel: AlertChannel,
     notification: Notification,
     zone: datetime.tzinfo | None,
     page_url: str,
@@ -101,7 +101,11 @@ def send_email(
 
 
 def _sent(
-    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str, recipients: list[str]
+    channel: AlertChannel,
+    notification: Notification,
+    zone: datetime.tzinfo | None,
+    page_url: str,
+    recipients: list[str],
 ) -> dict[str, _Refusal]:
     """Send a notification; returns the recipients that were refused. Raises ChannelError."""
     if channel.user and not channel.password:
@@ -129,7 +133,7 @@ def _sent(
         raise ChannelError(f"{channel.host}:{channel.port} cannot be used: {why}") from None
 
 
-def _usable(channel: Channel, server: smtplib.SMTP, recipients: list[str]) -> list[str]:
+def _usable(channel: AlertChannel, server: smtplib.SMTP, recipients: list[str]) -> list[str]:
     """Return the recipients whose addresses a server understands. Raises ChannelError: not even that of the sender."""
     if server.has_extn("smtputf8"):
         return recipients
@@ -160,7 +164,11 @@ def _why(error: Exception) -> str:
 
 
 def email_message(
-    channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str, wanted: Collection[str]
+    channel: AlertChannel,
+    notification: Notification,
+    zone: datetime.tzinfo | None,
+    page_url: str,
+    wanted: Collection[str],
 ) -> EmailMessage:
     """Return the e-mail; it names all recipients, those that are not ``wanted`` if every server understands them."""
     message = EmailMessage(policy.default.clone(cte_type="7bit"))  # not every server takes 8 bits
@@ -179,7 +187,7 @@ def email_message(
     return message
 
 
-def _connected(channel: Channel, deadline: Deadline) -> smtplib.SMTP:
+def _connected(channel: AlertChannel, deadline: Deadline) -> smtplib.SMTP:
     context = ssl.create_default_context(cafile=channel.ca_file or None)
     if channel.tls == "tls":
         return _SmtpTls(channel.host, channel.port, timeout=channel.timeout_s, context=context, deadline=deadline)

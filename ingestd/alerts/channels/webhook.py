@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from ingestd import __version__
 from ingestd.alerts.channels.deadline import Deadline
-from ingestd.alerts.config import Channel, ChannelError
+from ingestd.alerts.config import AlertChannel, ChannelError
 from ingestd.alerts.messages import document, text
 from ingestd.alerts.state import Notification
 from ingestd.event.jsontext import dumps
@@ -71,7 +71,7 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
         return self.do_open(partial(_WatchedTls, deadline=self._deadline), req, context=self._tls)
 
 
-def post(channel: Channel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
+def post(channel: AlertChannel, notification: Notification, zone: datetime.tzinfo | None, page_url: str) -> None:
     """Send a notification to a webhook; proxies of the environment are used.
 
     Raises:

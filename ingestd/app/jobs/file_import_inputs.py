@@ -14,7 +14,7 @@ from ingestd.compiler.common_options import InputCommonOptions
 from ingestd.compiler.pipeline import BuiltInput, Pipeline
 from ingestd.config.errors import Span
 from ingestd.event.jsontext import NotJsonError, loads
-from ingestd.jobs.import_input import FileInput, Imports
+from ingestd.jobs.import_input import ImportInput, Imports
 from ingestd.jobs.import_mixed import MixedCodec
 from ingestd.plugins.inputs._file_content import Content, ContentError
 from ingestd.plugins.inputs._file_text import TextCleaner
@@ -51,7 +51,7 @@ def file_inputs(
     pipeline: Pipeline,
     context: BuildContext,
     on_read: Callable[[int], None],
-) -> tuple[list[tuple[BuiltInput, FileInput]], list[str]]:
+) -> tuple[list[tuple[BuiltInput, ImportInput]], list[str]]:
     """Return an input for each codec in use, and what is wrong with files that cannot be read.
 
     ``on_read`` is called with the number of bytes read since its last call.
@@ -59,7 +59,7 @@ def file_inputs(
     by_codec, problems = _by_codec(files, options, _delimiters(pipeline))
     inputs = []
     for name, paths in by_codec.items():
-        source = FileInput(paths, imports, context.settings.max_line_bytes, on_read)
+        source = ImportInput(paths, imports, context.settings.max_line_bytes, on_read)
         inputs.append((_built(name, options.charset, source, pipeline, context), source))
     return inputs, problems
 
@@ -122,7 +122,9 @@ def _is_json(line: bytes) -> bool:
     return type(value) is dict or (type(value) is list and bool(value) and all(type(item) is dict for item in value))
 
 
-def _built(codec: str, charset: str | None, source: FileInput, pipeline: Pipeline, context: BuildContext) -> BuiltInput:
+def _built(
+    codec: str, charset: str | None, source: ImportInput, pipeline: Pipeline, context: BuildContext
+) -> BuiltInput:
     """Return the input for files: their events look as if they had come through an input of the config.
 
     That is the first input with this codec, for text also ``multiline``, whose codec options (such as ``charset``)

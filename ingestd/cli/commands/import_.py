@@ -15,7 +15,7 @@ from ingestd.app.pipelines import pipeline_configs
 from ingestd.cli.common.errors import config_errors
 from ingestd.cli.common.old_days import announce_old_days
 from ingestd.cli.common.options import config_option, settings_options
-from ingestd.cli.common.owner import Record, recorded
+from ingestd.cli.common.owner import ActionOutcome, recorded
 from ingestd.cli.common.terminal import progress
 from ingestd.cli.common.times import now
 from ingestd.files import readable_path
@@ -124,7 +124,7 @@ def _old_indices(indices: list[str], settings: Settings) -> str:
     return f"{count} older than retention.max_age: {names}; kept until {until:%Y-%m-%d %H:%M %Z}"
 
 
-def _note(record: Record, result: ImportResult) -> None:
+def _note(record: ActionOutcome, result: ImportResult) -> None:
     """Record the outcome of an import in the action log."""
     record.text = "; ".join((_counts(result), *result.problems, *["it was interrupted"] * result.stopped))
     record.failed = not _complete(result)

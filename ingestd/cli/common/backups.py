@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ingestd.cli.common.owner import Record, recorded
+from ingestd.cli.common.owner import ActionOutcome, recorded
 from ingestd.cli.common.stores import store_errors
 from ingestd.cli.common.terminal import write_table
 from ingestd.lifecycle import build, state
@@ -72,7 +72,7 @@ def lifecycle_lock(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def acting(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
+def acting(settings: Settings, action: str, target: str = "") -> Iterator[ActionOutcome]:
     """Hold the lock of retention and backups, and put the action into the action log."""
     with lifecycle_lock(settings), recorded(settings, action, target) as record:
         yield record

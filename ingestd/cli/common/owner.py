@@ -142,7 +142,7 @@ def _keep_reading(libc: ctypes.CDLL) -> None:
 
 
 @dataclass(slots=True)
-class Record:
+class ActionOutcome:
     """What the log gets when an action has ended."""
 
     text: str = ""
@@ -154,12 +154,12 @@ class Record:
 
 
 @contextmanager
-def recorded(settings: Settings, action: str, target: str = "") -> Iterator[Record]:
+def recorded(settings: Settings, action: str, target: str = "") -> Iterator[ActionOutcome]:
     """Put an action of a command into the action log: its start, and at the end of the block its outcome.
 
     If that cannot be written, stderr says so and the command continues.
     """
-    log, record = ActionLog(settings.data_dir), Record()
+    log, record = ActionLog(settings.data_dir), ActionOutcome()
     address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
     start = Action(new_action_id(), _time(), action, target, "cli", caller(), address, STARTED)
     _add(log, start)

@@ -67,6 +67,6 @@ def _case(wanted: str, config: Config, settings: Settings) -> dict[str, Any]:
 def _dead_letter(wanted: str, settings: Settings) -> DeadLetter | None:
     """Return the newest dead letter with a group or event id."""
     reader = DeadLetterReader(dead_letters_folder(settings.data_dir))
-    letters = (found.dead_letter for found in reader.read() if found.dead_letter is not None)
-    found = [letter for letter in letters if wanted in {letter.group.id, letter.id, letter.document_id}]
-    return max(found, key=lambda letter: letter.time, default=None)
+    readable = (line.dead_letter for line in reader.read() if line.dead_letter is not None)
+    found = [each for each in readable if wanted in {each.group.id, each.id, each.document_id}]
+    return max(found, key=lambda dead_letter: dead_letter.time, default=None)

@@ -21,7 +21,7 @@ _RENAMED = {  # python-logstash: field in version 0, in version 1
 _RENAMED_EXTRAS = {"levelname": "level", "logger": "logger_name"}
 
 
-class Records:
+class EventCollector:
     """Collects the events of a chunk one by one."""
 
     __slots__ = ("_events", "_keys", "_raws")

@@ -28,7 +28,7 @@ from ingestd.event.jsontext import MAX_DEPTH, NotJsonError, loads
 from ingestd.event.table import ABSENT, Table
 from ingestd.event.timestamp import is_canonical
 from ingestd.plugins.charsets import find_charset, text_decoder
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, receive_time
 from ingestd.protocols.framing.lines import LINE_FEED, count_line_ends, split_texts
 
 _DAY, _MILLISECONDS = len("2026-11-22"), len("2026-11-22T10:00:00.000Z")
@@ -118,7 +118,7 @@ class JsonDecoder:
         return self._with_stream_fields(table, chunk)
 
     def _parts(self, parts: Sequence[bytes], end_bytes: int, chunk: Chunk) -> Table:
-        records, now, start = Records(), receive_time(chunk), chunk.offset
+        records, now, start = EventCollector(), receive_time(chunk), chunk.offset
         for part in parts:
             if part.strip():
                 self._line(part, start, now, records)
@@ -201,7 +201,7 @@ class JsonDecoder:
             return self._line_by_line(chunk)
         table = self._lines(chunk._replace(data=b"".join([lines[number] for number in objects])))
         table.keys = [keys[number] for number in objects]
-        others, now = Records(), receive_time(chunk)
+        others, now = EventCollector(), receive_time(chunk)
         for number in sorted({*range(len(lines))}.difference(objects)):
             if lines[number].strip():
                 self._line(lines[number].removesuffix(b"\n").removesuffix(b"\r"), keys[number], now, others)
@@ -221,7 +221,7 @@ class JsonDecoder:
 
     def message(self, chunk: Chunk) -> Table:
         """Return the records of one message: an object, or an array of them."""
-        records = Records()
+        records = EventCollector()
         if chunk.data.strip():
             self._line(chunk.data, chunk.offset, receive_time(chunk), records)
         return self._with_stream_fields(records.table(self._names), chunk)
@@ -248,7 +248,7 @@ class JsonDecoder:
         return days <= self._days and len(text) == _MILLISECONDS * len(stamps) and _all_milliseconds(text) is not None
 
     def _line_by_line(self, chunk: Chunk) -> Table:
-        records = Records()
+        records = EventCollector()
         start, now = 0, receive_time(chunk)
         for line in chunk.data.split(b"\n"):
             if line.strip():
@@ -256,7 +256,7 @@ class JsonDecoder:
             start += len(line) + 1
         return records.table(self._names)
 
-    def _line(self, line: bytes, key: int, now: str, out: Records) -> None:
+    def _line(self, line: bytes, key: int, now: str, out: EventCollector) -> None:
         """Append the records of one JSON text; the n-th element of an array has the key ``key + n``."""
         text = line.strip()
         if self._utf8 and not _looks_like(text, b"{[\xef", b"}]"):  # \xef: a byte order mark

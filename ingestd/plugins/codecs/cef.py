@@ -19,7 +19,7 @@ from ingestd.event.sprintf import Template, to_text
 from ingestd.event.table import Table
 from ingestd.event.timestamp import from_epoch, normalise
 from ingestd.plugins.charsets import text_decoder
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, receive_time
 from ingestd.plugins.codecs._options import (
     charset_option,
     delimiter_option,
@@ -67,7 +67,7 @@ class CefCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the records of a chunk of lines; other lines get the tag ``_cefparsefailure``."""
-        records, now, offset = Records(), receive_time(chunk), chunk.offset
+        records, now, offset = EventCollector(), receive_time(chunk), chunk.offset
         for line in split_texts(chunk.data, self.delimiter):
             text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)
             if text.strip():

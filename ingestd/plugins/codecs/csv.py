@@ -20,7 +20,7 @@ from ingestd.event.jsontext import dumps
 from ingestd.event.sprintf import to_text
 from ingestd.event.table import Table
 from ingestd.plugins.charsets import text_decoder
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, receive_time
 from ingestd.plugins.codecs._options import (
     charset_option,
     fallback_charset_option,
@@ -99,7 +99,7 @@ class CsvCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the rows of a chunk of lines; empty lines are none."""
-        records, now, offset = Records(), receive_time(chunk), chunk.offset
+        records, now, offset = EventCollector(), receive_time(chunk), chunk.offset
         read = self._reader_of(chunk)
         for line in split_texts(chunk.data, self.delimiter):
             text = self._text(line.removesuffix(b"\r") if self.delimiter == LINE_FEED else line)

@@ -16,7 +16,7 @@ from ingestd.event.fields import Event, FieldRef
 from ingestd.event.jsontext import NotJsonError, loads
 from ingestd.event.table import Table
 from ingestd.plugins.charsets import text_decoder
-from ingestd.plugins.codecs._events import Records, complete, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, receive_time
 from ingestd.plugins.codecs._options import charset_option, fallback_charset_option
 from ingestd.plugins.ecs import ecs_option, uses_ecs
 from ingestd.plugins.registry import BuildContext, option, plugin
@@ -51,7 +51,7 @@ class EsBulkCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the events of a message; what is not an action becomes an event with ``_jsonparsefailure``."""
-        records, now = Records(), receive_time(chunk)
+        records, now = EventCollector(), receive_time(chunk)
         for offset, event in self._events(chunk.data):
             records.add(None, complete(event, now), chunk.offset + offset)
         return records.table()

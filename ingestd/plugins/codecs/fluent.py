@@ -17,7 +17,7 @@ from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.table import Table
 from ingestd.event.timestamp import epoch_seconds, from_epoch
-from ingestd.plugins.codecs._events import Records, complete, failed_message, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, failed_message, receive_time
 from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
@@ -48,7 +48,7 @@ class FluentCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return the events of a message, each with the tag of Fluentd in ``tags``."""
-        records, now = Records(), receive_time(chunk)
+        records, now = EventCollector(), receive_time(chunk)
         number = 0
         try:
             for _, message in unpack_all(chunk.data):

@@ -13,7 +13,7 @@ from ingestd.event.event_id import part_key
 from ingestd.event.fields import Event, FieldRef
 from ingestd.event.sprintf import Template
 from ingestd.event.table import Table
-from ingestd.plugins.codecs._events import Records, complete, failed_message, receive_time
+from ingestd.plugins.codecs._events import EventCollector, complete, failed_message, receive_time
 from ingestd.plugins.codecs._packed import pack, plain, unpack_all
 from ingestd.plugins.ecs import ecs_option
 from ingestd.plugins.registry import BuildContext, ignored, option, plugin
@@ -41,7 +41,7 @@ class MsgpackCodec:
 
     def decode(self, chunk: Chunk) -> Table:
         """Return an event for each map of a message."""
-        records, now = Records(), receive_time(chunk)
+        records, now = EventCollector(), receive_time(chunk)
         count = 0
         try:
             for start, value in unpack_all(chunk.data):

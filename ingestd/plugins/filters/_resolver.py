@@ -41,22 +41,22 @@ class Question(NamedTuple):
     reverse: bool
 
 
-class Unanswered(Exception):  # noqa: N818 -- an outcome, not an error
+class NoAnswer(Exception):  # noqa: N818 -- an outcome, not an error
     """No name server answered in time."""
 
 
-Answer = str | None | Unanswered
-"""The address or name; None: there is none; ``Unanswered``."""
+Answer = str | None | NoAnswer
+"""The address or name; None: there is none; ``NoAnswer``."""
 
 
-class Server(NamedTuple):
+class DnsServer(NamedTuple):
     """A name server. ``host`` is an IP address."""
 
     host: str
     port: int
 
     @classmethod
-    def of(cls, text: str) -> Server:
+    def of(cls, text: str) -> DnsServer:
         """Return the server in ``10.0.0.1``, ``10.0.0.1:5353``, ``::1`` or ``[::1]:5353``. Raises ValueError."""
         if text.count(":") == 1 or text.startswith("["):
             host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", str(_PORT))
@@ -67,14 +67,14 @@ class Server(NamedTuple):
 class ResolvConf(NamedTuple):
     """Where to ask, and which names to try: see resolv.conf(5)."""
 
-    servers: tuple[Server, ...]
+    servers: tuple[DnsServer, ...]
     search: tuple[str, ...] = ()
     ndots: int = 1
 
     @classmethod
     def of_system(cls, path: Path = _RESOLV_CONF) -> ResolvConf:
         """Return the settings of this machine; without any, the name server of this machine."""
-        servers: list[Server] = []
+        servers: list[DnsServer] = []
         search: tuple[str, ...] = ()
         ndots = 1
         try:
@@ -83,13 +83,13 @@ class ResolvConf(NamedTuple):
             lines = []
         for words in filter(None, (line.partition("#")[0].split() for line in lines)):
             if words[0] == "nameserver" and len(words) > 1 and is_address(words[1].partition("%")[0]):
-                servers.append(Server(words[1].partition("%")[0], _PORT))
+                servers.append(DnsServer(words[1].partition("%")[0], _PORT))
             elif words[0] in ("search", "domain"):
                 search = tuple(words[1:])
             elif words[0] == "options":
                 found = [word[6:] for word in words if word.startswith("ndots:") and word[6:].isdigit()]
                 ndots = int(found[-1]) if found else ndots
-        return cls(tuple(servers) or (Server("127.0.0.1", _PORT),), search, ndots)
+        return cls(tuple(servers) or (DnsServer("127.0.0.1", _PORT),), search, ndots)
 
     def candidates(self, question: Question) -> list[str]:
         """Return the full names to try for a question, in turn."""
@@ -126,7 +126,7 @@ class _Lookup:
         for kind in (A, AAAA, PTR):
             if kind in self.found:
                 return self.found[kind]
-        return Unanswered() if self.open and not self.refused else None
+        return NoAnswer() if self.open and not self.refused else None
 
 
 class Resolver:
@@ -186,7 +186,7 @@ class _Asked(NamedTuple):
 class _Exchange:
     """Questions to one server, each with a number of its own, from one port."""
 
-    def __init__(self, server: Server, lookups: list[_Lookup]) -> None:
+    def __init__(self, server: DnsServer, lookups: list[_Lookup]) -> None:
         self._server = server
         asked = [_Asked(lookup, canonical(lookup.names[0]), kind) for lookup in lookups for kind in lookup.open]
         numbers = random.SystemRandom().sample(range(_NUMBERS), len(asked))  # none may be guessed

@@ -15,7 +15,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 
-class WatchedFile(Generic[T]):
+class ReloadedFile(Generic[T]):
     """What is made of a file. A file that is gone or invalid does not change it.
 
     Args:

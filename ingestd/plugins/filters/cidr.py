@@ -19,7 +19,7 @@ from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.geoip.address import parse_address
 from ingestd.logs import get_logger
 from ingestd.plugins.filters._networks import NetworkSet, parse_network
-from ingestd.plugins.filters._watched_files import WatchedFile
+from ingestd.plugins.filters._watched_files import ReloadedFile
 from ingestd.plugins.registry import BuildContext, ColumnsFn, OptionWarning, Touch, filter_plugin, option
 
 log = get_logger(__name__)
@@ -140,5 +140,5 @@ def _from_file(path: Path, options: Options) -> _Networks:
             log.warning("lines of a file are not networks and are ignored", path=path, count=len(texts) - len(networks))
         return NetworkSet(networks)
 
-    watched = WatchedFile(path, read, options.refresh_interval)
+    watched = ReloadedFile(path, read, options.refresh_interval)
     return lambda table, rows: [watched.current()] * len(rows)

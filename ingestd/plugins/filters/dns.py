@@ -16,7 +16,7 @@ from typing import Any
 from ingestd.event.fields import FieldRef
 from ingestd.event.table import ABSENT, Rows, Table
 from ingestd.logs import get_logger
-from ingestd.plugins.filters._resolver import Answer, Question, ResolvConf, Resolver, Server, Unanswered, is_address
+from ingestd.plugins.filters._resolver import Answer, DnsServer, NoAnswer, Question, ResolvConf, Resolver, is_address
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.registry import BuildContext, ColumnsFn, Touch, filter_plugin, option
 from ingestd.protocols.dns_messages import reverse_name
@@ -83,7 +83,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
                     put(row, _with(held[row], answer, replace=replace))
                     continue
                 failed.add(row)
-                for tag in options.tag_on_timeout if isinstance(answer, Unanswered) else ():
+                for tag in options.tag_on_timeout if isinstance(answer, NoAnswer) else ():
                     table.add_tag(row, tag)
             left = [row for row in left if row not in failed]
         return left
@@ -171,7 +171,7 @@ class _Lookups:
 
     def _asked(self, questions: list[Question], now: float) -> dict[Question, Answer]:
         if now < self._paused_until:
-            return dict.fromkeys(questions, Unanswered())
+            return dict.fromkeys(questions, NoAnswer())
         answers = self._resolver.ask(questions)
         now = monotonic()
         for question, answer in answers.items():
@@ -179,7 +179,7 @@ class _Lookups:
                 self._hits.put(question, answer, now)
             elif answer is None:
                 self._misses.put(question, None, now)
-        if all(isinstance(answer, Unanswered) for answer in answers.values()):
+        if all(isinstance(answer, NoAnswer) for answer in answers.values()):
             log.warning("no name server answers; the filter dns pauses", seconds=self._pause_s)
             self._paused_until = now + self._pause_s
         return answers
@@ -209,7 +209,7 @@ def _config(given: Any) -> ResolvConf:
     if unknown := described.keys() - {"address", "search", "ndots"}:
         raise ValueError(f"nameserver: unknown key {min(unknown)!r}; it has address, search and ndots")
     try:
-        servers = tuple(Server.of(str(text)) for text in _listed(described.get("address", [])))
+        servers = tuple(DnsServer.of(str(text)) for text in _listed(described.get("address", [])))
         ndots = int(described.get("ndots", 1))
     except ValueError as error:
         raise ValueError(f"nameserver: {error}") from None

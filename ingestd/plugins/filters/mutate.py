@@ -36,7 +36,7 @@ Change = Callable[[Event], None]
 ChangeColumns = Callable[[Table, Rows], object]
 
 
-class Step(NamedTuple):
+class Operation(NamedTuple):
     """One operation: what it does to an event, and if that needs only whole columns, to them."""
 
     change: Change
@@ -135,7 +135,7 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
     return mutate
 
 
-def _changes(steps: list[Step], touch: Touch) -> Iterator[ChangeColumns]:
+def _changes(steps: list[Operation], touch: Touch) -> Iterator[ChangeColumns]:
     """Yield what the steps do to columns; those that need events and follow each other go together."""
     for needs_events, group in groupby(steps, lambda step: step.change_columns is None):
         if needs_events:
@@ -144,7 +144,7 @@ def _changes(steps: list[Step], touch: Touch) -> Iterator[ChangeColumns]:
             yield from (step.change_columns for step in group if step.change_columns is not None)
 
 
-def _on_events(steps: list[Step], touch: Touch) -> ChangeColumns:
+def _on_events(steps: list[Operation], touch: Touch) -> ChangeColumns:
     def mutate(event: Event) -> bool:
         for step in steps:
             step.change(event)
@@ -154,7 +154,7 @@ def _on_events(steps: list[Step], touch: Touch) -> ChangeColumns:
     return lambda table, rows: change(table, rows, 0)
 
 
-def _tagging(steps: list[Step], tag: str) -> FilterFn:
+def _tagging(steps: list[Operation], tag: str) -> FilterFn:
     """Return a filter that adds ``tag`` to an event in which a step fails."""
 
     def mutate(event: Event) -> bool:
@@ -169,7 +169,7 @@ def _tagging(steps: list[Step], tag: str) -> FilterFn:
     return mutate
 
 
-def _steps(options: Options) -> Iterator[Step]:
+def _steps(options: Options) -> Iterator[Operation]:
     """Yield the steps, in Logstash's order."""
     yield from (_coerce(target(name), text) for name, text in options.coerce.items())
     yield from (_rename(Template(old), new) for old, new in options.rename.items())
@@ -193,7 +193,7 @@ def _steps(options: Options) -> Iterator[Step]:
     yield from (_copy(FieldRef(source), target(copy)) for source, copy in options.copy.items())
 
 
-def _apply(ref: FieldRef, change: do.Change) -> Step:
+def _apply(ref: FieldRef, change: do.Change) -> Operation:
     """Return the step that changes the value of ``ref``, unless it is missing or null."""
     name = plain_name(ref)
     if name is None:
@@ -203,7 +203,7 @@ def _apply(ref: FieldRef, change: do.Change) -> Step:
             if value is not None and (changed := change(value)) is not value:
                 ref.set(event, changed)
 
-        return Step(general)
+        return Operation(general)
 
     def top(event: Event) -> None:
         value = event.get(name)
@@ -214,15 +214,15 @@ def _apply(ref: FieldRef, change: do.Change) -> Step:
         held = table.pick(table.column(name), rows)
         table.replace(name, rows, [old if old is ABSENT or old is None else change(old) for old in held])
 
-    return Step(top, column)
+    return Operation(top, column)
 
 
-def _coerce(ref: FieldRef, text: Template) -> Step:
+def _coerce(ref: FieldRef, text: Template) -> Operation:
     def step(event: Event) -> None:
         if ref.get(event) is None and ref.exists(event):
             ref.set(event, text.render(event))
 
-    return Step(step, _setting(ref, text, lambda old: old is None))
+    return Operation(step, _setting(ref, text, lambda old: old is None))
 
 
 def _setting(ref: FieldRef, text: Template, sets: Callable[[Any], bool]) -> ChangeColumns | None:
@@ -238,13 +238,13 @@ def _setting(ref: FieldRef, text: Template, sets: Callable[[Any], bool]) -> Chan
     return column
 
 
-def _rename(old: Template, new: Template) -> Step:
+def _rename(old: Template, new: Template) -> Operation:
     if old.static is None or new.static is None:
-        return Step(lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event))))
+        return Operation(lambda event: _move(event, _ref(old.render(event)), _ref(new.render(event))))
     source, destination = target(old.static), target(new.static)
     name, new_name = plain_name(source), plain_name(destination)
     if name is None or new_name is None:
-        return Step(lambda event: _move(event, source, destination))
+        return Operation(lambda event: _move(event, source, destination))
 
     def top(event: Event) -> None:
         if name in event:
@@ -256,7 +256,7 @@ def _rename(old: Template, new: Template) -> Step:
             _overwrite(table, rows, new_name, values)
             table.replace(name, rows, [ABSENT] * len(rows))
 
-    return Step(top, columns)
+    return Operation(top, columns)
 
 
 def _overwrite(table: Table, rows: Rows, name: str, values: Column) -> None:
@@ -281,26 +281,26 @@ def _ref(text: str) -> FieldRef:
     return target(text)
 
 
-def _update(ref: FieldRef, text: Template) -> Step:
+def _update(ref: FieldRef, text: Template) -> Operation:
     def step(event: Event) -> None:
         if ref.exists(event):
             ref.set(event, text.render(event))
 
-    return Step(step, _setting(ref, text, lambda old: old is not ABSENT))
+    return Operation(step, _setting(ref, text, lambda old: old is not ABSENT))
 
 
-def _replace(ref: FieldRef, text: Template) -> Step:
+def _replace(ref: FieldRef, text: Template) -> Operation:
     render, name = text.render, plain_name(ref)
     if name is None:
-        return Step(lambda event: ref.set(event, render(event)))
+        return Operation(lambda event: ref.set(event, render(event)))
 
     def top(event: Event) -> None:
         event[name] = render(event)
 
-    return Step(top, lambda table, rows: table.replace(name, rows, render_rows(text, table, rows)))
+    return Operation(top, lambda table, rows: table.replace(name, rows, render_rows(text, table, rows)))
 
 
-def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
+def _merge(ref: FieldRef, added: list[FieldRef]) -> Operation:
     def step(event: Event) -> None:
         value = ref.get(event)
         grows = type(value) in (list, dict)  # as in Logstash: only the last field is merged into any other value
@@ -310,10 +310,10 @@ def _merge(ref: FieldRef, added: list[FieldRef]) -> Step:
                 ref.set(event, merged)
                 value = merged if grows else value
 
-    return Step(step)
+    return Operation(step)
 
 
-def _copy(source: FieldRef, destination: FieldRef) -> Step:
+def _copy(source: FieldRef, destination: FieldRef) -> Operation:
     def step(event: Event) -> None:
         if (value := source.get(event)) is not None:
             destination.set(event, value)  # shared, not copied: values are never changed in place
@@ -324,17 +324,17 @@ def _copy(source: FieldRef, destination: FieldRef) -> Step:
         values = table.pick(table.values(source), rows)
         _overwrite(table, rows, name or "", [ABSENT if value is None else value for value in values])
 
-    return Step(step, None if name is None else columns)
+    return Operation(step, None if name is None else columns)
 
 
-def _gsubs(words: list[str]) -> Iterator[Step]:
+def _gsubs(words: list[str]) -> Iterator[Operation]:
     if len(words) % 3:
         raise ValueError("gsub needs triples of field, regular expression and replacement")
     for name, pattern, replacement in zip(words[::3], words[1::3], words[2::3], strict=True):
         yield _gsub(target(name), Template(pattern), Template(replacement))
 
 
-def _gsub(ref: FieldRef, pattern: Template, replacement: Template) -> Step:
+def _gsub(ref: FieldRef, pattern: Template, replacement: Template) -> Operation:
     if pattern.static is None or replacement.static is None:
         return _gsub_dynamic(ref, pattern, replacement)
     try:
@@ -343,7 +343,7 @@ def _gsub(ref: FieldRef, pattern: Template, replacement: Template) -> Step:
         raise ValueError(f"gsub {pattern.text!r}: {error}") from None
 
 
-def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> Step:
+def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> Operation:
     cached = lru_cache(maxsize=_CACHED_PATTERNS)(_substitution)
 
     def step(event: Event) -> None:
@@ -353,7 +353,7 @@ def _gsub_dynamic(ref: FieldRef, pattern: Template, replacement: Template) -> St
             if changed is not value:
                 ref.set(event, changed)
 
-    return Step(step)
+    return Operation(step)
 
 
 def _substitution(pattern: str, replacement: str) -> Callable[[str], str]:

@@ -20,7 +20,7 @@ from ingestd.plugins.filters._ruby import to_s
 from ingestd.plugins.filters._sources import held_values
 from ingestd.plugins.filters._targets import target as checked
 from ingestd.plugins.filters._translations import Find, finder
-from ingestd.plugins.filters._watched_files import WatchedFile
+from ingestd.plugins.filters._watched_files import ReloadedFile
 from ingestd.plugins.registry import (
     BuildContext,
     ColumnsFn,
@@ -132,7 +132,7 @@ def _lookup(options: Options, context: BuildContext) -> CurrentFind:
             entries = {**old.entries, **entries}
         return _Loaded(entries, finder(entries, exact=options.exact, regex=options.regex))
 
-    watched = WatchedFile(path, read, options.refresh_interval)
+    watched = ReloadedFile(path, read, options.refresh_interval)
     return lambda: watched.current().find
 
 

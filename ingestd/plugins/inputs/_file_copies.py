@@ -26,7 +26,7 @@ def is_compressed(start: bytes) -> bool:
     return start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
 
 
-class Verdict(NamedTuple):
+class CopyVerdict(NamedTuple):
     """What a new file is: a copy of the file of ``record``, or new (None).
 
     ``waits``: the original is still read, or the copy is still written: it is not known yet what to read of it.
@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
     waits: bool = False
 
 
-NEW = Verdict()
+NEW = CopyVerdict()
 
 
 class Sample:
@@ -96,7 +96,7 @@ class Sample:
             self._content.close()
 
 
-def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | None]], *, young: bool) -> Verdict:
+def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | None]], *, young: bool) -> CopyVerdict:
     """Return what a new file is.
 
     Args:
@@ -108,10 +108,10 @@ def find_original(sample: Sample, related: Sequence[tuple[FileRecord, ReadAt | N
     records = [row for row in related if row[0].start_bytes >= least]
     for record, _ in sorted(records, key=lambda row: row[0].offset):
         if sample.has_start_of(record) and record.has_tail(sample.read_at):
-            return Verdict(record, waits=record.state != "ended")
+            return CopyVerdict(record, waits=record.state != "ended")
     if young and sample.compressed and sample.cut_off:
-        return Verdict(None, waits=True)
+        return CopyVerdict(None, waits=True)
     for record, read_at in records:
         if young and read_at is not None and sample.start and read_at(len(sample.start), 0) == sample.start:
-            return Verdict(record, waits=True)  # only the start has been copied yet
+            return CopyVerdict(record, waits=True)  # only the start has been copied yet
     return NEW

@@ -20,7 +20,7 @@ from ingestd.plugins.interfaces import Codec, DecodesLines
 from ingestd.protocols.framing.datagrams import datagram_of, line_of
 
 
-class Place(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where a record is in Kafka; ``timestamp_ms``: since the epoch, -1: none; ``key``: None: none."""
 
     topic: str
@@ -30,7 +30,7 @@ class Place(NamedTuple):
     key: bytes | None = None
 
 
-def line_of_record(value: bytes, place: Place, event_id: bytes | None) -> bytes:
+def line_of_record(value: bytes, place: RecordPosition, event_id: bytes | None) -> bytes:
     """Return a record as a line; ``event_id``: of the event at its sender, if that is known."""
     topic, partition, offset, timestamp_ms, key = place
     if event_id is None:

@@ -34,7 +34,7 @@ from ingestd.plugins.inputs._http_server import Frames, HttpServerInput, HttpSer
 from ingestd.plugins.inputs._tls import TLS_LEGACY, tls_warnings
 from ingestd.plugins.registry import BuildContext, OptionError, option, plugin
 from ingestd.protocols.http.bulk_requests import (
-    Action,
+    BulkAction,
     BulkError,
     TooManyLinesError,
     error_body,
@@ -124,7 +124,7 @@ class BulkInput(HttpServerInput):
             return _refusal(400, action.error)
         return _reply(201, single_result(action, id_))
 
-    def _ids(self, actions: Sequence[Action], request: Request) -> list[str]:
+    def _ids(self, actions: Sequence[BulkAction], request: Request) -> list[str]:
         """Return the ids of documents: their own, or those of their events."""
         stream, offset = self.stream_of(request, {})
         if stream.id == request.connection.stream.id:  # dead letters have the places before
@@ -135,7 +135,7 @@ class BulkInput(HttpServerInput):
             offset += 0 if action.error else len(action.line) + 1
         return ids
 
-    async def _store(self, actions: Sequence[Action], request: Request) -> Reply | None:
+    async def _store(self, actions: Sequence[BulkAction], request: Request) -> Reply | None:
         """Put the documents, and make dead letters of those that are none; None: they are on the disk."""
         fields = request.connection.stream.fields
         lines = [action.line for action in actions if not action.error]

@@ -22,7 +22,7 @@ from ingestd import metrics
 from ingestd.event.jsontext import loads
 from ingestd.logs import Outage, get_logger
 from ingestd.plugins._kafka import ID_HEADER, LEGACY, KafkaOptions, check_package
-from ingestd.plugins.inputs._kafka_codec import KafkaCodec, Place, line_of_record
+from ingestd.plugins.inputs._kafka_codec import KafkaCodec, RecordPosition, line_of_record
 from ingestd.plugins.inputs._streams import StreamIds
 from ingestd.plugins.interfaces import Codec, Sink, StopMode
 from ingestd.plugins.registry import BuildContext, OptionError, ignored, option, plugin, unsupported
@@ -308,7 +308,9 @@ def _line(record: Any) -> bytes:
     headers = record.headers()
     event_id = next((value for name, value in headers if name == ID_HEADER), None) if headers else None
     key, value = record.key(), record.value()
-    place = Place(record.topic(), record.partition(), record.offset(), record.timestamp()[1] or -1, _bytes(key))
+    place = RecordPosition(
+        record.topic(), record.partition(), record.offset(), record.timestamp()[1] or -1, _bytes(key)
+    )
     return line_of_record(_bytes(value) or b"", place, event_id)
 
 

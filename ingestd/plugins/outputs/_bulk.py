@@ -19,7 +19,7 @@ from ingestd.plugins.outputs._adaptive import AdaptiveLimit
 from ingestd.plugins.outputs._bulk_payload import BulkPayload
 from ingestd.plugins.outputs._connect import Connector
 from ingestd.plugins.outputs._retry import PAUSE_SECONDS, Retry
-from ingestd.protocols.http.bulk import BulkResult, RejectedDocument, Verdict, parse_response
+from ingestd.protocols.http.bulk import BulkResult, BulkVerdict, RejectedDocument, parse_response
 from ingestd.stores.elastic.connection.body import BodyParts
 from ingestd.stores.elastic.connection.client import ElasticClient
 from ingestd.stores.elastic.connection.errors import ElasticUnavailable
@@ -160,7 +160,7 @@ class BulkSender:
             reply = await self._request(attempt)
             result = reply.result
             match result.verdict:
-                case Verdict.ITEMS:
+                case BulkVerdict.ITEMS:
                     self._rejected *= not result.delivered
                     if result.duplicates:
                         attempt.note_duplicates(result.duplicates)
@@ -170,18 +170,18 @@ class BulkSender:
                         self._failing.recovered(output=self._name)
                         return
                     attempt = attempt.pick(result.retry)
-                case Verdict.SPLIT if count > 1:
+                case BulkVerdict.SPLIT if count > 1:
                     await self._send_halves(attempt, rewritten=rewritten)
                     return
-                case Verdict.SPLIT:
+                case BulkVerdict.SPLIT:
                     self._dead_letter(attempt, 0, result.reason)
                     return
-                case Verdict.RETRY:
+                case BulkVerdict.RETRY:
                     attempt = replace(attempt, asked=True)
                     timeouts += reply.cause == "timeout"
             metrics.REQUESTS_RETRIED.add(1, self._name, reply.cause)
             metrics.EVENTS_RETRIED.add(count, self._name, reply.cause)
-            if result.verdict is not Verdict.PAUSE:  # that one waits in ``_request``
+            if result.verdict is not BulkVerdict.PAUSE:  # that one waits in ``_request``
                 self._failing.failed(output=self._name, events=count, reason=result.reason)
                 await self._retry.wait(number, reply.retry_after)
             if timeouts == _TIMEOUTS and count > 1:
@@ -214,21 +214,21 @@ class BulkSender:
             answer = await self._client.bulk(body, pipeline=self._pipeline, document_type=self._connector.document_type)
         except ElasticUnavailable as error:
             self._limit.bad()
-            return _Reply(BulkResult(Verdict.RETRY, reason=str(error)), error.kind)
+            return _Reply(BulkResult(BulkVerdict.RETRY, reason=str(error)), error.kind)
         seconds = asyncio.get_running_loop().time() - start
         metrics.BULK_SECONDS.observe(seconds, self._name)
         metrics.BULK_BYTES.observe(body.size, self._name)
         result = parse_response(answer.status, answer.body, len(attempt))
         self._note_refusal(result)
-        if result.verdict is Verdict.RETRY or result.retry:
+        if result.verdict is BulkVerdict.RETRY or result.retry:
             self._limit.bad()
         else:
             self._limit.good(seconds)
-        cause = "item" if result.verdict is Verdict.ITEMS else str(answer.status)
+        cause = "item" if result.verdict is BulkVerdict.ITEMS else str(answer.status)
         return _Reply(result, cause, answer.retry_after or 0.0)
 
     def _note_refusal(self, result: BulkResult) -> None:
-        if result.verdict is Verdict.PAUSE:
+        if result.verdict is BulkVerdict.PAUSE:
             self._refused.failed(output=self._name, reason=result.reason)
             self._refusal = result.reason
             self._ask_again_at = asyncio.get_running_loop().time() + PAUSE_SECONDS

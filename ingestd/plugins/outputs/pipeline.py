@@ -31,7 +31,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Payload:
+class AddressedLines:
     """Events as lines for each address, and where in the journal they come from: the position after their record."""
 
     lines: Mapping[str, bytes]
@@ -69,12 +69,12 @@ class PipelineOutput:
         self._stream_id = stream_id
         return [receiver.position_of(stream_id) for receiver in self._receivers]
 
-    def prepare(self, batch: Batch) -> Prepared[Payload]:
+    def prepare(self, batch: Batch) -> Prepared[AddressedLines]:
         """Return the events as lines."""
         lines = {address: encode_handed_over(batch, suffix) for address, suffix in self._suffixes.items()}
-        return Prepared(Payload(lines, len(batch)), sum(map(len, lines.values())))
+        return Prepared(AddressedLines(lines, len(batch)), sum(map(len, lines.values())))
 
-    async def deliver(self, payloads: Sequence[Payload]) -> Sequence[Tally]:
+    async def deliver(self, payloads: Sequence[AddressedLines]) -> Sequence[Tally]:
         """Return when all receivers have the events in their journals, on the disk.
 
         Raises:
@@ -99,13 +99,13 @@ class PipelineOutput:
             receiver.disconnect()
 
 
-def _joined(end: int, payloads: Sequence[Payload], address: str) -> HandedOver:
+def _joined(end: int, payloads: Sequence[AddressedLines], address: str) -> HandedOver:
     return HandedOver(
         end, b"".join([payload.lines[address] for payload in payloads]), sum([payload.events for payload in payloads])
     )
 
 
-def _tally(payload: Payload) -> Tally:
+def _tally(payload: AddressedLines) -> Tally:
     tally = Tally(delivered=payload.events)
     tally.indices.update(dict.fromkeys(payload.lines, payload.events))
     return tally

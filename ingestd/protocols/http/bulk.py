@@ -38,7 +38,7 @@ WRONG_VERSION_REASONS = ("type is missing", "no handler found for uri")
 """What Elasticsearch 6 says of documents without a mapping type, and newer versions of a path that names one."""
 
 
-class Verdict(enum.Enum):
+class BulkVerdict(enum.Enum):
     """The outcome of a whole request."""
 
     ITEMS = "items"
@@ -64,7 +64,7 @@ class RejectedDocument:
 class BulkResult:
     """The outcome of one request of n documents.
 
-    With ``Verdict.ITEMS``, ``delivered + len(retry) + len(rejected) == n``. With any other verdict
+    With ``BulkVerdict.ITEMS``, ``delivered + len(retry) + len(rejected) == n``. With any other verdict
     all of them are still to be delivered, and the three are empty.
 
     Attributes:
@@ -76,7 +76,7 @@ class BulkResult:
         reason: The first reason for a retry, or that of the whole request; empty if none.
     """
 
-    verdict: Verdict
+    verdict: BulkVerdict
     delivered: int = 0
     duplicates: tuple[int, ...] = ()
     retry: tuple[int, ...] = ()
@@ -169,18 +169,18 @@ def parse_response(status: int, body: bytes, count: int) -> BulkResult:
     """
     if status == 200:
         if body.startswith(b'{"errors":false') and body.count(b'"status":20') == count:
-            return BulkResult(Verdict.ITEMS, delivered=count)
+            return BulkResult(BulkVerdict.ITEMS, delivered=count)
         return _read_items(body, count)
     reason = whole_reason(status, body)
     if status == 413:
-        return BulkResult(Verdict.SPLIT, reason=reason)
+        return BulkResult(BulkVerdict.SPLIT, reason=reason)
     if status == 400 and any(text in reason for text in WRONG_VERSION_REASONS):
-        return BulkResult(Verdict.PAUSE, reason=reason)
+        return BulkResult(BulkVerdict.PAUSE, reason=reason)
     if status == 400:  # an id that is too long, an action that is not JSON: the other documents are fine
-        return BulkResult(Verdict.SPLIT, reason=reason)
+        return BulkResult(BulkVerdict.SPLIT, reason=reason)
     if status == 429 or status >= 500 or any(name in reason for name in RETRY_TYPES):
-        return BulkResult(Verdict.RETRY, reason=reason)
-    return BulkResult(Verdict.PAUSE, reason=reason)
+        return BulkResult(BulkVerdict.RETRY, reason=reason)
+    return BulkResult(BulkVerdict.PAUSE, reason=reason)
 
 
 def whole_reason(status: int, body: bytes) -> str:
@@ -201,9 +201,11 @@ def _read_items(body: bytes, count: int) -> BulkResult:
         msgspec.DecodeError,
         UnicodeDecodeError,
     ) as error:  # also a ValidationError: not the response of a _bulk request
-        return BulkResult(Verdict.RETRY, reason=f"the response cannot be parsed: {error}")
+        return BulkResult(BulkVerdict.RETRY, reason=f"the response cannot be parsed: {error}")
     if len(response.items) != count or not all(len(entry) == 1 for entry in response.items):
-        return BulkResult(Verdict.RETRY, reason=f"the response has {len(response.items)} items for {count} documents")
+        return BulkResult(
+            BulkVerdict.RETRY, reason=f"the response has {len(response.items)} items for {count} documents"
+        )
     duplicates: list[int] = []
     retry: list[int] = []
     rejected: list[RejectedDocument] = []
@@ -223,9 +225,9 @@ def _read_items(body: bytes, count: int) -> BulkResult:
     if len(rejected) == count and all(
         _error_type(next(iter(entry.values()))) == SECURITY_TYPE for entry in response.items
     ):
-        return BulkResult(Verdict.PAUSE, reason=rejected[0].reason)  # the account has no permissions at all
+        return BulkResult(BulkVerdict.PAUSE, reason=rejected[0].reason)  # the account has no permissions at all
     delivered = count - len(retry) - len(rejected)
-    return BulkResult(Verdict.ITEMS, delivered, tuple(duplicates), tuple(retry), tuple(rejected), first_reason)
+    return BulkResult(BulkVerdict.ITEMS, delivered, tuple(duplicates), tuple(retry), tuple(rejected), first_reason)
 
 
 def _is_done_already(action: str, item: _Item) -> bool:

@@ -52,7 +52,7 @@ class TooManyLinesError(ValueError):
     """The request has more lines than are allowed; status 413."""
 
 
-class Action(NamedTuple):
+class BulkAction(NamedTuple):
     """One document of a request."""
 
     name: str
@@ -77,7 +77,7 @@ class _Metadata(NamedTuple):
     prefix: bytes
 
 
-def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[Action]:
+def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[BulkAction]:
     """Return the actions of a request.
 
     Args:
@@ -91,7 +91,7 @@ def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[A
     """
     if (count := body.count(b"\n")) > MAX_LINES:
         raise TooManyLinesError(f"the request has {count:,} lines: at most {MAX_LINES:,} are allowed; send it in parts")
-    actions: list[Action] = []
+    actions: list[BulkAction] = []
     known: dict[bytes, _Metadata] = {}
     lines = enumerate(body.split(b"\n"), 1)
     for number, text in lines:
@@ -102,7 +102,7 @@ def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[A
             if not metadata.id:
                 known[text] = metadata
         if metadata.name == "delete":
-            actions.append(Action(*metadata[:3], b"", "documents cannot be deleted here"))
+            actions.append(BulkAction(*metadata[:3], b"", "documents cannot be deleted here"))
             continue
         _, document = next(lines, (0, b""))
         if not document.strip():
@@ -111,17 +111,17 @@ def parse_bulk(body: bytes, index: str = "", max_bytes: int = 1 << 20) -> list[A
     return actions
 
 
-def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> Action:
+def _action(metadata: _Metadata, document: bytes, max_bytes: int) -> BulkAction:
     name, index, id_, prefix = metadata
     text = document.strip()
     if name == "update":
-        return Action(name, index, id_, text, "documents cannot be updated here: send them with index or create")
+        return BulkAction(name, index, id_, text, "documents cannot be updated here: send them with index or create")
     if not (text.startswith(b"{") and text.endswith(b"}") and _is_json(text)):
-        return Action(name, index, id_, text, "the document is not a JSON object", kept=True)
+        return BulkAction(name, index, id_, text, "the document is not a JSON object", kept=True)
     if len(prefix) + len(text) > max_bytes:
         error = f"the document is too long: {len(text)} of {max_bytes} bytes allowed (max_line_bytes)"
-        return Action(name, index, id_, text, error, kept=True)
-    return Action(name, index, id_, prefix + text)
+        return BulkAction(name, index, id_, text, error, kept=True)
+    return BulkAction(name, index, id_, prefix + text)
 
 
 def _is_json(text: bytes) -> bool:
@@ -160,7 +160,7 @@ def _completed(name: str, raw: bytes, index: str) -> bytes:
     return msgspec.json.encode(found) + b"\t"
 
 
-def single(name: str, index: str, id_: str, document: bytes, max_bytes: int = 1 << 20) -> Action:
+def single(name: str, index: str, id_: str, document: bytes, max_bytes: int = 1 << 20) -> BulkAction:
     """Return the action of a request for one document, whose body it is; line ends in it become spaces."""
     found = {"action": name, "_index": index} | ({"_id": id_} if id_ else {})
     text = document.replace(b"\r", b" ").replace(b"\n", b" ")
@@ -189,7 +189,7 @@ class MetadataReader:
         return self._metadata, document
 
 
-def results(actions: Sequence[Action], ids: Sequence[str], took_ms: int) -> bytes:
+def results(actions: Sequence[BulkAction], ids: Sequence[str], took_ms: int) -> bytes:
     """Return the answer: a result for each action.
 
     Args:
@@ -207,7 +207,7 @@ def results(actions: Sequence[Action], ids: Sequence[str], took_ms: int) -> byte
     return b",".join(parts)
 
 
-def _result(action: Action, id_: str) -> bytes:
+def _result(action: BulkAction, id_: str) -> bytes:
     index, text = orjson.dumps(action.index_name), orjson.dumps(id_)
     name = action.name.encode()
     if not action.error:
@@ -217,7 +217,7 @@ def _result(action: Action, id_: str) -> bytes:
     return b'{"%b":{"_index":%b,"_id":%b,"status":400,"error":%b}}' % (name, index, text, error)
 
 
-def single_result(action: Action, id_: str) -> bytes:
+def single_result(action: BulkAction, id_: str) -> bytes:
     """Return the answer to a request for one document that was taken in."""
     return b'{"_index":%b,"_id":%b,%b}' % (orjson.dumps(action.index_name), orjson.dumps(id_), _DONE)
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingestd.alerts.state import AlertsState, Change, Delivery, Notification, RuleState, page_rules_document
+from ingestd.alerts.state import (
+    AlertChange,
+    AlertsState,
+    Notification,
+    PendingNotification,
+    RuleState,
+    page_rules_document,
+)
 from ingestd.alerts.state import state_document as state_of
 from ingestd.cli.main import main
 
@@ -24,7 +31,7 @@ above = 10
 type = "silence"
 """
 TIME = 1_795_082_400.0
-CHANGE = Change("errors", "firing", TIME, TIME, 12, "12 events in 5m, more than 10")
+CHANGE = AlertChange("errors", "firing", TIME, TIME, 12, "12 events in 5m, more than 10")
 
 
 @pytest.fixture
@@ -35,8 +42,8 @@ def site(tmp_path: Path) -> Path:
             "errors": RuleState(firing=True, since=TIME, value=12, evaluated=TIME),
             "quiet": RuleState(error="away"),
         },
-        outbox=[Delivery("pager", Notification("id", "firing", TIME, (CHANGE,)), 3, error="it is broken")],
-        history=[CHANGE, Change("errors", "resolved", TIME + 60, TIME, 0, "0 events in 5m, bound 10", muted=True)],
+        outbox=[PendingNotification("pager", Notification("id", "firing", TIME, (CHANGE,)), 3, error="it is broken")],
+        history=[CHANGE, AlertChange("errors", "resolved", TIME + 60, TIME, 0, "0 events in 5m, bound 10", muted=True)],
     )
     with state_of(tmp_path / "data").update() as content:
         for name in AlertsState.__struct_fields__:

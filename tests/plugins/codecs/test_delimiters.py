@@ -15,7 +15,7 @@ from ingestd.diagnosis.trace import Tracing
 from ingestd.event.batch import Batch
 from ingestd.event.chunk import DATAGRAMS, Chunk
 from ingestd.event.table import Table
-from ingestd.plugins.inputs._kafka_codec import Place, line_of_record
+from ingestd.plugins.inputs._kafka_codec import RecordPosition, line_of_record
 from ingestd.plugins.inputs.http import frames
 from ingestd.plugins.interfaces import delimiter_of
 from ingestd.plugins.registry import BuildContext
@@ -147,7 +147,7 @@ def test_messages_of_kafka() -> None:
     pytest.importorskip("confluent_kafka")
     built = built_input(f"kafka {{ {LINE} }}")
     values = (b"a\nb||c||", b"d")
-    lines = [line_of_record(value, Place("t", 0, number), None) for number, value in enumerate(values)]
+    lines = [line_of_record(value, RecordPosition("t", 0, number), None) for number, value in enumerate(values)]
     table = built.codec.decode(Chunk("kafka_0", "s", {}, 0, 0, 2, b"".join(lines)))
     assert [table.whole(row)["message"] for row in table.rows] == ["a\nb", "c", "d"]
     assert len(set(table.keys)) == 3

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ingestd.plugins.filters import dns as module
-from ingestd.plugins.filters._resolver import Question, ResolvConf, Resolver, Server
+from ingestd.plugins.filters._resolver import DnsServer, Question, ResolvConf, Resolver
 from tests.plugins.filters.name_server import NameServer, name_server
 from tests.plugins.filters.random_events import EVENTS, pipeline_of, survivors
 from tests.plugins.filters.tables import Case, build, check
@@ -149,7 +149,7 @@ def test_next_server(server: NameServer) -> None:
     with name_server({}) as gone:
         pass
     with name_server({("www.example.com", "A"): 5, ("www.example.com", "AAAA"): 5}) as refusing:
-        servers = tuple(Server.of(address) for address in (gone.address, refusing.address, server.address))
+        servers = tuple(DnsServer.of(address) for address in (gone.address, refusing.address, server.address))
         answers = Resolver(ResolvConf(servers), WAIT_SECONDS, 2).ask([Question("www.example.com", reverse=False)])
     assert [*answers.values()] == ["10.0.0.1"]
 
@@ -158,7 +158,7 @@ def test_many_names_at_once(server: NameServer) -> None:
     for number in range(1200):
         server.records[f"n{number}.example.com", "A"] = f"10.1.{number // 256}.{number % 256}"
     questions = [Question(f"n{number}.example.com", reverse=False) for number in range(1200)]
-    answers = Resolver(ResolvConf((Server.of(server.address),)), 5, 60).ask(questions)
+    answers = Resolver(ResolvConf((DnsServer.of(server.address),)), 5, 60).ask(questions)
     assert [answers[question] for question in questions] == [f"10.1.{n // 256}.{n % 256}" for n in range(1200)]
 
 
@@ -175,9 +175,9 @@ def test_system_configuration(tmp_path: Path) -> None:
     path.write_text(
         "# x\nnameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver x\nsearch a.com b.com\noptions rotate ndots:2\n"
     )
-    servers = (Server("10.0.0.1", 53), Server("fe80::1", 53))
+    servers = (DnsServer("10.0.0.1", 53), DnsServer("fe80::1", 53))
     assert ResolvConf.of_system(path) == ResolvConf(servers, ("a.com", "b.com"), 2)
-    assert ResolvConf.of_system(tmp_path / "none") == ResolvConf((Server("127.0.0.1", 53),))
+    assert ResolvConf.of_system(tmp_path / "none") == ResolvConf((DnsServer("127.0.0.1", 53),))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_system_configuration(tmp_path: Path) -> None:
     ],
 )
 def test_servers(text: str, server: tuple[str, int]) -> None:
-    assert Server.of(text) == server
+    assert DnsServer.of(text) == server
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from ingestd.compiler.pipeline import compile_pipeline
 from ingestd.config.parser import parse
 from ingestd.event.chunk import Chunk
-from ingestd.plugins.inputs._kafka_codec import Place, line_of_record
+from ingestd.plugins.inputs._kafka_codec import RecordPosition, line_of_record
 from ingestd.plugins.registry import BuildContext
 
 pytest.importorskip("confluent_kafka")
@@ -28,7 +28,7 @@ def decoded(lines: list[bytes], codec: str = "json", options: str = "") -> list[
 
 
 def record(value: bytes, offset: int, event_id: bytes | None = None, key: bytes | None = None) -> bytes:
-    return line_of_record(value, Place("logs", 3, offset, 1_795_860_000_000, key), event_id)
+    return line_of_record(value, RecordPosition("logs", 3, offset, 1_795_860_000_000, key), event_id)
 
 
 VALUES = [  # id, codec, values, texts

@@ -12,8 +12,8 @@ from ingestd.protocols.http.bulk import (
     ACTION_SUFFIX,
     MAX_REASON_CHARS,
     BulkResult,
+    BulkVerdict,
     RejectedDocument,
-    Verdict,
     action_line,
     action_prefix,
     bulk_body,
@@ -69,61 +69,65 @@ TEXT = "some_exception: because"
 FULL = "this would add [2] shards, [10]/[10] normal shards open;"
 
 ITEMS: dict[str, tuple[bytes, int, BulkResult]] = {
-    "all_good": (answer(GOOD, GOOD, errors=False), 2, BulkResult(Verdict.ITEMS, 2)),
+    "all_good": (answer(GOOD, GOOD, errors=False), 2, BulkResult(BulkVerdict.ITEMS, 2)),
     "all_good_unfiltered": (
         b'{"took":3,"errors":false,"items":[{"index":{"_index":"a","_id":"1","_version":2,"status":200}}]}',
         1,
-        BulkResult(Verdict.ITEMS, 1),
+        BulkResult(BulkVerdict.ITEMS, 1),
     ),
-    "duplicate_is_delivered": (answer(failure(409), GOOD), 2, BulkResult(Verdict.ITEMS, 2, (0,))),
-    "too_many_requests": (answer(GOOD, failure(429), GOOD), 3, BulkResult(Verdict.ITEMS, 2, (), (1,), (), TEXT)),
-    "unavailable": (answer(failure(503), failure(429)), 2, BulkResult(Verdict.ITEMS, 0, (), (0, 1), (), TEXT)),
+    "duplicate_is_delivered": (answer(failure(409), GOOD), 2, BulkResult(BulkVerdict.ITEMS, 2, (0,))),
+    "too_many_requests": (answer(GOOD, failure(429), GOOD), 3, BulkResult(BulkVerdict.ITEMS, 2, (), (1,), (), TEXT)),
+    "unavailable": (answer(failure(503), failure(429)), 2, BulkResult(BulkVerdict.ITEMS, 0, (), (0, 1), (), TEXT)),
     "rejected_by_name": (
         answer(failure(400, "es_rejected_execution_exception")),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (0,), (), "es_rejected_execution_exception: because"),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (0,), (), "es_rejected_execution_exception: because"),
     ),
     "blocked_while_the_disk_is_full": (
         answer(failure(403, "cluster_block_exception")),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (0,), (), "cluster_block_exception: because"),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (0,), (), "cluster_block_exception: because"),
     ),
     "no_shards_left": (
         answer(failure(400, "validation_exception", FULL)),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (0,), (), f"validation_exception: {FULL}"),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (0,), (), f"validation_exception: {FULL}"),
     ),
-    "refused": (answer(GOOD, failure(400)), 2, BulkResult(Verdict.ITEMS, 1, (), (), (RejectedDocument(1, 400, TEXT),))),
-    "no_index": (answer(failure(404)), 1, BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 404, TEXT),))),
+    "refused": (
+        answer(GOOD, failure(400)),
+        2,
+        BulkResult(BulkVerdict.ITEMS, 1, (), (), (RejectedDocument(1, 400, TEXT),)),
+    ),
+    "no_index": (answer(failure(404)), 1, BulkResult(BulkVerdict.ITEMS, 0, (), (), (RejectedDocument(0, 404, TEXT),))),
     "cause": (
         answer(failure(400, caused_by={"type": "x", "reason": "deeper\nstill"})),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, f"{TEXT}: caused by deeper still"),)),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, f"{TEXT}: caused by deeper still"),)),
     ),
     "no_reason": (
         answer({"status": 400}),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "status 400"),)),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "status 400"),)),
     ),
     "reason_as_text": (
         answer({"status": 400, "error": "no"}),
         1,
-        BulkResult(Verdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "no"),)),
+        BulkResult(BulkVerdict.ITEMS, 0, (), (), (RejectedDocument(0, 400, "no"),)),
     ),
     "everything": (
         answer(GOOD, failure(409), failure(429), failure(400)),
         4,
-        BulkResult(Verdict.ITEMS, 2, (1,), (2,), (RejectedDocument(3, 400, TEXT),), TEXT),
+        BulkResult(BulkVerdict.ITEMS, 2, (1,), (2,), (RejectedDocument(3, 400, TEXT),), TEXT),
     ),
     "one_index_is_forbidden": (
         answer(GOOD, failure(403, "security_exception")),
         2,
-        BulkResult(Verdict.ITEMS, 1, (), (), (RejectedDocument(1, 403, "security_exception: because"),)),
+        BulkResult(BulkVerdict.ITEMS, 1, (), (), (RejectedDocument(1, 403, "security_exception: because"),)),
     ),
     "the_account_may_nothing": (
         answer(failure(403, "security_exception"), failure(403, "security_exception")),
         2,
-        BulkResult(Verdict.PAUSE, reason="security_exception: because"),
+        BulkResult(BulkVerdict.PAUSE, reason="security_exception: because"),
     ),
 }
 
@@ -133,44 +137,49 @@ def test_items(body: bytes, count: int, expected: BulkResult) -> None:
     assert parse_response(200, body, count) == expected
 
 
-WHOLE: dict[str, tuple[int, bytes, Verdict, str]] = {
-    "too_few_items": (200, answer(GOOD, errors=False), Verdict.RETRY, "the response has 1 items for 2 documents"),
-    "too_many_items": (200, answer(GOOD, GOOD, GOOD), Verdict.RETRY, "the response has 3 items for 2 documents"),
-    "cut_off": (200, answer(GOOD, failure(400))[:-20], Verdict.RETRY, "the response cannot be parsed: "),
-    "cut_off_good": (200, answer(GOOD, GOOD, errors=False)[:-10], Verdict.RETRY, "the response cannot be parsed: "),
-    "not_json": (200, b"<html>", Verdict.RETRY, "the response cannot be parsed: "),
-    "not_bulk": (200, b'{"acknowledged":true}', Verdict.RETRY, "the response cannot be parsed: "),
-    "empty": (200, b"", Verdict.RETRY, "the response cannot be parsed: "),
-    "wrong_type": (200, b'{"errors":true,"items":[{"create":{"status":"201"}}]}', Verdict.RETRY, "the response cannot"),
-    "too_large": (413, b"", Verdict.SPLIT, "HTTP 413"),
+WHOLE: dict[str, tuple[int, bytes, BulkVerdict, str]] = {
+    "too_few_items": (200, answer(GOOD, errors=False), BulkVerdict.RETRY, "the response has 1 items for 2 documents"),
+    "too_many_items": (200, answer(GOOD, GOOD, GOOD), BulkVerdict.RETRY, "the response has 3 items for 2 documents"),
+    "cut_off": (200, answer(GOOD, failure(400))[:-20], BulkVerdict.RETRY, "the response cannot be parsed: "),
+    "cut_off_good": (200, answer(GOOD, GOOD, errors=False)[:-10], BulkVerdict.RETRY, "the response cannot be parsed: "),
+    "not_json": (200, b"<html>", BulkVerdict.RETRY, "the response cannot be parsed: "),
+    "not_bulk": (200, b'{"acknowledged":true}', BulkVerdict.RETRY, "the response cannot be parsed: "),
+    "empty": (200, b"", BulkVerdict.RETRY, "the response cannot be parsed: "),
+    "wrong_type": (
+        200,
+        b'{"errors":true,"items":[{"create":{"status":"201"}}]}',
+        BulkVerdict.RETRY,
+        "the response cannot",
+    ),
+    "too_large": (413, b"", BulkVerdict.SPLIT, "HTTP 413"),
     "malformed": (
         400,
         b'{"error":{"root_cause":[],"type":"illegal_argument_exception","reason":"id is too long"},"status":400}',
-        Verdict.SPLIT,
+        BulkVerdict.SPLIT,
         "HTTP 400: illegal_argument_exception: id is too long",
     ),
-    "busy": (429, b'{"error":"slow down"}', Verdict.RETRY, "HTTP 429: slow down"),
-    "proxy_is_broken": (502, b"<h1>Bad Gateway</h1>", Verdict.RETRY, "HTTP 502: <h1>Bad Gateway</h1>"),
+    "busy": (429, b'{"error":"slow down"}', BulkVerdict.RETRY, "HTTP 429: slow down"),
+    "proxy_is_broken": (502, b"<h1>Bad Gateway</h1>", BulkVerdict.RETRY, "HTTP 502: <h1>Bad Gateway</h1>"),
     "blocked": (
         403,
         b'{"error":{"type":"cluster_block_exception","reason":"disk"},"status":403}',
-        Verdict.RETRY,
+        BulkVerdict.RETRY,
         "HTTP 403: cluster_block_exception: disk",
     ),
     "unknown_user": (
         401,
         b'{"error":{"type":"security_exception","reason":"who?"},"status":401}',
-        Verdict.PAUSE,
+        BulkVerdict.PAUSE,
         "HTTP 401: security_exception: who?",
     ),
-    "forbidden": (403, b"\xff", Verdict.PAUSE, "HTTP 403: \ufffd"),
-    "wrong_path": (404, b"[]", Verdict.PAUSE, "HTTP 404"),
-    "moved": (302, b"", Verdict.PAUSE, "HTTP 302"),
+    "forbidden": (403, b"\xff", BulkVerdict.PAUSE, "HTTP 403: \ufffd"),
+    "wrong_path": (404, b"[]", BulkVerdict.PAUSE, "HTTP 404"),
+    "moved": (302, b"", BulkVerdict.PAUSE, "HTTP 302"),
 }
 
 
 @pytest.mark.parametrize(("status", "body", "verdict", "reason"), WHOLE.values(), ids=WHOLE.keys())
-def test_whole_request(status: int, body: bytes, verdict: Verdict, reason: str) -> None:
+def test_whole_request(status: int, body: bytes, verdict: BulkVerdict, reason: str) -> None:
     result = parse_response(status, body, 2)
     assert (result.verdict, result.delivered, result.retry, result.rejected) == (verdict, 0, (), ())
     assert result.reason.startswith(reason)
@@ -206,7 +215,7 @@ JSON = st.recursive(
 @given(st.integers(100, 599), st.binary(max_size=50) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_raises_or_loses_a_document(status: int, body: bytes) -> None:
     result = parse_response(status, body, 2)
-    if result.verdict is Verdict.ITEMS:
+    if result.verdict is BulkVerdict.ITEMS:
         assert result.delivered + len(result.retry) + len(result.rejected) == 2
     else:
         assert (result.delivered, result.retry, result.rejected) == (0, (), ())

@@ -9,7 +9,7 @@ import pytest
 
 from ingestd.protocols.http import bulk_requests
 from ingestd.protocols.http.bulk_requests import (
-    Action,
+    BulkAction,
     BulkError,
     MetadataReader,
     TooManyLinesError,
@@ -23,45 +23,50 @@ from ingestd.protocols.http.bulk_requests import (
 CREATE = b'{"create":{"_index":"a"}}\n'
 LINE = b'{"action":"create","_index":"a"}\t{"n":1}'
 
-CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the path, actions
-    ("create", CREATE + b'{"n":1}\n', "", [Action("create", "a", "", LINE)]),
-    ("no_last_line_end", CREATE + b'{"n":1}', "", [Action("create", "a", "", LINE)]),
-    ("crlf_and_blanks", b"\r\n" + CREATE.rstrip() + b'\r\n {"n":1} \r\n\n', "", [Action("create", "a", "", LINE)]),
-    ("of_path", b'{"create":{}}\n{"n":1}\n', "a", [Action("create", "a", "", LINE)]),
-    ("own_index", CREATE + b'{"n":1}\n', "b", [Action("create", "a", "", LINE)]),
-    ("null_index", b'{"create":{"_index":null}}\n{"n":1}\n', "a", [Action("create", "a", "", LINE)]),
+CASES: list[tuple[str, bytes, str, list[BulkAction]]] = [  # id, body, index of the path, actions
+    ("create", CREATE + b'{"n":1}\n', "", [BulkAction("create", "a", "", LINE)]),
+    ("no_last_line_end", CREATE + b'{"n":1}', "", [BulkAction("create", "a", "", LINE)]),
+    ("crlf_and_blanks", b"\r\n" + CREATE.rstrip() + b'\r\n {"n":1} \r\n\n', "", [BulkAction("create", "a", "", LINE)]),
+    ("of_path", b'{"create":{}}\n{"n":1}\n', "a", [BulkAction("create", "a", "", LINE)]),
+    ("own_index", CREATE + b'{"n":1}\n', "b", [BulkAction("create", "a", "", LINE)]),
+    ("null_index", b'{"create":{"_index":null}}\n{"n":1}\n', "a", [BulkAction("create", "a", "", LINE)]),
     (
         "id",
         b'{"index":{"_index":"a","_id":"i\\t1","pipeline":"p"}}\n{}\n',
         "",
-        [Action("index", "a", "i\t1", b'{"action":"index","_index":"a","_id":"i\\t1","pipeline":"p"}\t{}')],
+        [BulkAction("index", "a", "i\t1", b'{"action":"index","_index":"a","_id":"i\\t1","pipeline":"p"}\t{}')],
     ),
     (
         "blanks_in_action",
         b'{ "index" : {\t"_index" :\t"a", "_id": "1" } }\r\n{}\n',
         "",
-        [Action("index", "a", "1", b'{"action":"index","_index" : "a", "_id": "1"}\t{}')],
+        [BulkAction("index", "a", "1", b'{"action":"index","_index" : "a", "_id": "1"}\t{}')],
     ),
-    ("no_metadata", b'{"index":{ }}\n{}\n', "", [Action("index", "", "", b'{"action":"index"}\t{}')]),
+    ("no_metadata", b'{"index":{ }}\n{}\n', "", [BulkAction("index", "", "", b'{"action":"index"}\t{}')]),
     (
         "huge_id",
         b'{"index":{"_id":99999999999999999999}}\n{}\n',
         "",
-        [Action("index", "", "99999999999999999999", b'{"action":"index","_id":99999999999999999999}\t{}')],
+        [BulkAction("index", "", "99999999999999999999", b'{"action":"index","_id":99999999999999999999}\t{}')],
     ),
-    ("number_as_id", b'{"index":{"_id":7}}\n{}\n', "", [Action("index", "", "7", b'{"action":"index","_id":7}\t{}')]),
+    (
+        "number_as_id",
+        b'{"index":{"_id":7}}\n{}\n',
+        "",
+        [BulkAction("index", "", "7", b'{"action":"index","_id":7}\t{}')],
+    ),
     (
         "delete_and_create",
         b'{"delete":{"_index":"a","_id":"1"}}\n' + CREATE + b'{"n":1}\n',
         "",
-        [Action("delete", "a", "1", b"", "documents cannot be deleted here"), Action("create", "a", "", LINE)],
+        [BulkAction("delete", "a", "1", b"", "documents cannot be deleted here"), BulkAction("create", "a", "", LINE)],
     ),
     (
         "update",
         b'{"update":{"_index":"a","_id":"1"}}\n{"doc":{}}\n',
         "",
         [
-            Action(
+            BulkAction(
                 "update",
                 "a",
                 "1",
@@ -75,22 +80,22 @@ CASES: list[tuple[str, bytes, str, list[Action]]] = [  # id, body, index of the 
         CREATE + b"[1]\n" + CREATE + b'{"n":1}\n',
         "",
         [
-            Action("create", "a", "", b"[1]", "the document is not a JSON object", kept=True),
-            Action("create", "a", "", LINE),
+            BulkAction("create", "a", "", b"[1]", "the document is not a JSON object", kept=True),
+            BulkAction("create", "a", "", LINE),
         ],
     ),
     (
         "damaged_object",
         CREATE + b'{"a":}\n',
         "",
-        [Action("create", "a", "", b'{"a":}', "the document is not a JSON object", kept=True)],
+        [BulkAction("create", "a", "", b'{"a":}', "the document is not a JSON object", kept=True)],
     ),
     ("empty", b"\n", "", []),
 ]
 
 
 @pytest.mark.parametrize(("body", "index", "actions"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_parse_bulk(body: bytes, index: str, actions: list[Action]) -> None:
+def test_parse_bulk(body: bytes, index: str, actions: list[BulkAction]) -> None:
     assert parse_bulk(body, index) == actions
 
 
@@ -142,7 +147,7 @@ def test_documents_that_are_too_long() -> None:
 
 def test_a_single_document() -> None:
     action = single("index", "a", "1", b'{\n"n":\r\n1}')
-    assert action == Action("index", "a", "1", b'{"action":"index","_index":"a","_id":"1"}\t{ "n":  1}')
+    assert action == BulkAction("index", "a", "1", b'{"action":"index","_index":"a","_id":"1"}\t{ "n":  1}')
     assert json.loads(single_result(action, "1")).items() >= {"_index": "a", "_id": "1", "result": "created"}.items()
     assert single("create", "a", "", b"no").error
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from ingestd.protocols.http.bulk import Verdict, action_line, bulk_body, parse_response
+from ingestd.protocols.http.bulk import BulkVerdict, action_line, bulk_body, parse_response
 from ingestd.stores.backups import BackupError, RepositoryUnavailableError
 from ingestd.stores.base import StoreError
 from ingestd.stores.elastic.connection.client import ElasticClient, quote_part
@@ -101,14 +101,14 @@ def _send(client: ElasticClient, loop: EventLoopThread, batch: Sequence[_Action]
         result = parse_response(response.status, response.body, len(batch))
         if result.rejected:
             raise BackupError(f"the server rejects a document: {result.rejected[0].reason}")
-        if result.verdict is Verdict.ITEMS:
+        if result.verdict is BulkVerdict.ITEMS:
             batch = [batch[position] for position in result.retry]
-        elif result.verdict is Verdict.SPLIT and len(batch) > 1:
+        elif result.verdict is BulkVerdict.SPLIT and len(batch) > 1:
             middle = len(batch) // 2
             _send(client, loop, batch[:middle], document_type)
             _send(client, loop, batch[middle:], document_type)
             return
-        elif result.verdict is not Verdict.RETRY:
+        elif result.verdict is not BulkVerdict.RETRY:
             raise BackupError(f"the server rejects documents: {result.reason}")
         if not batch:
             return
