@@ -26,6 +26,7 @@ TASKS = [  # of a worker; each ends it
     "catch-up of elasticsearch_0",
     "output elasticsearch_0",
 ]
+OUTPUT_TASKS = ["connect", "list of indices", "check of fields"]  # each is started again
 
 
 class WithTaskKiller(Daemon):
@@ -76,15 +77,16 @@ def test_each_task_in_turn(tmp_path: Path, end: str) -> None:
     assert len(stub.documents) == sent
 
 
-def test_the_task_that_connects_comes_back(tmp_path: Path) -> None:
+def test_the_tasks_of_an_output_come_back(tmp_path: Path) -> None:
     with StubElasticsearch() as stub:
-        stub.template_faults.extend([Fault(503)] * 10_000)  # until the task is killed it must not end
+        stub.template_faults.extend([Fault(503)] * 10_000)  # until the tasks are killed they must not end
         with WithTaskKiller(tmp_path, CONFIG % stub.url) as daemon:
-            daemon.kill_task("raise connect")
+            for name in OUTPUT_TASKS * 2:  # the second time, they have come back
+                daemon.kill_task(f"raise {name}")
             stub.template_faults.clear()
             daemon.send([lines(0, 100)])
             wait_until(lambda: stub.stored() == 100, "the events")
-            assert [entry["task"] for entry in failures(daemon)] == ["connect"]
+            assert [entry["task"] for entry in failures(daemon)] == OUTPUT_TASKS * 2
             assert restarts(daemon) == []
 
 
