@@ -172,9 +172,10 @@ class Engine:
             sentence = f"the query took longer than {self._timeout_s:g} s; choose a shorter time range"
             timer = threading.Timer(min(self._timeout_s, threading.TIMEOUT_MAX), self._interrupt, [session, sentence])
             timer.daemon = True
-            timer.start()
         failed = True
         try:
+            if timer is not None:
+                timer.start()
             yield session
             failed = False
         finally:
