@@ -93,7 +93,7 @@ def test_senders_wait_while_the_journal_is_full(tmp_path: Path) -> None:
         assert json.loads(daemon.get("/health/live"))["live"]
         daemon.stop(code=1)
     check_last_words(daemon, int(queued))
-    [loss] = [entry for entry in daemon.problems() if entry["message"].endswith("it is lost")]
+    [loss] = [entry for entry in daemon.problems() if entry["message"].endswith("the rest is lost")]
     assert loss["connections"] == 1
     unread = sent - int(queued) * len(line(1) + b"\n")
     assert 0 < loss["bytes"] <= unread  # the others are still at the client's end

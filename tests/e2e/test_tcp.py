@@ -533,7 +533,7 @@ async def test_a_stop_says_what_it_could_not_take_in(caplog: pytest.LogCaptureFi
     lost = [number for number in range(100) for _ in range(5 - numbers(taken).count(number))]
     [record] = [entry for entry in caplog.records if entry.levelname == "ERROR"]
     logged: dict[str, Any] = record.__dict__["fields"]
-    assert "it is lost" in record.message
+    assert "the rest is lost" in record.message
     assert logged["connections"] == len(set(lost)) > 1
     assert logged["bytes"] == sum(len(line(number, text=text)) for number in lost)
 
