@@ -219,7 +219,7 @@ def _quoted(text: str) -> str:
 def commands_page() -> Iterator[str]:
     """Yield the lines of docs/cli.md."""
     yield from (_NOTE, "# Commands", "")
-    yield "Exit codes: 0 success; 1 the config or the data is wrong, see stderr; 2 wrong usage or settings."
+    yield "Exit codes: 0 success; 1 failed, or the config or the data is wrong, see stderr; 2 wrong usage or settings."
     yield from _command(ingestd_command, "ingestd", None)
 
 

@@ -1,6 +1,6 @@
 """The documents of records: their text without what filters changed, the text of what they added, or both decoded.
 
-A value that is ``UNSET`` is none: see ``table.ABSENT``.
+``UNSET`` stands for a field that is absent: see ``table.ABSENT``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cut_member(records: list[bytes], positions: Sequence[int], name: str) -> lis
 
 
 def document(event: Event) -> bytes:
-    """Return the text of an event, in memory of its own size: orjson leaves each text a buffer of 4 KB and more."""
+    """Return an event as JSON without ``@metadata``. It is copied: orjson leaves each text a buffer of 4 KB or more."""
     if "@metadata" in event:
         event = event.copy()
         del event["@metadata"]

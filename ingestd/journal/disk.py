@@ -15,7 +15,7 @@ _LOCK_NAME = "lock"
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Raise JournalError instead of OSError; ``what`` cannot be done is the start of its text."""
+    """Raise JournalError instead of OSError; ``what`` starts its text, as in ``the journal cannot be read``."""
     try:
         yield
     except OSError as error:

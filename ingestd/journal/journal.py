@@ -71,7 +71,7 @@ class Journal:
         self._mutex = threading.Lock()  # held by sync only while it reads or changes these:
         self._writer: SegmentWriter | None = None
         self._unsynced = UnsyncedFiles(folder, self._mutex, lambda: self._writer)
-        self._unsafe_until = 0  # offset of the end when a sync failed last: the kernel tries no page again
+        self._unsafe_until = 0  # the end when a sync failed last: the kernel does not write a failed page again
         self._names = RecordNames()
         self._closed = False
         with disk_errors(f"the journal {folder} cannot be opened"):
@@ -228,6 +228,7 @@ class Journal:
             raise JournalError(f"the journal {self._folder} {text}")
 
     def _sync_files(self, positions: PositionsFile | None = None) -> None:
+        """Sync the files; if that fails, note that what is in them may never reach the disk."""
         try:
             self._unsynced.sync(positions)
         except OSError:

@@ -123,7 +123,7 @@ class Settings:
         "What the dashboard and commands query: the URL of Elasticsearch or OpenSearch, or `local`. Default: where "
         "events go.",
     )
-    query_timeout: float = setting(30.0, DURATION, "Time limit of a dashboard query.", reload=True)
+    query_timeout: float = setting(30.0, DURATION, "Time limit of a query of the dashboard or an alert.", reload=True)
     query_memory: int = setting(512 << 20, SIZE, "Memory limit of a dashboard query.", reload=True)
     log_format: str = setting("text", choice("text", "json"), "Format of the daemon's own log on stderr.")
     log_level: str = setting(

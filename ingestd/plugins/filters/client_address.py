@@ -64,9 +64,9 @@ def build(options: Options, context: BuildContext) -> ColumnsFn:
         ]
 
     def client_address(table: Table, rows: Rows, received_ns: int) -> Rows:
-        there = table.values(target)
-        if not is_absent(there):
-            rows = [row for row in rows if there[row] is ABSENT or there[row] is None]
+        existing = table.values(target)
+        if not is_absent(existing):
+            rows = [row for row in rows if existing[row] is ABSENT or existing[row] is None]
         found = [_NOTHING] * len(rows)
         for column in (column for ref in sources if not is_absent(column := table.values(ref))):
             texts = table.pick(column, rows)

@@ -1,9 +1,9 @@
 """Copies of files that are read: a rotation by copying and emptying makes them, and compression.
 
-A new file whose content is that of a known one is not a new stream: what was read of the one is not read of the other,
-and what was not, as the file was emptied first, is read from the copy. Only files in the folder of the original with a
-name that starts like its own are compared, such as ``app.log.1.gz`` or ``app-20260131.log``: any two files may have
-equal content.
+A new file whose content is that of a known one is not a new stream: what was already read from the original is skipped
+in the copy, and what was not, because the file was emptied first, is read from the copy. Only files in the folder of
+the original with a name that starts like its own are compared, such as ``app.log.1.gz`` or ``app-20260131.log``: any
+two files may have equal content.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ NEW = CopyVerdict()
 
 
 class Sample:
-    """Parts of the content of a new file, by rising offsets.
+    """Parts of the content of a new file, read in ascending order.
 
     Args:
         path: The file.
-        fd: It, open.
+        fd: Its open descriptor.
 
     Raises:
         OSError: It cannot be read.

@@ -37,7 +37,7 @@ class HttpRequest:
 
     @property
     def key(self) -> str:
-        """What the request is known by when it is sent again."""
+        """The idempotency key: the same when the request is sent again."""
         return f"{self.ids[0]}-{len(self.ids)}"
 
     def halves(self) -> list[HttpRequest]:
@@ -45,7 +45,7 @@ class HttpRequest:
         middle, count = len(self.ids) // 2, len(self.ids)
         return [self.pick(range(middle)), self.pick(range(middle, count))]
 
-    def pick(self, rows: Sequence[int]) -> HttpRequest:
+    def pick(self, positions: Sequence[int]) -> HttpRequest:
         """Return the request with some of its events."""
-        documents, ids = [self.documents[row] for row in rows], [self.ids[row] for row in rows]
-        return replace(self, documents=documents, ids=ids, labels=[self.labels[row] for row in rows if self.labels])
+        documents, ids = [self.documents[at] for at in positions], [self.ids[at] for at in positions]
+        return replace(self, documents=documents, ids=ids, labels=[self.labels[at] for at in positions if self.labels])

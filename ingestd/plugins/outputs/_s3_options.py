@@ -97,7 +97,7 @@ LEGACY = {
     "restore": ignored("what a crash leaves behind is always uploaded"),
     "upload_queue_size": ignored("max_local_bytes bounds what waits"),
     "retry_count": ignored("uploads are tried again until they succeed"),
-    "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to a minute"),
+    "retry_delay": ignored("uploads are tried again after 1 s, then after longer pauses, up to 15 s"),
     "signature_version": ignored("requests are signed with version 4"),
     "tags": ignored("names of objects do not contain them"),
     "use_aws_bundled_ca": ignored("the certificate authorities of the system are trusted"),

@@ -149,7 +149,7 @@ class ElasticClient:
             body = await _compressed(BodyParts([body]) if isinstance(body, bytes) else body, self._gzip_level)
         params = {"filter_path": bulk.FILTER_PATH} | ({"pipeline": pipeline} if pipeline else {})
         # POST, not the client's PUT: aiohttp sends an idempotent method twice when a kept connection breaks.
-        target = _target(_typed(self._bulk_path, document_type) if document_type else self._bulk_path, params)
+        target = _target(_path_with_type(self._bulk_path, document_type) if document_type else self._bulk_path, params)
         answer = await self._transport.send("POST", target, body=body, headers=headers)
         return BulkAnswer(answer.status, answer.body, _seconds(answer.headers.get("retry-after")))
 
@@ -238,10 +238,10 @@ def quote_part(text: str) -> str:
     return quote(text, safe="*,")
 
 
-def _typed(bulk_path: str, document_type: str) -> str:
+def _path_with_type(bulk_path: str, document_type: str) -> str:
     """Return the path of bulk requests that gives a mapping type to action lines without one.
 
-    It has to name an index too, which counts for no line, as ours all name theirs.
+    It must name an index as well, which is never used, as each of our action lines names its own.
     """
     head, _, last = bulk_path.rpartition("/")
     return f"{head}/ingestd/{quote_part(document_type)}/{last}"
