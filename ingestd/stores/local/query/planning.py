@@ -125,8 +125,13 @@ class FileLister:
             self._missing[path] = f"{reason}: its events are missing"
         return not reason
 
-    def info(self, folder: IndexFolder) -> IndexInfo:
-        """Return the entry of ``LogStore.indices`` for an index."""
+    def infos(self, folders: Iterable[IndexFolder]) -> Iterator[IndexInfo]:
+        """Yield the entries of ``LogStore.indices``; an index that is deleted meanwhile has none."""
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                yield self._info(folder)
+
+    def _info(self, folder: IndexFolder) -> IndexInfo:
         append_logs, sealed = self._contents(folder, lambda found: _sealed_in(found, None, None))
         paths = [folder.path / str(append_log) for append_log in append_logs]
         events = sum(file.events for file, _ in sealed)

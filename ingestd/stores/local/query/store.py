@@ -74,7 +74,7 @@ class LocalStore:
     def indices(self) -> list[IndexInfo]:
         """Return all indices. The manifest counts sealed events; append logs are counted again when they change."""
         try:
-            return [self._lister.info(folder) for folder in index_folders(self._root)]
+            return list(self._lister.infos(index_folders(self._root)))
         except OSError as error:
             raise StoreError(f"cannot read the store: {error.strerror or error}") from error
 

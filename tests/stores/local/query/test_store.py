@@ -10,6 +10,7 @@ from ingestd.stores.base import IndexInfo, LogStore, StoreError, TopValue
 from ingestd.stores.index_names import day_of
 from ingestd.stores.local import LocalStore, LocalWriter
 from ingestd.stores.local.append_logs.writer import _MAX_BYTES
+from ingestd.stores.local.index.layout import IndexFolder
 from ingestd.stores.local.query.planning import FileLister
 from ingestd.stores.local.sealing.sealer import Policy, seal_once
 from ingestd.stores.query import And, Condition, Equal, Query, Text, level_at_least
@@ -60,6 +61,20 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     left = sum(1 for _ in folder.glob("*/tail*"))
     assert (left == 0) is (state in {"sealed", "joined"})
     return folder
+
+
+def test_an_index_that_is_deleted_meanwhile_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, {"a": b"{}", "b": b"{}"}, {"a": "x", "b": "y"})
+    store, contents = LocalStore(tmp_path), FileLister._contents
+
+    def deleted(lister: FileLister, folder: IndexFolder, choose: Any) -> Any:
+        found = contents(lister, folder, choose)
+        if folder.index == "x":
+            store.delete("x")
+        return found
+
+    monkeypatch.setattr(FileLister, "_contents", deleted)
+    assert [info.index for info in store.indices()] == ["y"]
 
 
 def ask(
