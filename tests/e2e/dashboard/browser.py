@@ -16,6 +16,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Error,
+    Frame,
     Locator,
     Page,
     Request,
@@ -47,8 +48,8 @@ def chromium_path() -> str | None:
 class Dashboard:
     """A page. Whatever a script or the policy of contents complains about is in ``complaints``.
 
-    The policy complains about each request to anywhere but the daemon (a test holds that); to hear of all requests
-    would make a page load cost a sixth more.
+    The policy complains about each request to anywhere but the daemon (a test holds that), and a page or frame that
+    goes elsewhere is a complaint. To hear of all requests would make a page load cost a sixth more.
     """
 
     def __init__(self, page: Page, url: str, name: str = "") -> None:
@@ -57,8 +58,13 @@ class Dashboard:
         self.is_altered = False
         page.set_default_timeout(WAIT_MS)
         expect.set_options(timeout=WAIT_MS)
-        page.on("pageerror", self._fail)
-        page.on("console", self._hear)
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "pageerror": self._fail,
+            "console": self._hear,
+            "framenavigated": self._follow,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
 
     def _fail(self, error: Error) -> None:
         self.complaints.append(str(error))
@@ -67,6 +73,11 @@ class Dashboard:
         # Chromium tells of every answer that is not 2xx; those are looked for in the page.
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
+
+    def _follow(self, frame: Frame) -> None:
+        there = urlsplit(frame.url)
+        if there.scheme in {"http", "https"} and there.netloc != urlsplit(self.url).netloc:
+            self.complaints.append(f"went to {frame.url}")
 
     def heard(self, text: str) -> bool:
         """Return whether a text is among the complaints by now."""
@@ -95,7 +106,7 @@ class Dashboard:
 
     def ignore(self) -> None:
         """Note nothing any more of what happens in the page."""
-        for event, listener in (("pageerror", self._fail), ("console", self._hear)):
+        for event, listener in self._listeners.items():
             self.page.remove_listener(event, listener)
 
     def left(self) -> bool:

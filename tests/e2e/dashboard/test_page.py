@@ -257,6 +257,13 @@ class TestEvents:
             wait_until(partial(page.heard, complaint), complaint)
         page.complaints.clear()
 
+    def test_a_page_that_goes_elsewhere_is_noticed(self, site: Site, visit: Open) -> None:
+        page = visit(site.url, "tab=alerts")
+        elsewhere = f"{site.url.replace('127.0.0.1', 'localhost')}/static/icon.svg"
+        page.page.goto(elsewhere)
+        assert page.complaints == [f"went to {elsewhere}"]
+        page.complaints.clear()
+
     def test_nothing_found_says_where_something_is(self, site: Site, visit: Open) -> None:
         page = visit(site.url, "from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z", again=True)
         expect(page.page.get_by_role("heading", name="No events match")).to_be_visible()
